@@ -1,0 +1,82 @@
+// swift-tools-version: 6.1
+// The modules are the architecture: every dependency below points down the list in README.
+
+import PackageDescription
+
+/// Kernels are compiled once per instruction set from the same sources (the wider folders are
+/// symbolic links), optimised in debug builds as well: an unoptimised kernel is a thousand
+/// times slower.
+let kernelFlags = ["-Ounchecked", "-wmo"]
+
+#if arch(x86_64)
+  let widerKernels: [Target] = [
+    .target(
+      name: "KernelsAVX2",
+      swiftSettings: [.unsafeFlags(kernelFlags + ["-Xcc", "-march=x86-64-v3"])]),
+    .target(
+      name: "KernelsAVX512",
+      swiftSettings: [
+        .unsafeFlags(
+          kernelFlags + ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"])
+      ]),
+  ]
+#else
+  let widerKernels: [Target] = []
+#endif
+let kernels: [Target.Dependency] = ["Kernels"] + widerKernels.map { .target(name: $0.name) }
+
+let package = Package(
+  name: "dogsled",
+  products: [.executable(name: "dogsled", targets: ["dogsled"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .target(name: "CJPEG", dependencies: ["CLibJPEG"]),
+
+    .target(name: "Kernels", swiftSettings: [.unsafeFlags(kernelFlags)]),
+    .target(name: "Engine", dependencies: kernels + ["CXXHash"]),
+    .target(name: "Pictures", dependencies: ["Engine", "CJPEG", "CCairo"]),
+    .target(
+      name: "Wire",
+      dependencies: ["Engine", "CLZ4", .product(name: "NIOCore", package: "swift-nio")]),
+    .target(name: "Training", dependencies: ["Wire", "Pictures", "Engine", "CHDF5", "CCairo"]),
+    .target(
+      name: "Network",
+      dependencies: [
+        "Training", "Wire",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ]),
+    .executableTarget(
+      name: "dogsled",
+      dependencies: [
+        "Network", "Training", "Pictures", "Engine",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+
+    .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
+    .testTarget(
+      name: "WireTests",
+      dependencies: ["Wire", .product(name: "NIOTestUtils", package: "swift-nio")]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "NetworkTests", dependencies: ["Network"]),
+    .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training"]),
+    .testTarget(name: "ParityTests", dependencies: ["Engine", "Pictures", "Training"]),
+  ] + widerKernels
+)

@@ -1,0 +1,117 @@
+// The trainable tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
+// gradients and RMSprop's averages all have the same layout.
+
+/// Where each trainable tensor of a model lies in a flat buffer of 32-bit floats.
+///
+/// Every tensor starts on a multiple of 16 floats (a cache line); the floats between two tensors
+/// stay zero and never count.
+public struct ParameterLayout: Hashable, Sendable {
+  /// What a tensor is to its layer.
+  public enum Kind: String, Hashable, Sendable {
+    /// Weights: [height, width, in, out] of a convolution, [in, out] of a dense layer.
+    case kernel
+    /// One number an output channel.
+    case bias
+  }
+
+  /// One tensor of the layout.
+  public struct Tensor: Hashable, Sendable {
+    /// The name of its layer.
+    public let layer: String
+    /// Kernel or bias.
+    public let kind: Kind
+    /// Its dimensions, row-major, last innermost.
+    public let shape: [Int]
+    /// Inputs that one output sums over; 0 for a bias.
+    public let fanIn: Int
+    /// Outputs that one input reaches; 0 for a bias.
+    public let fanOut: Int
+    /// The index of its first float in the buffer.
+    public internal(set) var offset = 0
+    /// Its floats.
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// The tensors in Keras's order.
+  public let tensors: [Tensor]
+  /// The floats of a buffer, padding included; a multiple of 16.
+  public let bufferCount: Int
+  /// The trainable parameters, padding excluded.
+  public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
+
+  init(_ tensors: [Tensor]) {
+    var offset = 0
+    self.tensors = tensors.map { tensor in
+      var placed = tensor
+      placed.offset = offset
+      offset += (tensor.count + 15) / 16 * 16
+      return placed
+    }
+    bufferCount = offset
+  }
+}
+
+/// A buffer in a model's `ParameterLayout`: weights, a gradient, or an optimizer's averages.
+///
+/// A reference: whoever holds it says who may write. Not locked.
+public final class ParameterBuffer: @unchecked Sendable {
+  /// Where each tensor lies.
+  public let layout: ParameterLayout
+  /// `layout.bufferCount` floats, on a 64-byte boundary.
+  public let floats: UnsafeMutablePointer<Float>
+
+  /// All zeros.
+  public init(_ layout: ParameterLayout) {
+    self.layout = layout
+    floats = allocateFloats(layout.bufferCount)
+  }
+
+  deinit { floats.deallocate() }
+
+  /// The floats of one tensor, row-major.
+  public subscript(_ tensor: ParameterLayout.Tensor) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: floats + tensor.offset, count: tensor.count)
+  }
+
+  /// The whole buffer, padding included.
+  public var buffer: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: floats, count: layout.bufferCount)
+  }
+
+  /// Makes every float that of `other`, which must have the same layout.
+  public func copy(from other: ParameterBuffer) {
+    precondition(layout == other.layout)
+    floats.update(from: other.floats, count: layout.bufferCount)
+  }
+
+  /// The digest of all tensors in order (padding excluded), little-endian floats.
+  public var digest: Digest {
+    var hasher = DigestHasher()
+    for tensor in layout.tensors { hasher.update(UnsafeRawBufferPointer(self[tensor])) }
+    return hasher.finish()
+  }
+
+  /// Glorot-uniform kernels (X. Glorot and Y. Bengio, AISTATS 2010: uniform within the root of
+  /// 6 / (fanIn + fanOut)) and zero biases, drawn from `seed` alone.
+  public func initialize(seed: UInt64) {
+    for (index, tensor) in layout.tensors.enumerated() {
+      let values = self[tensor]
+      guard tensor.kind == .kernel else {
+        values.update(repeating: 0)
+        continue
+      }
+      let limit = (6 / Float(tensor.fanIn + tensor.fanOut)).squareRoot()
+      let draws = CounterRandom(seed: seed, purpose: .initialWeights, UInt64(index))
+      for i in values.indices { values[i] = draws.symmetricFloat(UInt64(i)) * limit }
+    }
+  }
+}
+
+/// `count` zero floats on a 64-byte boundary.
+func allocateFloats(_ count: Int) -> UnsafeMutablePointer<Float> {
+  let raw = UnsafeMutableRawPointer.allocate(
+    byteCount: max(count, 16) * MemoryLayout<Float>.stride, alignment: 64)
+  let floats = raw.bindMemory(to: Float.self, capacity: max(count, 16))
+  floats.initialize(repeating: 0, count: max(count, 16))
+  return floats
+}
