@@ -17,7 +17,8 @@ let kernelFlags = ["-Ounchecked", "-wmo"]
       name: "KernelsAVX512",
       swiftSettings: [
         .unsafeFlags(
-          kernelFlags + ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"])
+          kernelFlags + ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
+        .define("AVX512"),
       ]),
   ]
 #else

@@ -1,19 +1,21 @@
 /// Computes with one model: gradients, losses and probabilities.
 ///
-/// Not thread-safe: one caller at a time. Inside a call it uses `threads` threads; results do not
-/// depend on how many, nor on the instruction set.
+/// Not thread-safe: one caller at a time. Inside a call it uses `threads` threads; no result
+/// depends on how many, nor on the instruction set. All buffers are planned by the initializer.
 public final class Engine {
   /// What a batch came to: sums over its pictures.
   public struct Totals: Sendable, Equatable {
     /// Binary cross-entropy, summed over the pictures.
     public var loss: Double = 0
-    /// Pictures whose probability rounds to their label.
+    /// Pictures whose class is the more probable one.
     public var correct = 0
     /// Pictures.
     public var count = 0
+
     /// No pictures.
     public init() {}
-    /// Sums; add in one fixed order, as floating-point addition does not commute over many.
+
+    /// Sums. Add batches in one fixed order: floating-point addition is not associative.
     public static func += (a: inout Totals, b: Totals) {
       a.loss += b.loss
       a.correct += b.correct
@@ -25,68 +27,99 @@ public final class Engine {
   public let architecture: Architecture
   /// The most pictures of one call.
   public let batchCapacity: Int
+  /// The instruction set it computes with.
+  public let kernelSet: KernelSet
+
+  private let kernels: KernelTable
+  private let pool: ThreadPool
+  private let plan: Plan
 
   /// Plans all buffers.
+  /// - Parameters:
+  ///   - batchCapacity: the most pictures of one call.
+  ///   - threads: how many compute, the caller's included.
+  ///   - kernels: one of `KernelSet.available`.
   public init(
-    _ architecture: Architecture, batchCapacity: Int, threads: Int = 1,
-    kernels: KernelSet = .best
+    _ architecture: Architecture, batchCapacity: Int, threads: Int = 1, kernels: KernelSet
   ) {
+    precondition(KernelSet.available.contains(kernels) && batchCapacity > 0)
     self.architecture = architecture
     self.batchCapacity = batchCapacity
+    kernelSet = kernels
+    self.kernels = .of(kernels)
+    pool = ThreadPool(threads: threads)
+    plan = Plan(
+      input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,
+      tensors: architecture.parameters.tensors, batch: batchCapacity, threads: pool.threads,
+      wantsInputGradient: false)
   }
 
-  /// The gradient of the SUM of the pictures' losses (not the mean), and the batch's totals.
+  /// The gradient of the SUM of the pictures' losses (not of the mean), and the batch's totals.
   ///
   /// - Parameters:
-  ///   - pictures: per picture, height x width x 3 bytes; the engine divides by 255.
+  ///   - pictures: per picture height x width x 3 bytes; the engine divides them by 255.
   ///   - labels: per picture 0 or 1.
   ///   - weights: in the model's layout.
-  ///   - gradient: overwritten.
+  ///   - gradient: in the model's layout; overwritten.
   public func gradient(
     pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer,
     into gradient: ParameterBuffer
-  ) -> Totals { Totals() }
+  ) -> Totals {
+    let step = forward(pictures, weights, gradient)
+    let totals = loss(labels: labels, setsGradient: true)
+    for stage in plan.stages.reversed() { stage.backward(step) }
+    return totals
+  }
 
-  /// The batch's totals, without a gradient.
+  /// The batch's totals, without a gradient; arguments as for `gradient`.
   public func evaluate(
     pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer
-  ) -> Totals { Totals() }
-
-  /// The probability of class 1, per picture.
-  public func predict(
-    pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer
-  ) -> [Float] { [] }
-}
-
-/// The instruction sets that the kernels are compiled for.
-public enum KernelSet: String, CaseIterable, Sendable {
-  case baseline, avx2, avx512
-  /// The widest that this processor has, or what `DOGSLED_KERNELS` names.
-  public static var best: KernelSet { .baseline }
-}
-
-/// RMSprop as Keras 2.2 computes it.
-public struct RMSprop: Sendable {
-  /// Step size.
-  public var learningRate: Float
-  /// Decay of the average of squared gradients.
-  public var rho: Float
-  /// Added after the square root.
-  public var epsilon: Float
-  /// The book's: 1e-4, 0.9, 1e-7.
-  public init(learningRate: Float = 1e-4, rho: Float = 0.9, epsilon: Float = 1e-7) {
-    (self.learningRate, self.rho, self.epsilon) = (learningRate, rho, epsilon)
+  ) -> Totals {
+    _ = forward(pictures, weights, nil)
+    return loss(labels: labels, setsGradient: false)
   }
-  /// g = gradientSum / pictures; average = rho average + (1 - rho) g^2;
-  /// weights -= learningRate g / (sqrt(average) + epsilon).
-  public func update(
-    weights: ParameterBuffer, average: ParameterBuffer, gradientSum: ParameterBuffer,
-    pictures: Int, threads: Int = 1
-  ) {}
-}
 
-/// Element-wise sums of gradients.
-public enum GradientSum {
-  /// a += b, element by element.
-  public static func add(_ b: ParameterBuffer, to a: ParameterBuffer) {}
+  /// The probability of class 1 for each picture; arguments as for `gradient`.
+  public func predict(pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer) -> [Float] {
+    _ = forward(pictures, weights, nil)
+    return pictures.indices.map {
+      Float(sigmoid(Double(plan.output.values[$0 * plan.output.channelStride])))
+    }
+  }
+
+  private func forward(
+    _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?
+  ) -> StepContext {
+    precondition(pictures.count <= batchCapacity)
+    let input = plan.input
+    pool.run(pictures.count) { picture, _ in
+      let values = input.values + picture * input.pictureStride
+      if input.channelStride == input.shape.channels {
+        kernels.bytesToFloats(pictures[picture], values, input.shape.count)
+      } else {
+        for position in 0..<input.shape.height * input.shape.width {
+          kernels.bytesToFloats(
+            pictures[picture] + position * 3, values + position * input.channelStride, 3)
+        }
+      }
+    }
+    let step = StepContext(
+      batch: pictures.count, weights: weights, gradient: gradient, pool: pool, kernels: kernels)
+    for stage in plan.stages { stage.forward(step) }
+    return step
+  }
+
+  private func loss(labels: [Float], setsGradient: Bool) -> Totals {
+    let logits = plan.output
+    var totals = Totals()
+    for (picture, label) in labels.enumerated() {
+      let logit = logits.values[picture * logits.channelStride]
+      let (loss, derivative) = binaryCrossEntropy(logit: logit, label: label)
+      totals.loss += loss
+      totals.correct += (logit > 0) == (label > 0.5) ? 1 : 0
+      totals.count += 1
+      if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
+    }
+    return totals
+  }
 }

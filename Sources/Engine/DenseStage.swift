@@ -1,0 +1,97 @@
+import Kernels
+
+/// A dense layer with its activation.
+///
+/// Forward, a job is a block of columns, summed over all inputs. Backward, a job is a block of
+/// inputs, whose weights are read once for the input's gradient while their own is written. Where
+/// the units are no multiple of 32 it works on padded copies of the weights and their gradient.
+final class DenseStage: Stage {
+  let output: FeatureMap
+
+  private let input: FeatureMap
+  private let relu: Bool
+  private let kernel: ParameterLayout.Tensor
+  private let bias: ParameterLayout.Tensor
+  private let wantsInputGradient: Bool
+  private let inputs: Int
+  private let units: Int
+  private let columns: Int
+  private let paddedBias: Target
+  private let biasGradient: Target
+  private let paddedKernel: Target?
+  private let paddedGradient: Target?
+
+  // How work is cut; the sums do not depend on it.
+  private static let columnsPerJob = 128
+  private static let inputsPerJob = 64
+
+  /// - Parameter relu: otherwise the output is linear (the loss takes the last layer's logit).
+  init(
+    units: Int, relu: Bool, input: FeatureMap, tensors: [ParameterLayout.Tensor], batch: Int,
+    wantsInputGradient: Bool
+  ) {
+    self.input = input
+    self.relu = relu
+    self.units = units
+    self.wantsInputGradient = wantsInputGradient
+    (kernel, bias) = (tensors[0], tensors[1])
+    inputs = input.shape.channels
+    output = FeatureMap(Shape(units: units), batch: batch)
+    columns = output.channelStride
+    paddedBias = allocateFloats(columns)
+    biasGradient = allocateFloats(columns)
+    let needsPadding = columns != units
+    paddedKernel = needsPadding ? allocateFloats(inputs * columns) : nil
+    paddedGradient = needsPadding ? allocateFloats(inputs * columns) : nil
+  }
+
+  deinit {
+    paddedBias.deallocate()
+    biasGradient.deallocate()
+    paddedKernel?.deallocate()
+    paddedGradient?.deallocate()
+  }
+
+  func forward(_ step: StepContext) {
+    let kernels = step.kernels
+    let weights = step.weights.floats + kernel.offset
+    if let paddedKernel {
+      kernels.copyRows(weights, units, paddedKernel, columns, inputs, units)
+    }
+    paddedBias.update(from: step.weights.floats + bias.offset, count: units)
+    let width = Self.columnsPerJob
+    step.pool.run((columns + width - 1) / width) { job, _ in
+      kernels.denseForward(
+        input.values, step.batch, inputs, paddedKernel ?? weights, columns, job * width,
+        min(width, columns - job * width), output.values)
+    }
+    kernels.addBias(paddedBias, output.values, step.batch, columns, relu)
+  }
+
+  func backward(_ step: StepContext) {
+    guard let gradient = step.gradient else { return }
+    let kernels = step.kernels
+    kernels.copyGradient(
+      output.gradient, output.values, relu, step.batch, columns, output.gradient, columns)
+    biasGradient.update(repeating: 0, count: columns)
+    kernels.addBiasGradient(output.gradient, step.batch, columns, columns, biasGradient)
+    (gradient.floats + bias.offset).update(from: biasGradient, count: units)
+
+    let weights = paddedKernel ?? step.weights.floats + kernel.offset
+    let target = paddedGradient ?? gradient.floats + kernel.offset
+    let rows = Self.inputsPerJob
+    step.pool.run((inputs + rows - 1) / rows) { job, _ in
+      let (first, count) = (job * rows, min(rows, inputs - job * rows))
+      if wantsInputGradient {
+        kernels.denseInputGradient(
+          output.gradient, step.batch, weights, columns, inputs, first, count, input.gradient)
+      }
+      kernels.denseWeightGradient(
+        input.values, step.batch, inputs, output.gradient, columns, first, count, target)
+    }
+    if let paddedGradient {
+      kernels.copyRows(
+        paddedGradient, columns, gradient.floats + kernel.offset, units, inputs, units)
+    }
+  }
+}

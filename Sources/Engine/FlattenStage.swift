@@ -1,0 +1,27 @@
+/// Flatten of a map with padded channels: leaves the padding out, so that a dense layer finds
+/// Keras's order.
+final class FlattenStage: Stage {
+  let output: FeatureMap
+
+  private let input: FeatureMap
+
+  init(input: FeatureMap, batch: Int) {
+    self.input = input
+    output = FeatureMap(
+      Shape(units: input.shape.count), batch: batch, channelStride: input.shape.count)
+  }
+
+  func forward(_ step: StepContext) {
+    let channels = input.shape.channels
+    step.kernels.copyRows(
+      input.values, input.channelStride, output.values, channels,
+      step.batch * input.shape.height * input.shape.width, channels)
+  }
+
+  func backward(_ step: StepContext) {
+    let channels = input.shape.channels
+    step.kernels.copyRows(
+      output.gradient, channels, input.gradient, input.channelStride,
+      step.batch * input.shape.height * input.shape.width, channels)
+  }
+}

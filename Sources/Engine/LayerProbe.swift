@@ -1,0 +1,77 @@
+/// One layer alone, on floats: for tests that compare it with another implementation.
+package final class LayerProbe {
+  private let layout: ParameterLayout
+  private let plan: Plan
+  private let weights: ParameterBuffer
+  private let kernels: KernelTable
+  private let pool: ThreadPool
+  private let batch: Int
+
+  /// - Parameter pooling: the size of the max pooling that follows a convolution; 1 for none.
+  package init(
+    layer: Layer, pooling: Int = 1, input: Shape, batch: Int, threads: Int = 1,
+    kernels: KernelSet
+  ) throws {
+    let (shape, tensors) = try layer.applied(to: input, name: "layer")
+    var layers: [(name: String, layer: Layer)] = [("layer", layer)]
+    var outputs = [shape]
+    if pooling > 1 {
+      layers.append(("pooling", .maxPooling(size: pooling)))
+      outputs.append(try Layer.maxPooling(size: pooling).applied(to: shape, name: "pooling").output)
+    }
+    layout = ParameterLayout(tensors)
+    weights = ParameterBuffer(layout)
+    self.kernels = .of(kernels)
+    self.batch = batch
+    pool = ThreadPool(threads: threads)
+    plan = Plan(
+      input: input, layers: layers, outputs: outputs, tensors: layout.tensors, batch: batch,
+      threads: threads, wantsInputGradient: true)
+  }
+
+  /// The layer's output, [batch][height][width][channels]; kernel and bias may be empty.
+  package func forward(input: [Float], kernel: [Float], bias: [Float]) -> [Float] {
+    _ = run(input, kernel, bias)
+    return read(plan.output.values, plan.output)
+  }
+
+  /// The gradients for `outputGradient`, the loss's with respect to the layer's output (a
+  /// sigmoid's logit).
+  package func backward(
+    input: [Float], kernel: [Float], bias: [Float], outputGradient: [Float]
+  ) -> (inputGradient: [Float], kernelGradient: [Float], biasGradient: [Float]) {
+    let step = run(input, kernel, bias)
+    write(outputGradient, plan.output.gradient, plan.output)
+    for stage in plan.stages.reversed() { stage.backward(step) }
+    let gradients = layout.tensors.map { tensor in step.gradient.map { Array($0[tensor]) } ?? [] }
+    return (
+      read(plan.input.gradient, plan.input), gradients.first ?? [], gradients.dropFirst().first ?? []
+    )
+  }
+
+  private func run(_ input: [Float], _ kernel: [Float], _ bias: [Float]) -> StepContext {
+    write(input, plan.input.values, plan.input)
+    for (tensor, values) in zip(layout.tensors, [kernel, bias]) {
+      _ = weights[tensor].update(fromContentsOf: values)
+    }
+    let step = StepContext(
+      batch: batch, weights: weights, gradient: ParameterBuffer(layout), pool: pool,
+      kernels: kernels)
+    for stage in plan.stages { stage.forward(step) }
+    return step
+  }
+
+  private func write(_ values: [Float], _ memory: Target, _ activation: FeatureMap) {
+    let channels = activation.shape.channels
+    for i in values.indices {
+      memory[i / channels * activation.channelStride + i % channels] = values[i]
+    }
+  }
+
+  private func read(_ memory: Target, _ activation: FeatureMap) -> [Float] {
+    let channels = activation.shape.channels
+    return (0..<batch * activation.shape.count).map {
+      memory[$0 / channels * activation.channelStride + $0 % channels]
+    }
+  }
+}

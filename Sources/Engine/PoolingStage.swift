@@ -1,0 +1,50 @@
+import Kernels
+
+/// Max pooling that does not follow a convolution directly.
+final class PoolingStage: Stage {
+  let output: FeatureMap
+
+  private let size: Int
+  private let input: FeatureMap
+  private let codes: UnsafeMutablePointer<UInt8>
+  private let zeroBias: Target
+
+  init(size: Int, input: FeatureMap, outputShape: Shape, batch: Int) {
+    self.size = size
+    self.input = input
+    output = FeatureMap(outputShape, batch: batch)
+    codes = .allocate(capacity: batch * output.pictureStride)
+    codes.initialize(repeating: noGradient, count: batch * output.pictureStride)
+    zeroBias = allocateFloats(output.channelStride)
+  }
+
+  deinit {
+    codes.deallocate()
+    zeroBias.deallocate()
+  }
+
+  func forward(_ step: StepContext) {
+    step.pool.run(step.batch) { picture, _ in
+      for row in 0..<output.shape.height {
+        let at = picture * output.pictureStride + row * output.rowStride
+        step.kernels.poolRows(
+          input.values + picture * input.pictureStride + row * size * input.rowStride,
+          input.rowStride, size, output.shape.width, output.channelStride, zeroBias, false,
+          output.values + at, codes + at)
+      }
+    }
+  }
+
+  /// Rows and columns of the input that no window covers keep the gradient zero.
+  func backward(_ step: StepContext) {
+    step.pool.run(step.batch) { picture, _ in
+      for row in 0..<output.shape.height {
+        let at = picture * output.pictureStride + row * output.rowStride
+        step.kernels.unpoolRow(
+          output.gradient + at, codes + at, size, output.shape.width, output.channelStride,
+          input.gradient + picture * input.pictureStride + row * size * input.rowStride,
+          input.rowStride, input.channelStride)
+      }
+    }
+  }
+}

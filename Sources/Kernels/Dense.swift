@@ -1,0 +1,117 @@
+// Dense layers: weights are [in][columns], columns a multiple of 32. One layer's 12.8 MB of
+// weights come from memory, so each pass reads them once, in blocks of rows that the first-level
+// cache holds.
+
+/// output[batch][first..<first + width] = input x weights, for `width` columns from `first`.
+/// - Parameters:
+///   - input: [batch][inputs].
+///   - weights: [inputs][columns].
+///   - output: [batch][columns].
+public func denseForward(
+  input: Source, batch: Int, inputs: Int, weights: Source, columns: Int, first: Int, width: Int,
+  output: Target
+) {
+  let depthBlock = 32
+  var depth = 0
+  while depth < inputs {
+    let run = min(depthBlock, inputs - depth)
+    var column = first
+    while column < first + width {
+      let o = Operands(
+        a: input + depth, aStride: inputs, aPass: 0, b: weights + depth * columns + column,
+        bDepth: columns, bPass: 0, run: run, passes: 1)
+      product(o, rows: batch, c: output + column, cRow: columns, adding: depth > 0)
+      column += blockColumns
+    }
+    depth += run
+  }
+}
+
+/// gradient[row][columns] = sum over the batch of input[row] x outputGradient, for the input rows
+/// `first..<first + rows`.
+/// - Parameters:
+///   - input: [batch][inputs].
+///   - outputGradient: [batch][columns].
+///   - gradient: [inputs][columns].
+public func denseWeightGradient(
+  input: Source, batch: Int, inputs: Int, outputGradient: Source, columns: Int, first: Int,
+  rows: Int, gradient: Target
+) {
+  var column = 0
+  while column < columns {
+    let o = Operands(
+      a: input + first, aStride: inputs, aPass: 0, b: outputGradient + column, bDepth: columns,
+      bPass: 0, run: batch, passes: 1)
+    transposedProduct(
+      o, rows: rows, c: gradient + first * columns + column, cRow: columns, adding: false)
+    column += blockColumns
+  }
+}
+
+#if AVX512
+  let dotBatch = 5
+  let dotRows = 4
+#else
+  let dotBatch = 2
+  let dotRows = 2
+#endif
+
+/// inputGradient[batch][row] = outputGradient . weights[row], for rows `first..<first + rows`.
+///
+/// A dot product runs in 16 lanes over the columns and ends in one tree over the lanes.
+public func denseInputGradient(
+  outputGradient: Source, batch: Int, weights: Source, columns: Int, inputs: Int, first: Int,
+  rows: Int, inputGradient: Target
+) {
+  let end = first + rows
+  var row = first
+  while row < end {
+    let rowCount = end - row >= dotRows ? dotRows : 1
+    var picture = 0
+    while picture < batch {
+      let count = batch - picture >= dotBatch ? dotBatch : 1
+      let w = weights + row * columns
+      let g = outputGradient + picture * columns
+      let d = inputGradient + picture * inputs + row
+      switch (count, rowCount) {
+      case (dotBatch, dotRows):
+        #if AVX512
+          Dots<5, 4>.compute(g, w, columns, d, inputs)
+        #else
+          Dots<2, 2>.compute(g, w, columns, d, inputs)
+        #endif
+      default:
+        for i in 0..<count {
+          for j in 0..<rowCount {
+            Dots<1, 1>.compute(
+              g + i * columns, w + j * columns, columns, d + i * inputs + j, inputs)
+          }
+        }
+      }
+      picture += count
+    }
+    row += rowCount
+  }
+}
+
+enum Dots<let batch: Int, let rows: Int> {
+  /// d[batch][rows] (dRow floats between pictures) = g[batch][columns] . w[rows][columns].
+  @inline(never)
+  static func compute(_ g: Source, _ w: Source, _ columns: Int, _ d: Target, _ dRow: Int) {
+    var sums = InlineArray<rows, InlineArray<batch, Vector>>(
+      repeating: InlineArray(repeating: .zero))
+    var column = 0
+    while column < columns {
+      var weights = InlineArray<rows, Vector>(repeating: .zero)
+      for j in 0..<rows { weights[j] = load(w + j * columns + column) }
+      for i in 0..<batch {
+        let gradient = load(g + i * columns + column)
+        for j in 0..<rows { sums[j][i].addProduct(weights[j], gradient) }
+      }
+      column += 16
+    }
+    for i in 0..<batch {
+      for j in 0..<rows { d[i * dRow + j] = laneSum(sums[j][i]) }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// What is done to each number alone.
+
+/// values = bytes / 255, as Keras's `rescale=1./255` does: times the float nearest to 1/255.
+public func bytesToFloats(_ bytes: UnsafePointer<UInt8>, _ values: Target, count: Int) {
+  for i in 0..<count { values[i] = Float(bytes[i]) * (1 / 255) }
+}
+
+/// a += b.
+public func add(_ b: Source, to a: Target, count: Int) {
+  for i in 0..<count { a[i] += b[i] }
+}
+
+/// Copies `rows` of `width` floats between buffers of other row lengths.
+public func copyRows(
+  _ source: Source, sourceRow: Int, _ target: Target, targetRow: Int, rows: Int, width: Int
+) {
+  for row in 0..<rows {
+    (target + row * targetRow).update(from: source + row * sourceRow, count: width)
+  }
+}
+
+/// Square roots of 16 numbers, none negative, within 2 units in the last place.
+///
+/// Newton's iteration for the reciprocal root, from the exponent's half (C. Lomont, "Fast inverse
+/// square root", 2003): only sums and products, so the bits are the same on every machine, and
+/// four times as fast as 16 scalar roots. The root of zero is zero.
+@inline(__always)
+func squareRoot(_ v: Vector) -> Vector {
+  var words = SIMD16<Int32>.zero
+  for lane in 0..<16 {
+    words[lane] = 0x5f37_59df &- Int32(bitPattern: v[lane].bitPattern &>> 1)
+  }
+  var y = Vector.zero
+  for lane in 0..<16 { y[lane] = Float(bitPattern: UInt32(bitPattern: words[lane])) }
+  let half = v * Vector(repeating: -0.5)
+  for _ in 0..<3 { y = y * (Vector(repeating: 1.5) + half * y * y) }
+  return v * y
+}
+
+/// One RMSprop update of `count` weights, a multiple of 16.
+///
+/// g = gradient * scale; average = rho average + (1 - rho) g^2;
+/// weights -= learningRate g / (sqrt(average) + epsilon): Keras 2.2's form.
+public func updateRMSprop(
+  weights: Target, average: Target, gradient: Source, count: Int, scale: Float,
+  learningRate: Float, rho: Float, epsilon: Float
+) {
+  var i = 0
+  while i < count {
+    let g = load(gradient + i) * Vector(repeating: scale)
+    let a = load(average + i) * Vector(repeating: rho) + g * g * Vector(repeating: 1 - rho)
+    store(a, average + i)
+    let change = g * Vector(repeating: learningRate) / (squareRoot(a) + Vector(repeating: epsilon))
+    store(load(weights + i) - change, weights + i)
+    i += 16
+  }
+}

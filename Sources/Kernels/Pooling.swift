@@ -1,0 +1,117 @@
+// Bias, activation and max pooling of a convolution's rows, and the way back: a pooled gradient
+// goes to the one position of its window that was the largest.
+
+/// The code of a window whose maximum takes no gradient: a relu cut it off.
+public let noGradient: UInt8 = 255
+
+/// Adds the bias and applies relu where asked, in place: values[positions][channels].
+public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: Int, relu: Bool) {
+  for position in 0..<positions {
+    var channel = 0
+    while channel < channels {
+      let target = values + position * channels + channel
+      var v = load(target) + load(bias + channel)
+      if relu { v.replace(with: Vector.zero, where: .!(v .> .zero)) }
+      store(v, target)
+      channel += 16
+    }
+  }
+}
+
+/// Max pooling of `size` rows, with the bias and the activation of the layer before applied to
+/// each window's maximum (both are monotonic, so that is the maximum of theirs).
+/// - Parameters:
+///   - rows: [size][>= positions * size][channels], `rowStride` floats a row, without bias.
+///   - pooled: [positions][channels].
+///   - codes: [positions][channels]: which element of the window (row-major) was the first
+///     largest, or `noGradient`.
+public func poolRows(
+  _ rows: Source, rowStride: Int, size: Int, positions: Int, channels: Int, bias: Source,
+  relu: Bool, pooled: Target, codes: UnsafeMutablePointer<UInt8>
+) {
+  for position in 0..<positions {
+    var channel = 0
+    while channel < channels {
+      let window = rows + position * size * channels + channel
+      var largest = load(window)
+      var code = SIMD16<Int32>.zero
+      for y in 0..<size {
+        for x in 0..<size where y + x > 0 {
+          let v = load(window + y * rowStride + x * channels)
+          let larger = v .> largest
+          largest.replace(with: v, where: larger)
+          code.replace(with: SIMD16(repeating: Int32(truncatingIfNeeded: y &* size &+ x)), where: larger)
+        }
+      }
+      largest += load(bias + channel)
+      if relu {
+        let cut = .!(largest .> .zero)
+        largest.replace(with: Vector.zero, where: cut)
+        code.replace(with: SIMD16(repeating: Int32(noGradient)), where: cut)
+      }
+      let at = position * channels + channel
+      store(largest, pooled + at)
+      for lane in 0..<16 { codes[at + lane] = UInt8(truncatingIfNeeded: code[lane]) }
+      channel += 16
+    }
+  }
+}
+
+/// Spreads one row of pooled gradients over the `size` rows that it came from.
+/// - Parameter rows: overwritten where windows lie; `rowStride` floats between rows,
+///   `positionStride` between columns.
+public func unpoolRow(
+  gradient: Source, codes: UnsafePointer<UInt8>, size: Int, positions: Int, channels: Int,
+  rows: Target, rowStride: Int, positionStride: Int
+) {
+  for position in 0..<positions {
+    var channel = 0
+    while channel < channels {
+      let at = position * channels + channel
+      let g = load(gradient + at)
+      let code = SIMD16<Int32>(
+        truncatingIfNeeded: UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<UInt8>.self))
+      let window = rows + position * size * positionStride + channel
+      for y in 0..<size {
+        for x in 0..<size {
+          let here = code .== SIMD16(repeating: Int32(truncatingIfNeeded: y &* size &+ x))
+          store(
+            Vector.zero.replacing(with: g, where: here),
+            window + y * rowStride + x * positionStride)
+        }
+      }
+      channel += 16
+    }
+  }
+}
+
+/// target[position][channels] = gradient where the activation's value is above zero (all of it
+/// without relu), `targetPosition` floats between positions.
+public func copyGradient(
+  _ gradient: Source, values: Source, relu: Bool, positions: Int, channels: Int, target: Target,
+  targetPosition: Int
+) {
+  for position in 0..<positions {
+    var channel = 0
+    while channel < channels {
+      let at = position * channels + channel
+      var g = load(gradient + at)
+      if relu { g.replace(with: Vector.zero, where: .!(load(values + at) .> .zero)) }
+      store(g, target + position * targetPosition + channel)
+      channel += 16
+    }
+  }
+}
+
+/// sums[channels] += the gradients of `positions`, `stride` floats apart.
+public func addBiasGradient(
+  _ gradient: Source, positions: Int, stride: Int, channels: Int, sums: Target
+) {
+  var channel = 0
+  while channel < channels {
+    var sum = load(sums + channel)
+    for position in 0..<positions { sum += load(gradient + position * stride + channel) }
+    store(sum, sums + channel)
+    channel += 16
+  }
+}

@@ -1,0 +1,41 @@
+// The vector that every kernel computes with: 16 floats, whatever the processor's registers hold.
+// A lane never meets another lane but in `laneSum`, whose order is fixed, and a product is added
+// with one rounding (fused): so every instruction set gives the same bits.
+
+#if !arch(x86_64) || BASELINE
+  import Glibc  // fmaf, where the processor has no fused multiply-add
+#endif
+
+/// Memory that a kernel reads.
+public typealias Source = UnsafePointer<Float>
+/// Memory that a kernel writes.
+public typealias Target = UnsafeMutablePointer<Float>
+
+typealias Vector = SIMD16<Float>
+
+/// The columns of a block: two vectors. Channels are padded to a multiple of it.
+public let blockColumns = 32
+
+@inline(__always)
+func load(_ source: Source) -> Vector {
+  UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always)
+func load(_ target: Target) -> Vector {
+  UnsafeRawPointer(target).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always)
+func store(_ value: Vector, _ target: Target) {
+  UnsafeMutableRawPointer(target).storeBytes(of: value, as: Vector.self)
+}
+
+/// The 16 lanes' sum, always as the same tree: neighbours first.
+@inline(__always)
+func laneSum(_ v: Vector) -> Float {
+  let eight = v.evenHalf + v.oddHalf
+  let four = eight.evenHalf + eight.oddHalf
+  let two = four.evenHalf + four.oddHalf
+  return two.x + two.y
+}
