@@ -6,7 +6,7 @@ import PackageDescription
 /// Kernels are compiled once per instruction set from the same sources (the wider folders are
 /// symbolic links), optimised in debug builds as well: an unoptimised kernel is a thousand
 /// times slower.
-let kernelFlags = ["-Ounchecked", "-wmo"]
+let kernelFlags = ["-Ounchecked", "-wmo", "-Xllvm", "-unroll-threshold=4000"]
 
 #if arch(x86_64)
   let widerKernels: [Target] = [

@@ -1,3 +1,5 @@
+import Kernels
+
 /// What a layer does to its input's last value.
 public enum Activation: String, Hashable, Sendable {
   /// The value itself.
@@ -201,8 +203,11 @@ extension Layer {
         ]
       )
     case .maxPooling(let size):
-      guard !shape.isFlat, size > 0, shape.height >= size, shape.width >= size else {
+      guard !shape.isFlat, shape.height >= size, shape.width >= size else {
         throw ArchitectureError("\(name): pooling by \(size) does not fit on its input \(shape)")
+      }
+      guard (1...poolSizeMax).contains(size) else {
+        throw ArchitectureError("\(name): pooling by \(size); it must be 1 to \(poolSizeMax)")
       }
       return (
         Shape(

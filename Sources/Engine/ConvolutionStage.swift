@@ -33,7 +33,7 @@ final class ConvolutionStage: Stage {
   private let packedBackward: Target
   private let paddedBias: Target
   /// [batch][height][width][channels] of the pooled output; empty without pooling.
-  private let codes: UnsafeMutablePointer<UInt8>
+  private let codes: UnsafeMutablePointer<Int32>
   private let scratch: [Scratch]
   private let partials: [Partial]
 
@@ -92,7 +92,7 @@ final class ConvolutionStage: Stage {
     paddedBias = allocateFloats(outChannels)
     let codeCount = poolSize > 1 ? batch * output.pictureStride : 1
     codes = .allocate(capacity: codeCount)
-    codes.initialize(repeating: noGradient, count: codeCount)
+    codes.initialize(repeating: 0, count: codeCount)
     let (stripFloats, inputFloats, mapFloats) = (
       poolSize * columns * outChannels, paddedHeight * paddedWidth * input.channelStride,
       (paddedHeight + kernelHeight - 1) * mapWidth * outChannels

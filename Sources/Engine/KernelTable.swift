@@ -27,9 +27,9 @@ struct KernelTable: Sendable {
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
   let addBias: @Sendable (Source, Target, Int, Int, Bool) -> Void
   let poolRows: @Sendable (
-    Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<UInt8>
+    Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>
   ) -> Void
-  let unpoolRow: @Sendable (Source, UnsafePointer<UInt8>, Int, Int, Int, Target, Int, Int) -> Void
+  let unpoolRow: @Sendable (Source, UnsafePointer<Int32>, Int, Int, Int, Target, Int, Int) -> Void
   let copyGradient: @Sendable (Source, Source, Bool, Int, Int, Target, Int) -> Void
   let addBiasGradient: @Sendable (Source, Int, Int, Int, Target) -> Void
   let bytesToFloats: @Sendable (UnsafePointer<UInt8>, Target, Int) -> Void

@@ -3,14 +3,14 @@
 
 /// The loss of one picture and its derivative.
 /// - Returns: the loss max(z, 0) - z y + log(1 + exp(-|z|)), and its derivative sigmoid(z) - y.
-func binaryCrossEntropy(logit: Float, label: Float) -> (loss: Double, derivative: Float) {
+package func binaryCrossEntropy(logit: Float, label: Float) -> (loss: Double, derivative: Float) {
   let (z, y) = (Double(logit), Double(label))
   let small = exponential(-z.magnitude)
   return (max(z, 0) - z * y + logarithm(1 + small), Float(sigmoid(z) - y))
 }
 
 /// 1 / (1 + exp(-z)), without overflow.
-func sigmoid(_ z: Double) -> Double {
+package func sigmoid(_ z: Double) -> Double {
   let small = exponential(-z.magnitude)
   return z < 0 ? small / (1 + small) : 1 / (1 + small)
 }
@@ -18,7 +18,7 @@ func sigmoid(_ z: Double) -> Double {
 /// exp(x) for x <= 0, within 2 units in the last place; zero below -700; NaN of NaN.
 ///
 /// x = k log 2 + r with |r| <= log(2) / 2, and Taylor's series of exp(r) up to r^13.
-func exponential(_ x: Double) -> Double {
+package func exponential(_ x: Double) -> Double {
   guard x >= -700 else { return x.isNaN ? x : 0 }
   let k = (x * 1.442695040888963407).rounded()
   // log 2 in two parts, the first with 21 zero bits at its end: k times it is exact.
@@ -31,7 +31,7 @@ func exponential(_ x: Double) -> Double {
 /// log(x) for 1 <= x <= 2, within 2 units in the last place of log 2.
 ///
 /// log x = 2 artanh(s), s = (x - 1) / (x + 1) <= 1/3, by its series up to s^35.
-func logarithm(_ x: Double) -> Double {
+package func logarithm(_ x: Double) -> Double {
   let s = (x - 1) / (x + 1)
   var sum = 0.0
   for n in stride(from: 35.0, through: 1, by: -2) { sum = sum * s * s + 1 / n }

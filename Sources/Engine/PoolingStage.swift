@@ -6,7 +6,7 @@ final class PoolingStage: Stage {
 
   private let size: Int
   private let input: FeatureMap
-  private let codes: UnsafeMutablePointer<UInt8>
+  private let codes: UnsafeMutablePointer<Int32>
   private let zeroBias: Target
 
   init(size: Int, input: FeatureMap, outputShape: Shape, batch: Int) {
@@ -14,7 +14,7 @@ final class PoolingStage: Stage {
     self.input = input
     output = FeatureMap(outputShape, batch: batch)
     codes = .allocate(capacity: batch * output.pictureStride)
-    codes.initialize(repeating: noGradient, count: batch * output.pictureStride)
+    codes.initialize(repeating: 0, count: batch * output.pictureStride)
     zeroBias = allocateFloats(output.channelStride)
   }
 

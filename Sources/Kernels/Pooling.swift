@@ -1,8 +1,12 @@
 // Bias, activation and max pooling of a convolution's rows, and the way back: a pooled gradient
 // goes to the one position of its window that was the largest.
 
-/// The code of a window whose maximum takes no gradient: a relu cut it off.
-public let noGradient: UInt8 = 255
+// A window's code is one bit, of the element (row-major) that was the first largest, or 0 where a
+// relu cut the maximum off and no element takes the gradient. (Bits and not numbers: `.>` becomes
+// one instruction, `.==` in Swift 6.3 a loop over the lanes.)
+
+/// The largest window, whose 25 elements have a bit each.
+public let poolSizeMax = 5
 
 /// Adds the bias and applies relu where asked, in place: values[positions][channels].
 public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: Int, relu: Bool) {
@@ -23,35 +27,34 @@ public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: 
 /// - Parameters:
 ///   - rows: [size][>= positions * size][channels], `rowStride` floats a row, without bias.
 ///   - pooled: [positions][channels].
-///   - codes: [positions][channels]: which element of the window (row-major) was the first
-///     largest, or `noGradient`.
+///   - codes: [positions][channels].
 public func poolRows(
   _ rows: Source, rowStride: Int, size: Int, positions: Int, channels: Int, bias: Source,
-  relu: Bool, pooled: Target, codes: UnsafeMutablePointer<UInt8>
+  relu: Bool, pooled: Target, codes: UnsafeMutablePointer<Int32>
 ) {
   for position in 0..<positions {
     var channel = 0
     while channel < channels {
       let window = rows + position * size * channels + channel
       var largest = load(window)
-      var code = SIMD16<Int32>.zero
+      var code = SIMD16<Int32>(repeating: 1)
       for y in 0..<size {
         for x in 0..<size where y + x > 0 {
           let v = load(window + y * rowStride + x * channels)
           let larger = v .> largest
           largest.replace(with: v, where: larger)
-          code.replace(with: SIMD16(repeating: Int32(truncatingIfNeeded: y &* size &+ x)), where: larger)
+          code.replace(with: SIMD16(repeating: 1 &<< Int32(y &* size &+ x)), where: larger)
         }
       }
       largest += load(bias + channel)
       if relu {
         let cut = .!(largest .> .zero)
         largest.replace(with: Vector.zero, where: cut)
-        code.replace(with: SIMD16(repeating: Int32(noGradient)), where: cut)
+        code.replace(with: SIMD16<Int32>.zero, where: cut)
       }
       let at = position * channels + channel
       store(largest, pooled + at)
-      for lane in 0..<16 { codes[at + lane] = UInt8(truncatingIfNeeded: code[lane]) }
+      UnsafeMutableRawPointer(codes + at).storeBytes(of: code, as: SIMD16<Int32>.self)
       channel += 16
     }
   }
@@ -61,7 +64,7 @@ public func poolRows(
 /// - Parameter rows: overwritten where windows lie; `rowStride` floats between rows,
 ///   `positionStride` between columns.
 public func unpoolRow(
-  gradient: Source, codes: UnsafePointer<UInt8>, size: Int, positions: Int, channels: Int,
+  gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
   rows: Target, rowStride: Int, positionStride: Int
 ) {
   for position in 0..<positions {
@@ -69,12 +72,12 @@ public func unpoolRow(
     while channel < channels {
       let at = position * channels + channel
       let g = load(gradient + at)
-      let code = SIMD16<Int32>(
-        truncatingIfNeeded: UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<UInt8>.self))
+      let code = UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<Int32>.self)
       let window = rows + position * size * positionStride + channel
       for y in 0..<size {
         for x in 0..<size {
-          let here = code .== SIMD16(repeating: Int32(truncatingIfNeeded: y &* size &+ x))
+          let bit = SIMD16<Int32>(repeating: 1 &<< Int32(y &* size &+ x))
+          let here = (code & bit) .> SIMD16<Int32>.zero
           store(
             Vector.zero.replacing(with: g, where: here),
             window + y * rowStride + x * positionStride)

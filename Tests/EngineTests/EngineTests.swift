@@ -1,0 +1,151 @@
+import Engine
+import Foundation
+import Testing
+
+/// Whole networks: the same bits everywhere, and gradients that lead downhill.
+@Suite struct EngineTests {
+  static func smallModel() throws -> Architecture {
+    try Architecture(
+      input: Shape(height: 26, width: 30, channels: 3),
+      layers: [
+        (nil, .convolution(Convolution(filters: 8))), (nil, .maxPooling(size: 2)),
+        (nil, .convolution(Convolution(filters: 40, size: 5, padding: .same))),
+        (nil, .maxPooling(size: 3)), (nil, .flatten), (nil, .dense(units: 20, activation: .relu)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+  }
+
+  /// Pictures of noise; class 1 is brighter on the left.
+  static func batch(_ model: Architecture, count: Int) -> (pictures: [[UInt8]], labels: [Float]) {
+    let random = CounterRandom(seed: 9, purpose: .benchmark)
+    let labels = (0..<count).map { Float($0 % 2) }
+    let pictures = (0..<count).map { n in
+      (0..<model.input.count).map { i -> UInt8 in
+        let left = i / 3 % model.input.width < model.input.width / 2
+        let base: UInt64 = left == (labels[n] == 1) ? 100 : 0
+        return UInt8(base + random.bits(UInt64(n * model.input.count + i)) % 150)
+      }
+    }
+    return (pictures, labels)
+  }
+
+  /// Calls `body` with pointers to the pictures.
+  static func withPointers<R>(
+    _ pictures: [[UInt8]], _ body: ([UnsafePointer<UInt8>]) -> R
+  ) -> R {
+    let copies = pictures.map { picture in
+      let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: picture.count)
+      memory.initialize(from: picture, count: picture.count)
+      return memory
+    }
+    defer { for memory in copies { memory.deallocate() } }
+    return body(copies.map { UnsafePointer($0) })
+  }
+
+  @Test func sameBitsForEveryThreadCountAndInstructionSet() throws {
+    let model = try Self.smallModel()
+    let (pictures, labels) = Self.batch(model, count: 11)
+    var digests: Set<Digest> = []
+    var totals: [Engine.Totals] = []
+    for kernels in KernelSet.available {
+      for threads in [1, 2, 3] {
+        let engine = Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
+        let updater = Updater(threads: threads, kernels: kernels)
+        let (weights, average, gradient) = (
+          ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
+          ParameterBuffer(model.parameters)
+        )
+        weights.initialize(seed: 3)
+        for _ in 0..<3 {
+          totals.append(
+            Self.withPointers(pictures) {
+              engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
+            })
+          updater.apply(
+            RMSprop(learningRate: 1e-3), weights: weights, average: average,
+            gradientSum: gradient, pictures: 11)
+        }
+        digests.insert(weights.digest)
+      }
+    }
+    #expect(digests.count == 1)
+    #expect(Set(totals.map(\.loss)).count == 3)
+  }
+
+  /// The first update equals (loss at w + h d - loss at w - h d) / 2h along the gradient d.
+  @Test func gradientIsTheSlopeOfTheLoss() throws {
+    let model = try Self.smallModel()
+    let (pictures, labels) = Self.batch(model, count: 8)
+    let engine = Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
+    let (weights, moved, gradient) = (
+      ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
+      ParameterBuffer(model.parameters)
+    )
+    weights.initialize(seed: 5)
+    _ = Self.withPointers(pictures) {
+      engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
+    }
+    let square = gradient.buffer.reduce(0.0) { $0 + Double($1) * Double($1) }
+    func loss(_ step: Float) -> Double {
+      for i in moved.buffer.indices { moved.floats[i] = weights.floats[i] + step * gradient.floats[i] }
+      return Self.withPointers(pictures) {
+        engine.evaluate(pictures: $0, labels: labels, weights: moved)
+      }.loss
+    }
+    let step = Float(2e-3 / square.squareRoot())
+    let slope = (loss(step) - loss(-step)) / (2 * Double(step))
+    #expect(abs(slope / square - 1) < 2e-2)
+  }
+
+  @Test func learnsASimpleRule() throws {
+    let model = try Self.smallModel()
+    let (pictures, labels) = Self.batch(model, count: 20)
+    let engine = Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
+    let updater = Updater(kernels: try .chosen())
+    let (weights, average, gradient) = (
+      ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
+      ParameterBuffer(model.parameters)
+    )
+    weights.initialize(seed: 1)
+    var totals = Engine.Totals()
+    for _ in 0..<40 {
+      totals = Self.withPointers(pictures) {
+        engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
+      }
+      updater.apply(
+        RMSprop(learningRate: 1e-3), weights: weights, average: average, gradientSum: gradient,
+        pictures: 20)
+    }
+    #expect(totals.correct == 20 && totals.loss < 2)
+    let probabilities = Self.withPointers(pictures) { engine.predict(pictures: $0, weights: weights) }
+    #expect(zip(probabilities, labels).allSatisfy { ($0 > 0.5) == ($1 == 1) })
+  }
+
+  @Test func updateIsTheFormulaInDoubles() throws {
+    let model = try Self.smallModel()
+    let layout = model.parameters
+    for kernels in KernelSet.available {
+      let (weights, average, gradient) = (
+        ParameterBuffer(layout), ParameterBuffer(layout), ParameterBuffer(layout)
+      )
+      // Squares from 1e-30 to 10, and some zeros.
+      for (i, x) in noise(layout.bufferCount, 1).enumerated() {
+        gradient.floats[i] = i % 7 == 0 ? 0 : x * Float(pow(10, Double(i % 16) - 15))
+        average.floats[i] = i % 5 == 0 ? 0 : abs(x) * Float(pow(10, Double(i % 31) - 30))
+      }
+      let before = Array(average.buffer)
+      Updater(threads: 2, kernels: kernels).apply(
+        RMSprop(learningRate: 1e-4), weights: weights, average: average, gradientSum: gradient,
+        pictures: 1)
+      var expected: [Double] = []
+      for i in 0..<layout.bufferCount {
+        let g = Double(gradient.floats[i])
+        let a = 0.9 * Double(before[i]) + 0.1 * g * g
+        expected.append(-1e-4 * g / (a.squareRoot() + 1e-7))
+        #expect(abs(Double(average.floats[i]) - a) <= 1e-6 * a + 1e-44)
+        #expect(abs(Double(weights.floats[i]) - expected[i]) <= 1e-6 * abs(expected[i]))
+      }
+      #expect(relativeError(Array(weights.buffer), expected) < 1e-6)
+    }
+  }
+}

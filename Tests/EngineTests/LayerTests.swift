@@ -1,0 +1,107 @@
+import Engine
+import Testing
+
+/// Each layer's kernels against the plain reference, on every instruction set.
+@Suite struct LayerTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var size = 3
+    var stride = 1
+    var padding = Padding.valid
+    var activation = Activation.relu
+    var filters = 32
+    var pooling = 1
+    var input = Shape(height: 9, width: 11, channels: 32)
+    var batch = 5
+
+    var testDescription: String {
+      "\(size)x\(size)/\(stride) \(padding) \(activation) pool \(pooling) \(input) -> \(filters)"
+    }
+  }
+
+  static let cases = [
+    Case(),
+    Case(pooling: 2),
+    Case(filters: 64, pooling: 3, input: Shape(height: 17, width: 13, channels: 3)),
+    Case(size: 5, filters: 7, input: Shape(height: 8, width: 8, channels: 5), batch: 1),
+    Case(size: 1, activation: .linear, filters: 33, input: Shape(height: 4, width: 40, channels: 40)),
+    Case(stride: 2, padding: .same, filters: 16, pooling: 2),
+    Case(size: 4, stride: 3, padding: .same, input: Shape(height: 11, width: 10, channels: 6)),
+    Case(padding: .same, activation: .linear, filters: 96, batch: 3),
+    Case(size: 2, stride: 2, filters: 40, input: Shape(height: 30, width: 29, channels: 3), batch: 2),
+  ]
+
+  @Test(arguments: cases, KernelSet.available)
+  func convolution(_ c: Case, _ kernels: KernelSet) throws {
+    let layer = Convolution(
+      filters: c.filters, size: c.size, stride: c.stride, padding: c.padding,
+      activation: c.activation)
+    let reference = Reference(layer, pooling: c.pooling, input: c.input, batch: c.batch)
+    let probe = try LayerProbe(
+      layer: .convolution(layer), pooling: c.pooling, input: c.input, batch: c.batch, threads: 2,
+      kernels: kernels)
+    let input = noise(c.batch * c.input.count, 1)
+    let kernel = noise(c.size * c.size * c.input.channels * c.filters, 2)
+    let bias = noise(c.filters, 3)
+    let gradient = noise(c.batch * reference.pooled.count, 4)
+
+    let map = reference.activated(input, kernel, bias)
+    let expected = reference.chosen(map).map { map[$0] }
+    #expect(relativeError(probe.forward(input: input, kernel: kernel, bias: bias), expected) < 1e-6)
+
+    let wanted = reference.backward(input, kernel, bias, gradient)
+    let got = probe.backward(input: input, kernel: kernel, bias: bias, outputGradient: gradient)
+    #expect(relativeError(got.inputGradient, wanted.input) < 1e-6)
+    #expect(relativeError(got.kernelGradient, wanted.kernel) < 1e-6)
+    #expect(relativeError(got.biasGradient, wanted.bias) < 1e-6)
+  }
+
+  @Test(arguments: [(100, 64, 20), (37, 1, 7), (6, 50, 3), (513, 33, 1)], KernelSet.available)
+  func dense(_ sizes: (inputs: Int, units: Int, batch: Int), _ kernels: KernelSet) throws {
+    let (inputs, units, batch) = sizes
+    let probe = try LayerProbe(
+      layer: .dense(units: units, activation: .relu), input: Shape(units: inputs), batch: batch,
+      threads: 2, kernels: kernels)
+    let (input, kernel, bias) = (noise(batch * inputs, 1), noise(inputs * units, 2), noise(units, 3))
+    let gradient = noise(batch * units, 4)
+    var output = [Double](repeating: 0, count: batch * units)
+    var (inputGradient, kernelGradient, biasGradient) = (
+      [Double](repeating: 0, count: input.count), [Double](repeating: 0, count: kernel.count),
+      [Double](repeating: 0, count: units)
+    )
+    for n in 0..<batch {
+      for u in 0..<units {
+        var sum = Double(bias[u])
+        for i in 0..<inputs { sum += Double(input[n * inputs + i]) * Double(kernel[i * units + u]) }
+        output[n * units + u] = max(0, sum)
+        guard sum > 0 else { continue }
+        let g = Double(gradient[n * units + u])
+        biasGradient[u] += g
+        for i in 0..<inputs {
+          inputGradient[n * inputs + i] += g * Double(kernel[i * units + u])
+          kernelGradient[i * units + u] += g * Double(input[n * inputs + i])
+        }
+      }
+    }
+    #expect(relativeError(probe.forward(input: input, kernel: kernel, bias: bias), output) < 1e-6)
+    let got = probe.backward(input: input, kernel: kernel, bias: bias, outputGradient: gradient)
+    #expect(relativeError(got.inputGradient, inputGradient) < 1e-6)
+    #expect(relativeError(got.kernelGradient, kernelGradient) < 1e-6)
+    #expect(relativeError(got.biasGradient, biasGradient) < 1e-6)
+  }
+
+  @Test func poolingAlone() throws {
+    let shape = Shape(height: 7, width: 5, channels: 3)
+    let probe = try LayerProbe(
+      layer: .maxPooling(size: 2), input: shape, batch: 2, kernels: .baseline)
+    let input = noise(2 * shape.count, 1)
+    let output = probe.forward(input: input, kernel: [], bias: [])
+    #expect(output.count == 2 * 3 * 2 * 3)
+    let first = [0, 1, 5, 6].map { input[$0 * 3] }
+    #expect(output[0] == first.max())
+    let gradient = probe.backward(
+      input: input, kernel: [], bias: [], outputGradient: output.map { _ in 1 }
+    ).inputGradient
+    #expect(gradient.reduce(0, +) == 36)
+    #expect(zip(input, gradient).allSatisfy { $1 == 0 || output.contains($0) })
+  }
+}

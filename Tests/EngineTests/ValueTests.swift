@@ -1,0 +1,83 @@
+import Engine
+import Foundation
+import Testing
+
+/// Architectures, digests, random draws and the loss's functions.
+@Suite struct ValueTests {
+  @Test func bookHasTheBooksParameters() throws {
+    let book = try Architecture.book()
+    #expect(book.parameters.parameterCount == 3_453_121)
+    #expect(book.outputs.map(\.description).prefix(2) == ["(None, 148, 148, 32)", "(None, 74, 74, 32)"])
+    #expect(book.layers.map(\.name).suffix(3) == ["flatten", "dense", "dense_1"])
+    #expect(book.parameters.tensors.allSatisfy { $0.offset % 16 == 0 })
+  }
+
+  @Test(arguments: [
+    ([Layer.dense(units: 1, activation: .sigmoid)], "needs a flat input"),
+    ([.flatten, .dense(units: 2, activation: .sigmoid)], "last layer"),
+    ([.convolution(Convolution(filters: 4, size: 20))], "does not fit"),
+    ([.maxPooling(size: 9)], "pooling by 9"),
+    ([.flatten, .convolution(Convolution(filters: 4))], "cannot follow"),
+  ])
+  func refusesWhatDoesNotFit(_ layers: [Layer], _ words: String) throws {
+    let error = #expect(throws: ArchitectureError.self) {
+      try Architecture(
+        input: Shape(height: 12, width: 12, channels: 3), layers: layers.map { (nil, $0) })
+    }
+    #expect(error?.description.contains(words) == true)
+  }
+
+  @Test func digestIsXXH3() {
+    #expect(
+      Digest(of: UnsafeRawBufferPointer(start: nil, count: 0)).description
+        == "99aa06d3014798d86001c324468d497f")
+    let bytes = (0..<1000).map { UInt8($0 % 251) }
+    bytes.withUnsafeBytes { all in
+      var hasher = DigestHasher()
+      hasher.update(UnsafeRawBufferPointer(rebasing: all[..<7]))
+      hasher.update(UnsafeRawBufferPointer(rebasing: all[7...]))
+      #expect(hasher.finish() == Digest(of: all))
+    }
+    #expect(Digest("99aa06d3014798d86001c324468d497f")?.low == 0x6001_c324_468d_497f)
+    #expect(Digest("99aa") == nil)
+  }
+
+  @Test func drawsDependOnEveryPartOfTheKey() {
+    var seen: Set<UInt64> = []
+    for seed in 0..<4 as Range<UInt64> {
+      for purpose in [CounterRandom.Purpose.initialWeights, .trainingOrder] {
+        for a in 0..<4 as Range<UInt64> {
+          for b in 0..<4 as Range<UInt64> {
+            let draws = CounterRandom(seed: seed, purpose: purpose, a, b)
+            for i in 0..<4 as Range<UInt64> { seen.insert(draws.bits(i)) }
+          }
+        }
+      }
+    }
+    #expect(seen.count == 4 * 2 * 4 * 4 * 4)
+    let draws = CounterRandom(seed: 1, purpose: .benchmark)
+    let mean = (0..<10000).reduce(0.0) { $0 + draws.double(UInt64($1)) } / 10000
+    #expect(abs(mean - 0.5) < 0.01)
+    let order = draws.permutation(500)
+    #expect(order.sorted() == Array(0..<500) && order != Array(0..<500))
+  }
+
+  @Test func lossFunctionsAgreeWithTheMathematicsLibrary() {
+    for x in stride(from: -60.0, through: 0, by: 0.37) {
+      #expect(abs(exponential(x) / exp(x) - 1) < 1e-15)
+    }
+    #expect(exponential(-1000) == 0 && exponential(0) == 1 && exponential(.nan).isNaN)
+    for x in stride(from: 1.0, through: 2, by: 0.013) {
+      #expect(abs(logarithm(x) - log(x)) < 4e-16)
+    }
+    for z in [-80, -3, -0.1, 0, 0.1, 3, 80] as [Float] {
+      for y in [0, 1] as [Float] {
+        let p = 1 / (1 + exp(-Double(z)))
+        let (loss, derivative) = binaryCrossEntropy(logit: z, label: y)
+        let expected = y == 1 ? -log(p) : z < 30 ? -log(1 - p) : Double(z)
+        #expect(abs(loss - expected) <= 1e-12 * max(1, expected))
+        #expect(abs(Double(derivative) - (p - Double(y))) < 1e-7)
+      }
+    }
+  }
+}
