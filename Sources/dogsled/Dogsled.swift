@@ -6,5 +6,7 @@ struct Dogsled: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dogsled",
     abstract: "Train a convnet on a folder of JPEGs, on one machine or on a few.",
-    subcommands: [])
+    subcommands: [
+      Bench.self
+    ])
 }

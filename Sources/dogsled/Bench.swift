@@ -1,0 +1,100 @@
+import ArgumentParser
+import Engine
+import Foundation
+
+/// Figures of this machine, one JSON object a line.
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure this machine; prints one JSON object a line.",
+    subcommands: [BenchStep.self])
+}
+
+/// One training step: forward, backward and RMSprop, on pictures of noise.
+struct BenchStep: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "step",
+    abstract: "Time one training step: forward, backward and RMSprop.",
+    discussion: "Example: dogsled bench step --threads 1")
+
+  @Option(help: "Pictures in a batch.") var batch = 20
+  @Option(help: "Threads; the machine's processors by default.") var threads: Int?
+  @Option(help: "Steps that are timed, after three that are not.") var count = 20
+  @Option(help: "Rows and columns of a picture.") var size = 150
+
+  func validate() throws {
+    guard batch > 0, count > 0, threads ?? 1 > 0 else {
+      throw ValidationError("--batch, --threads and --count must be at least 1")
+    }
+  }
+
+  func run() throws {
+    let model = try Architecture.book(height: size, width: size)
+    let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let kernels = try KernelSet.chosen()
+    let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
+    let updater = Updater(threads: threads, kernels: kernels)
+    let (weights, average, gradient) = (
+      ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
+      ParameterBuffer(model.parameters)
+    )
+    weights.initialize(seed: 1)
+    let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: batch * model.input.count)
+    defer { bytes.deallocate() }
+    let noise = CounterRandom(seed: 1, purpose: .benchmark)
+    for i in bytes.indices { bytes[i] = UInt8(truncatingIfNeeded: noise.bits(UInt64(i))) }
+    let pictures = (0..<batch).map { index in
+      UnsafePointer(bytes.baseAddress! + index * model.input.count)
+    }
+    let labels = (0..<batch).map { Float($0 % 2) }
+
+    let clock = ContinuousClock()
+    var milliseconds: [Double] = []
+    for step in -3..<count {
+      let time = clock.measure {
+        _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
+        updater.apply(
+          RMSprop(), weights: weights, average: average, gradientSum: gradient, pictures: batch)
+      }
+      if step >= 0 { milliseconds.append(time / .milliseconds(1)) }
+    }
+    let result = BenchResult(
+      bench: "step", batch: batch, size: size, threads: threads, kernels: kernels.rawValue,
+      milliseconds: milliseconds)
+    print(try result.line())
+  }
+}
+
+/// What a benchmark prints.
+struct BenchResult: Encodable {
+  let bench: String
+  let batch: Int
+  let size: Int
+  let threads: Int
+  let kernels: String
+  let count: Int
+  let median_ms: Double
+  let minimum_ms: Double
+
+  init(
+    bench: String, batch: Int, size: Int, threads: Int, kernels: String, milliseconds: [Double]
+  ) {
+    let sorted = milliseconds.sorted()
+    let middle = sorted.count / 2
+    self.bench = bench
+    self.batch = batch
+    self.size = size
+    self.threads = threads
+    self.kernels = kernels
+    count = sorted.count
+    median_ms =
+      sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    minimum_ms = sorted[0]
+  }
+
+  func line() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+}
