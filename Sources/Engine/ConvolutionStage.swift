@@ -12,27 +12,19 @@ import Kernels
 final class ConvolutionStage: Stage {
   let output: FeatureMap
 
-  private let convolution: Convolution
-  private let poolSize: Int
+  private let size: ConvolutionSize
   private let input: FeatureMap
   private let wantsInputGradient: Bool
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
-
-  // Sizes of the padded input, of the output positions that count, and of the gradient's map.
-  private let paddedHeight: Int
-  private let paddedWidth: Int
-  private let zerosAbove: Int
-  private let zerosLeft: Int
-  private let rows: Int
-  private let columns: Int
   private let outChannels: Int
+  /// Columns of the gradient's map.
   private let mapWidth: Int
 
   private let packedForward: Target
   private let packedBackward: Target
   private let paddedBias: Target
-  /// [batch][height][width][channels] of the pooled output; empty without pooling.
+  /// [batch][height][width][channels] of the pooled output's map; only with pooling.
   private let codes: UnsafeMutablePointer<Int32>
   private let scratch: [Scratch]
   private let partials: [Partial]
@@ -43,8 +35,6 @@ final class ConvolutionStage: Stage {
 
   /// What one thread needs while it works on one picture.
   private struct Scratch {
-    /// The input with its border of zeros; only for padding `same`.
-    let input: Target
     /// Convolved rows of one row of pooling windows.
     let strip: Target
     /// The output's gradient, spread by the strides, in a border of kernel size - 1.
@@ -57,51 +47,32 @@ final class ConvolutionStage: Stage {
     let bias: Target
   }
 
-  /// - Parameter poolSize: 1 for no pooling.
   init(
-    _ convolution: Convolution, poolSize: Int, input: FeatureMap, outputShape: Shape,
+    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
     tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool
   ) {
-    let (kernelHeight, kernelWidth) = convolution.kernel
-    let (strideHeight, strideWidth) = convolution.strides
-    self.convolution = convolution
-    self.poolSize = poolSize
+    self.size = size
     self.input = input
+    self.output = output
     self.wantsInputGradient = wantsInputGradient
     (kernel, bias) = (tensors[0], tensors[1])
-    output = FeatureMap(outputShape, batch: batch)
     outChannels = output.channelStride
-    rows = outputShape.height * poolSize
-    columns = outputShape.width * poolSize
-    let shape = input.shape
-    zerosAbove = convolution.zerosBefore(shape.height, kernelHeight, strideHeight)
-    zerosLeft = convolution.zerosBefore(shape.width, kernelWidth, strideWidth)
-    let allRows = convolution.outputSize(shape.height, kernelHeight, strideHeight)
-    let allColumns = convolution.outputSize(shape.width, kernelWidth, strideWidth)
-    paddedHeight = max(
-      shape.height + zerosAbove, (allRows - 1) * strideHeight + kernelHeight)
-    paddedWidth = max(
-      shape.width + zerosLeft, (allColumns - 1) * strideWidth + kernelWidth)
-    mapWidth = paddedWidth + kernelWidth - 1
-
+    let (kernelHeight, kernelWidth) = size.convolution.kernel
+    mapWidth = size.readColumns + kernelWidth - 1
     let area = kernelHeight * kernelWidth
     let kernelFloats = area * input.channelStride * outChannels
     packedForward = allocateFloats(kernelFloats)
     packedBackward = allocateFloats(
-      wantsInputGradient ? area * padded(shape.channels) * outChannels : 0)
+      wantsInputGradient ? area * input.channelStride * outChannels : 0)
     paddedBias = allocateFloats(outChannels)
-    let codeCount = poolSize > 1 ? batch * output.pictureStride : 1
+    let codeCount = size.poolSize > 1 ? batch * output.pictureStride : 1
     codes = .allocate(capacity: codeCount)
     codes.initialize(repeating: 0, count: codeCount)
-    let (stripFloats, inputFloats, mapFloats) = (
-      poolSize * columns * outChannels, paddedHeight * paddedWidth * input.channelStride,
-      (paddedHeight + kernelHeight - 1) * mapWidth * outChannels
-    )
     let channels = outChannels
+    let stripFloats = size.poolSize * size.columns * channels
+    let mapFloats = (size.readRows + kernelHeight - 1) * mapWidth * channels
     scratch = (0..<threads).map { _ in
-      Scratch(
-        input: allocateFloats(convolution.padding == .same ? inputFloats : 0),
-        strip: allocateFloats(stripFloats), map: allocateFloats(mapFloats))
+      Scratch(strip: allocateFloats(stripFloats), map: allocateFloats(mapFloats))
     }
     partials = (0..<Self.groups).map { _ in
       Partial(kernel: allocateFloats(kernelFloats), bias: allocateFloats(channels))
@@ -112,7 +83,6 @@ final class ConvolutionStage: Stage {
     for memory in [packedForward, packedBackward, paddedBias] { memory.deallocate() }
     codes.deallocate()
     for part in scratch {
-      part.input.deallocate()
       part.strip.deallocate()
       part.map.deallocate()
     }
@@ -134,39 +104,39 @@ final class ConvolutionStage: Stage {
   private func packWeights(_ step: StepContext) {
     let weights = step.weights.floats + kernel.offset
     let (area, inChannels) = (kernel.shape[0] * kernel.shape[1], kernel.shape[2])
+    let filters = size.convolution.filters
     let forwardBlocks = outChannels / blockColumns
-    let backwardBlocks = wantsInputGradient ? padded(inChannels) / blockColumns : 0
+    let backwardBlocks = wantsInputGradient ? input.channelStride / blockColumns : 0
     paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
     step.pool.run(forwardBlocks + backwardBlocks) { job, _ in
       if job < forwardBlocks {
         step.kernels.packForward(
-          weights, job, area, inChannels, input.channelStride, convolution.filters, packedForward)
+          weights, job, area, inChannels, input.channelStride, filters, packedForward)
       } else {
         step.kernels.packBackward(
-          weights, job - forwardBlocks, area, inChannels, convolution.filters, outChannels,
-          packedBackward)
+          weights, job - forwardBlocks, area, inChannels, filters, outChannels, packedBackward)
       }
     }
   }
 
   private func forward(_ picture: Int, _ kernels: KernelTable, _ scratch: Scratch) {
-    let source = paddedInput(picture, kernels, scratch)
-    let stripRow = columns * outChannels
-    let relu = convolution.activation == .relu
-    for row in 0..<output.shape.height {
-      let target = output.values + picture * output.pictureStride + row * output.rowStride
-      for y in 0..<poolSize {
+    let source = inputCorner(picture)
+    let stripRow = size.columns * outChannels
+    let relu = size.convolution.activation == .relu
+    let inputRow = size.convolution.strides.height * input.rowStride
+    for row in 0..<size.neededHeight {
+      let at = picture * output.pictureStride + row * output.rowStride
+      for y in 0..<size.poolSize {
         kernels.convolveRow(
-          convolutionRow,
-          source + (row * poolSize + y) * convolution.strides.height * inputRow, packedForward,
-          outChannels, poolSize == 1 ? target : scratch.strip + y * stripRow)
+          convolutionRow, source + (row * size.poolSize + y) * inputRow, packedForward,
+          outChannels, size.poolSize == 1 ? output.values + at : scratch.strip + y * stripRow)
       }
-      if poolSize == 1 {
-        kernels.addBias(paddedBias, target, columns, outChannels, relu)
+      if size.poolSize == 1 {
+        kernels.addBias(paddedBias, output.values + at, size.columns, outChannels, relu)
       } else {
         kernels.poolRows(
-          scratch.strip, stripRow, poolSize, output.shape.width, outChannels, paddedBias, relu,
-          target, codes + picture * output.pictureStride + row * output.rowStride)
+          scratch.strip, stripRow, size.poolSize, size.neededWidth, outChannels, paddedBias, relu,
+          output.values + at, codes + at)
       }
     }
   }
@@ -175,77 +145,69 @@ final class ConvolutionStage: Stage {
 
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
+    let taps = kernel.shape[0] * kernel.shape[1]
     step.pool.run(Self.groups) { group, thread in
       let partial = partials[group]
-      partial.kernel.update(
-        repeating: 0, count: kernel.shape[0] * kernel.shape[1] * input.channelStride * outChannels)
+      partial.kernel.update(repeating: 0, count: taps * input.channelStride * outChannels)
       partial.bias.update(repeating: 0, count: outChannels)
       for picture in step.batch * group / Self.groups..<step.batch * (group + 1) / Self.groups {
         backward(picture, step.kernels, scratch[thread], partial)
       }
     }
-    let rows = kernel.shape[0] * kernel.shape[1]
-    step.pool.run(rows + 1) { job, _ in
-      if job < rows {
-        sumKernelPartials(tap: job, step.kernels, gradient.floats + kernel.offset)
-      } else {
-        sumBiasPartials(gradient.floats + bias.offset)
-      }
-    }
-  }
-
-  private func sumKernelPartials(tap: Int, _ kernels: KernelTable, _ gradient: Target) {
-    let partialTap = input.channelStride * outChannels
-    let (inChannels, filters) = (kernel.shape[2], convolution.filters)
+    let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
     for (group, partial) in partials.enumerated() {
-      kernels.addPartial(
-        partial.kernel + tap * partialTap, group > 0, inChannels, outChannels, filters,
-        gradient + tap * inChannels * filters)
-    }
-  }
-
-  private func sumBiasPartials(_ gradient: Target) {
-    for channel in 0..<convolution.filters {
-      gradient[channel] = partials.dropFirst().reduce(partials[0].bias[channel]) {
-        $0 + $1.bias[channel]
+      for tap in 0..<taps {
+        step.kernels.addPartial(
+          partial.kernel + tap * input.channelStride * outChannels, group > 0, inChannels,
+          outChannels, filters, gradient.floats + kernel.offset + tap * inChannels * filters)
       }
+      step.kernels.addPartial(
+        partial.bias, group > 0, 1, outChannels, filters, gradient.floats + bias.offset)
     }
   }
 
   private func backward(
     _ picture: Int, _ kernels: KernelTable, _ scratch: Scratch, _ partial: Partial
   ) {
-    let (kernelHeight, kernelWidth) = convolution.kernel
-    let (strideHeight, strideWidth) = convolution.strides
+    let (kernelHeight, kernelWidth) = size.convolution.kernel
+    let (strideHeight, strideWidth) = size.convolution.strides
     let mapRow = mapWidth * outChannels
     // The gradient of output position (0, 0).
     let map = scratch.map + (kernelHeight - 1) * mapRow + (kernelWidth - 1) * outChannels
     spreadGradient(picture, kernels, map)
-    for row in 0..<rows {
+    for row in 0..<size.rows {
       kernels.addBiasGradient(
-        map + row * strideHeight * mapRow, columns, strideWidth * outChannels, outChannels,
+        map + row * strideHeight * mapRow, size.columns, strideWidth * outChannels, outChannels,
         partial.bias)
     }
-    let source = paddedInput(picture, kernels, scratch)
+    let source = inputCorner(picture)
     // Enough positions a call that loading and storing the sums costs little.
-    let rowsAtOnce = max(1, 64 / columns)
-    for row in stride(from: 0, to: rows, by: rowsAtOnce) {
+    let rowsAtOnce = max(1, 64 / size.columns)
+    for row in stride(from: 0, to: size.rows, by: rowsAtOnce) {
       for kernelRow in 0..<kernelHeight {
         kernels.addWeightGradient(
-          convolutionRow, min(rowsAtOnce, rows - row),
-          source + (row * strideHeight + kernelRow) * inputRow, strideHeight * inputRow,
-          map + row * strideHeight * mapRow, strideWidth * outChannels, strideHeight * mapRow,
-          outChannels, partial.kernel + kernelRow * convolutionRow.run * outChannels)
+          convolutionRow, min(rowsAtOnce, size.rows - row),
+          source + (row * strideHeight + kernelRow) * input.rowStride,
+          strideHeight * input.rowStride, map + row * strideHeight * mapRow,
+          strideWidth * outChannels, strideHeight * mapRow, outChannels,
+          partial.kernel + kernelRow * convolutionRow.run * outChannels)
       }
     }
-    guard wantsInputGradient else { return }
+    if wantsInputGradient { inputGradient(picture, kernels, scratch.map) }
+  }
+
+  /// The rows and columns of the input that no computed output reads keep the gradient zero.
+  private func inputGradient(_ picture: Int, _ kernels: KernelTable, _ map: Target) {
+    let mapRow = mapWidth * outChannels
+    let needed = size.neededInput
     let turned: ConvolutionRow = (
-      positions: input.shape.width, inputPosition: outChannels, inputRow: mapRow,
-      passes: kernelHeight, run: kernelWidth * outChannels, outputPosition: input.channelStride
+      positions: needed.width, inputPosition: outChannels, inputRow: mapRow,
+      passes: size.convolution.kernel.height, run: size.convolution.kernel.width * outChannels,
+      outputPosition: input.channelStride
     )
-    for row in 0..<input.shape.height {
+    for row in 0..<needed.height {
       kernels.convolveRow(
-        turned, scratch.map + (row + zerosAbove) * mapRow + zerosLeft * outChannels,
+        turned, map + (row + size.zerosAbove) * mapRow + size.zerosLeft * outChannels,
         packedBackward, input.channelStride,
         input.gradient + picture * input.pictureStride + row * input.rowStride)
     }
@@ -253,44 +215,34 @@ final class ConvolutionStage: Stage {
 
   /// Writes the gradient of the convolution's sums to `map`, strides apart.
   private func spreadGradient(_ picture: Int, _ kernels: KernelTable, _ map: Target) {
-    let rowStride = convolution.strides.height * mapWidth * outChannels
-    let positionStride = convolution.strides.width * outChannels
-    for row in 0..<output.shape.height {
+    let rowStride = size.convolution.strides.height * mapWidth * outChannels
+    let positionStride = size.convolution.strides.width * outChannels
+    for row in 0..<size.neededHeight {
       let at = picture * output.pictureStride + row * output.rowStride
-      if poolSize == 1 {
+      if size.poolSize == 1 {
         kernels.copyGradient(
-          output.gradient + at, output.values + at, convolution.activation == .relu, columns,
-          outChannels, map + row * rowStride, positionStride)
+          output.gradient + at, output.values + at, size.convolution.activation == .relu,
+          size.columns, outChannels, map + row * rowStride, positionStride)
       } else {
         kernels.unpoolRow(
-          output.gradient + at, codes + at, poolSize, output.shape.width, outChannels,
-          map + row * poolSize * rowStride, rowStride, positionStride)
+          output.gradient + at, codes + at, size.poolSize, size.neededWidth, outChannels,
+          map + row * size.poolSize * rowStride, rowStride, positionStride)
       }
     }
   }
 
-  // MARK: The input
-
-  private var inputRow: Int {
-    (convolution.padding == .same ? paddedWidth : input.shape.width) * input.channelStride
-  }
-
   private var convolutionRow: ConvolutionRow {
     (
-      positions: columns, inputPosition: convolution.strides.width * input.channelStride,
-      inputRow: inputRow, passes: convolution.kernel.height,
-      run: convolution.kernel.width * input.channelStride, outputPosition: outChannels
+      positions: size.columns, inputPosition: size.convolution.strides.width * input.channelStride,
+      inputRow: input.rowStride, passes: size.convolution.kernel.height,
+      run: size.convolution.kernel.width * input.channelStride, outputPosition: outChannels
     )
   }
 
-  /// The picture's input; for padding `same` a copy with its border of zeros.
-  private func paddedInput(_ picture: Int, _ kernels: KernelTable, _ scratch: Scratch) -> Source {
-    let values = input.values + picture * input.pictureStride
-    guard convolution.padding == .same else { return Source(values) }
-    kernels.copyRows(
-      values, input.rowStride,
-      scratch.input + zerosAbove * inputRow + zerosLeft * input.channelStride, inputRow,
-      input.shape.height, input.rowStride)
-    return Source(scratch.input)
+  /// Where the first output position of a picture reads first: in the border for padding `same`.
+  private func inputCorner(_ picture: Int) -> Source {
+    Source(
+      input.values + picture * input.pictureStride - size.zerosAbove * input.rowStride
+        - size.zerosLeft * input.channelStride)
   }
 }

@@ -91,22 +91,29 @@ public final class Engine {
     _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?
   ) -> StepContext {
     precondition(pictures.count <= batchCapacity)
-    let input = plan.input
-    pool.run(pictures.count) { picture, _ in
-      let values = input.values + picture * input.pictureStride
-      if input.channelStride == input.shape.channels {
-        kernels.bytesToFloats(pictures[picture], values, input.shape.count)
-      } else {
-        for position in 0..<input.shape.height * input.shape.width {
-          kernels.bytesToFloats(
-            pictures[picture] + position * 3, values + position * input.channelStride, 3)
-        }
-      }
-    }
+    pool.run(pictures.count) { picture, _ in readPicture(pictures[picture], picture) }
     let step = StepContext(
       batch: pictures.count, weights: weights, gradient: gradient, pool: pool, kernels: kernels)
     for stage in plan.stages { stage.forward(step) }
     return step
+  }
+
+  /// Writes one picture's bytes as floats to the input's map.
+  private func readPicture(_ bytes: UnsafePointer<UInt8>, _ picture: Int) {
+    let input = plan.input
+    let channels = input.shape.channels
+    for row in 0..<input.shape.height {
+      let values = input.values + picture * input.pictureStride + row * input.rowStride
+      let source = bytes + row * input.shape.width * channels
+      if input.channelStride == channels {
+        kernels.bytesToFloats(source, values, input.shape.width * channels)
+      } else {
+        for column in 0..<input.shape.width {
+          kernels.bytesToFloats(
+            source + column * channels, values + column * input.channelStride, channels)
+        }
+      }
+    }
   }
 
   private func loss(labels: [Float], setsGradient: Bool) -> Totals {

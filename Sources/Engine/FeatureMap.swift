@@ -3,66 +3,59 @@ import Kernels
 /// One layer's output for a batch, and the loss's gradient with respect to it.
 ///
 /// NHWC; channels are stored `channelStride` apart, their number padded with zeros to a multiple
-/// of 32 so that kernels have no remainders (the picture itself has 3).
+/// of 32 so that kernels have no remainders (the picture itself has 3). Around a map lies a border
+/// of zeros where the next layer reads beyond the edge; gradients written there are never read.
 final class FeatureMap {
+  /// Rows and columns around a map.
+  struct Border: Equatable {
+    var top = 0
+    var left = 0
+    var bottom = 0
+    var right = 0
+  }
+
   let shape: Shape
   let channelStride: Int
+  /// Floats of one row of the map, border included.
+  let rowStride: Int
+  /// Floats of one picture, border included.
+  let pictureStride: Int
+  /// The first picture's first row and column, after the border.
   let values: UnsafeMutablePointer<Float>
   let gradient: UnsafeMutablePointer<Float>
+  private let origin: Int
   private let owner: FeatureMap?
 
   /// Zeros for `batch` pictures.
-  init(_ shape: Shape, batch: Int, channelStride: Int? = nil) {
+  init(_ shape: Shape, batch: Int, channelStride: Int? = nil, border: Border = Border()) {
     self.shape = shape
     self.channelStride = channelStride ?? padded(shape.channels)
-    let count = batch * shape.height * shape.width * self.channelStride
-    values = allocateFloats(count)
-    gradient = allocateFloats(count)
+    rowStride = (border.left + shape.width + border.right) * self.channelStride
+    pictureStride = (border.top + shape.height + border.bottom) * rowStride
+    origin = border.top * rowStride + border.left * self.channelStride
+    values = allocateFloats(batch * pictureStride) + origin
+    gradient = allocateFloats(batch * pictureStride) + origin
     owner = nil
   }
 
-  /// The same memory seen as a flat activation.
+  /// The same memory seen as a flat map; `other` has no border and no padding.
   init(flattening other: FeatureMap) {
     shape = Shape(units: other.shape.count)
     channelStride = shape.channels
+    (rowStride, pictureStride) = (shape.channels, shape.channels)
     (values, gradient) = (other.values, other.gradient)
+    origin = 0
     owner = other
   }
 
   deinit {
     guard owner == nil else { return }
-    values.deallocate()
-    gradient.deallocate()
+    (values - origin).deallocate()
+    (gradient - origin).deallocate()
   }
-
-  /// Floats of one row of the map.
-  var rowStride: Int { shape.width * channelStride }
-
-  /// Floats of one picture.
-  var pictureStride: Int { shape.height * rowStride }
 }
 
 /// `channels` rounded up to a multiple of a kernel's columns.
 func padded(_ channels: Int) -> Int {
   (channels + blockColumns - 1) / blockColumns * blockColumns
-}
-
-/// What a stage needs to know of the step that is being computed.
-struct StepContext {
-  /// Pictures of this batch.
-  let batch: Int
-  let weights: ParameterBuffer
-  /// Overwritten by the backward pass, in the model's layout.
-  let gradient: ParameterBuffer?
-  let pool: ThreadPool
-  let kernels: KernelTable
-}
-
-/// A part of the model that is computed as one: a layer, or a convolution with its pooling.
-protocol Stage: AnyObject {
-  /// Where `forward` puts the result and `backward` finds its gradient.
-  var output: FeatureMap { get }
-  func forward(_ step: StepContext)
-  /// Sets the gradient of the stage's parameters, and of its input where that is wanted.
-  func backward(_ step: StepContext)
 }

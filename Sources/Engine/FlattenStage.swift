@@ -11,6 +11,15 @@ final class FlattenStage: Stage {
       Shape(units: input.shape.count), batch: batch, channelStride: input.shape.count)
   }
 
+  /// A new stage at the end of `stages`; returns its output.
+  static func appended(
+    to stages: inout [any Stage], input: FeatureMap, batch: Int
+  ) -> FeatureMap {
+    let stage = FlattenStage(input: input, batch: batch)
+    stages.append(stage)
+    return stage.output
+  }
+
   func forward(_ step: StepContext) {
     let channels = input.shape.channels
     step.kernels.copyRows(

@@ -25,6 +25,29 @@ struct KernelTable: Sendable {
   let denseForward: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
   let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
+  let winogradPad: @Sendable (Source, Int, Int, Int, Int, Bool, Target) -> Void
+  let winogradFilter: @Sendable (Source, Int, Int, Int, Target, Target) -> Void
+  let winogradInput: @Sendable (TileGrid, Int, Int, Source, Target, Int, Target) -> Void
+  let winogradProducts: @Sendable (TileGrid, Int, Source, Int, Source, Target, Int) -> Void
+  let winogradOutputPooled: @Sendable (
+    TileGrid, Int, Int, Source, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>, Target
+  ) -> Void
+  let winogradOutput: @Sendable (
+    TileGrid, Int, Int, Source, Int, Source, Bool, Target, Target
+  ) -> Void
+  let winogradGradientPooled: @Sendable (
+    TileGrid, Int, Int, Source, UnsafePointer<Int32>, Target, Int, Target, Target
+  ) -> Void
+  let winogradGradient: @Sendable (
+    TileGrid, Int, Int, Source, Source, Bool, Target, Int, Target, Target
+  ) -> Void
+  let winogradGradientProducts: @Sendable (
+    TileGrid, Int, Target, Int, Source, Int, Source?, Target
+  ) -> Void
+  let winogradInputGradient: @Sendable (TileGrid, Int, Int, Source, Int, Target, Target) -> Void
+  let winogradFilterGradient: @Sendable (
+    Source, Int, Int, Int, Int, Int, Int, Int, Target, Target
+  ) -> Void
   let addBias: @Sendable (Source, Target, Int, Int, Bool) -> Void
   let poolRows: @Sendable (
     Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>
@@ -40,6 +63,8 @@ struct KernelTable: Sendable {
 
 /// The sizes that one output row of a convolution is computed with; see `Kernels.ConvolutionRow`.
 typealias ConvolutionRow = Kernels.ConvolutionRow
+/// How Winograd tiles lie on a map; see `Kernels.TileGrid`.
+typealias TileGrid = Kernels.TileGrid
 
 extension KernelTable {
   /// The kernels of `set`, which must be available.
@@ -64,6 +89,17 @@ extension KernelTable {
     denseForward: Kernels.denseForward,
     denseWeightGradient: Kernels.denseWeightGradient,
     denseInputGradient: Kernels.denseInputGradient,
+    winogradPad: Kernels.winogradPad,
+    winogradFilter: Kernels.winogradFilter,
+    winogradInput: Kernels.winogradInput,
+    winogradProducts: Kernels.winogradProducts,
+    winogradOutputPooled: Kernels.winogradOutputPooled,
+    winogradOutput: Kernels.winogradOutput,
+    winogradGradientPooled: Kernels.winogradGradientPooled,
+    winogradGradient: Kernels.winogradGradient,
+    winogradGradientProducts: Kernels.winogradGradientProducts,
+    winogradInputGradient: Kernels.winogradInputGradient,
+    winogradFilterGradient: Kernels.winogradFilterGradient,
     addBias: Kernels.addBias,
     poolRows: Kernels.poolRows,
     unpoolRow: Kernels.unpoolRow,
@@ -84,6 +120,17 @@ extension KernelTable {
       denseForward: KernelsAVX2.denseForward,
       denseWeightGradient: KernelsAVX2.denseWeightGradient,
       denseInputGradient: KernelsAVX2.denseInputGradient,
+      winogradPad: KernelsAVX2.winogradPad,
+      winogradFilter: KernelsAVX2.winogradFilter,
+      winogradInput: KernelsAVX2.winogradInput,
+      winogradProducts: KernelsAVX2.winogradProducts,
+      winogradOutputPooled: KernelsAVX2.winogradOutputPooled,
+      winogradOutput: KernelsAVX2.winogradOutput,
+      winogradGradientPooled: KernelsAVX2.winogradGradientPooled,
+      winogradGradient: KernelsAVX2.winogradGradient,
+      winogradGradientProducts: KernelsAVX2.winogradGradientProducts,
+      winogradInputGradient: KernelsAVX2.winogradInputGradient,
+      winogradFilterGradient: KernelsAVX2.winogradFilterGradient,
       addBias: KernelsAVX2.addBias,
       poolRows: KernelsAVX2.poolRows,
       unpoolRow: KernelsAVX2.unpoolRow,
@@ -103,6 +150,17 @@ extension KernelTable {
       denseForward: KernelsAVX512.denseForward,
       denseWeightGradient: KernelsAVX512.denseWeightGradient,
       denseInputGradient: KernelsAVX512.denseInputGradient,
+      winogradPad: KernelsAVX512.winogradPad,
+      winogradFilter: KernelsAVX512.winogradFilter,
+      winogradInput: KernelsAVX512.winogradInput,
+      winogradProducts: KernelsAVX512.winogradProducts,
+      winogradOutputPooled: KernelsAVX512.winogradOutputPooled,
+      winogradOutput: KernelsAVX512.winogradOutput,
+      winogradGradientPooled: KernelsAVX512.winogradGradientPooled,
+      winogradGradient: KernelsAVX512.winogradGradient,
+      winogradGradientProducts: KernelsAVX512.winogradGradientProducts,
+      winogradInputGradient: KernelsAVX512.winogradInputGradient,
+      winogradFilterGradient: KernelsAVX512.winogradFilterGradient,
       addBias: KernelsAVX512.addBias,
       poolRows: KernelsAVX512.poolRows,
       unpoolRow: KernelsAVX512.unpoolRow,

@@ -61,17 +61,20 @@ package final class LayerProbe {
     return step
   }
 
-  private func write(_ values: [Float], _ memory: Target, _ activation: FeatureMap) {
-    let channels = activation.shape.channels
-    for i in values.indices {
-      memory[i / channels * activation.channelStride + i % channels] = values[i]
-    }
+  private func write(_ values: [Float], _ memory: Target, _ map: FeatureMap) {
+    for i in values.indices { memory[place(i, map)] = values[i] }
   }
 
-  private func read(_ memory: Target, _ activation: FeatureMap) -> [Float] {
-    let channels = activation.shape.channels
-    return (0..<batch * activation.shape.count).map {
-      memory[$0 / channels * activation.channelStride + $0 % channels]
-    }
+  private func read(_ memory: Target, _ map: FeatureMap) -> [Float] {
+    (0..<batch * map.shape.count).map { memory[place($0, map)] }
+  }
+
+  /// Where the map has the number that stands at `index` of [batch][height][width][channels].
+  private func place(_ index: Int, _ map: FeatureMap) -> Int {
+    let shape = map.shape
+    let (position, channel) = index.quotientAndRemainder(dividingBy: shape.channels)
+    let (row, x) = position.quotientAndRemainder(dividingBy: shape.width)
+    let (picture, y) = row.quotientAndRemainder(dividingBy: shape.height)
+    return picture * map.pictureStride + y * map.rowStride + x * map.channelStride + channel
   }
 }

@@ -1,4 +1,8 @@
 /// The stages that compute a row of layers, with all their buffers.
+///
+/// Work that never reaches the loss is left out: pooling by 2 drops the last row and column of an
+/// odd map, and with it the border of every map above. What is needed is computed backwards from
+/// the last layer, exactly, for any model.
 struct Plan {
   /// What the first stage reads.
   let input: FeatureMap
@@ -15,44 +19,42 @@ struct Plan {
     input shape: Shape, layers: [(name: String, layer: Layer)], outputs: [Shape],
     tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool
   ) {
+    let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
-    var unpadded: Int?
-    if case .convolution? = layers.first?.layer, !wantsInputGradient { unpadded = shape.channels }
-    input =
-      shape.isFlat
-      ? FeatureMap(shape, batch: batch, channelStride: shape.channels)
-      : FeatureMap(shape, batch: batch, channelStride: unpadded)
+    let unpadded = shape.isFlat || parts.first?.size != nil && !wantsInputGradient
+    input = FeatureMap(
+      shape, batch: batch, channelStride: unpadded ? shape.channels : nil,
+      border: parts.first?.size?.border ?? .init())
     var stages: [any Stage] = []
     var current = input
-    var index = 0
-    while index < layers.count {
-      let (name, layer) = layers[index]
-      let own = tensors.filter { $0.layer == name }
+    for (index, part) in parts.enumerated() {
+      let own = tensors.filter { $0.layer == layers[part.first].name }
       let wanted = wantsInputGradient || !stages.isEmpty
-      switch layer {
-      case .convolution(let convolution):
-        var poolSize = 1
-        if index + 1 < layers.count, case .maxPooling(let size) = layers[index + 1].layer {
-          poolSize = size
-          index += 1
-        }
+      let output = outputs[part.last]
+      let border = index + 1 < parts.count ? parts[index + 1].size?.border ?? .init() : .init()
+      switch layers[part.first].layer {
+      case .convolution:
+        guard let size = part.size else { continue }
+        let map = FeatureMap(output, batch: batch, border: border)
         stages.append(
-          ConvolutionStage(
-            convolution, poolSize: poolSize, input: current, outputShape: outputs[index],
-            tensors: own, batch: batch, threads: threads, wantsInputGradient: wanted))
+          size.suitsWinograd && current.channelStride % 32 == 0
+            ? WinogradStage(
+              size, input: current, output: map, tensors: own, batch: batch, threads: threads,
+              wantsInputGradient: wanted)
+            : ConvolutionStage(
+              size, input: current, output: map, tensors: own, batch: batch, threads: threads,
+              wantsInputGradient: wanted))
       case .maxPooling(let size):
-        stages.append(
-          PoolingStage(size: size, input: current, outputShape: outputs[index], batch: batch))
+        let map = FeatureMap(output, batch: batch, border: border)
+        stages.append(PoolingStage(size: size, input: current, output: map, batch: batch))
       case .flatten where current.channelStride == current.shape.channels:
         current = FeatureMap(flattening: current)
-        index += 1
         continue
       case .flatten:
         stages.append(FlattenStage(input: current, batch: batch))
       case .dense(let units, let activation):
         if current.channelStride != current.shape.channels {
-          stages.append(FlattenStage(input: current, batch: batch))
-          current = stages[stages.count - 1].output
+          current = FlattenStage.appended(to: &stages, input: current, batch: batch)
         }
         stages.append(
           DenseStage(
@@ -60,8 +62,46 @@ struct Plan {
             wantsInputGradient: wanted))
       }
       current = stages[stages.count - 1].output
-      index += 1
     }
     self.stages = stages
+  }
+
+  /// Layers first...last that one stage computes, and a convolution's size.
+  private typealias Part = (first: Int, last: Int, size: ConvolutionSize?)
+
+  /// Cuts the layers into parts, from the last to the first.
+  private static func parts(
+    _ shape: Shape, _ layers: [(name: String, layer: Layer)], _ outputs: [Shape]
+  ) -> [Part] {
+    var parts: [Part] = []
+    var needed = (height: outputs.last?.height ?? 1, width: outputs.last?.width ?? 1)
+    var index = layers.count - 1
+    while index >= 0 {
+      let last = index
+      var poolSize = 1
+      if case .maxPooling(let size) = layers[index].layer, index > 0,
+        case .convolution = layers[index - 1].layer
+      {
+        poolSize = size
+        index -= 1
+      }
+      let input = index == 0 ? shape : outputs[index - 1]
+      var size: ConvolutionSize?
+      switch layers[index].layer {
+      case .convolution(let convolution):
+        let own = ConvolutionSize(
+          convolution: convolution, poolSize: poolSize, input: input,
+          neededHeight: needed.height, neededWidth: needed.width)
+        needed = own.neededInput
+        size = own
+      case .maxPooling(let pooling):
+        needed = (needed.height * pooling, needed.width * pooling)
+      case .flatten, .dense:
+        needed = (input.height, input.width)
+      }
+      parts.append((index, last, size))
+      index -= 1
+    }
+    return parts.reversed()
   }
 }

@@ -9,10 +9,10 @@ final class PoolingStage: Stage {
   private let codes: UnsafeMutablePointer<Int32>
   private let zeroBias: Target
 
-  init(size: Int, input: FeatureMap, outputShape: Shape, batch: Int) {
+  init(size: Int, input: FeatureMap, output: FeatureMap, batch: Int) {
     self.size = size
     self.input = input
-    output = FeatureMap(outputShape, batch: batch)
+    self.output = output
     codes = .allocate(capacity: batch * output.pictureStride)
     codes.initialize(repeating: 0, count: batch * output.pictureStride)
     zeroBias = allocateFloats(output.channelStride)

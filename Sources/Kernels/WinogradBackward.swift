@@ -1,0 +1,245 @@
+// Winograd's backward pass: output gradients to dM, products to dU and dV, dV to input gradients,
+// dU to the weights' gradient. See Winograd.swift for the matrices and the layouts.
+
+/// dM of the tiles `first..<first + count` from the gradients of pooled outputs.
+/// - Parameters:
+///   - gradient: the pooled gradients' map of the first picture.
+///   - codes: as `winogradOutputPooled` left them.
+///   - m: [36][count][out], `position` floats apart.
+///   - biasGradient: [out]; the outputs' gradients are added.
+public func winogradGradientPooled(
+  _ grid: TileGrid, first: Int, count: Int, gradient: Source, codes: UnsafePointer<Int32>,
+  m: Target, position: Int, biasGradient: Target, scratch: Target
+) {
+  var place = TilePlace(first, grid)
+  for tile in 0..<count {
+    let (y, x) = (place.row * 2, place.column * 2)
+    // A window beyond the edge has the code 0: its gradient's address only has to be readable.
+    let down = y + 1 < grid.outputHeight ? grid.outputRow : 0
+    let right = x + 1 < grid.outputWidth ? grid.outChannels : 0
+    let g =
+      gradient + place.picture * grid.outputPicture + y * grid.outputRow + x * grid.outChannels
+    var channel = 0
+    while channel < grid.outChannels {
+      let code = codes + (first + tile) * grid.outChannels + channel
+      for column in 0..<2 {
+        let top = g + channel + column * right
+        spreadWindows(
+          code, column * 4, top, top + down, scratch + column * 2 * 16, biasGradient + channel)
+      }
+      transformGradientRows(scratch, m + tile * grid.outChannels + channel, position)
+      channel += 16
+    }
+    place.advance(grid)
+  }
+}
+
+/// A times the two columns of outputs under a window and the window below it.
+/// - Parameters:
+///   - shift: of the upper window's bits; the lower one's are 8 further.
+///   - columns: [6][4][16], at the first of the two columns.
+@inline(never)
+func spreadWindows(
+  _ codes: UnsafePointer<Int32>, _ shift: Int, _ upper: Source, _ lower: Source,
+  _ columns: Target, _ biasGradient: Target
+) {
+  let word =
+    UnsafeRawPointer(codes).loadUnaligned(as: SIMD16<Int32>.self)
+    &>> SIMD16(repeating: Int32(truncatingIfNeeded: shift))
+  let (g0, g1) = (load(upper), load(lower))
+  let left = (
+    masked(g0, word, 1), masked(g0, word, 4), masked(g1, word, 1 << 8), masked(g1, word, 4 << 8)
+  )
+  storeSix(outputAdjoint(left), columns, 4 * 16)
+  let right = (
+    masked(g0, word, 2), masked(g0, word, 8), masked(g1, word, 2 << 8), masked(g1, word, 8 << 8)
+  )
+  storeSix(outputAdjoint(right), columns + 16, 4 * 16)
+  store(load(biasGradient) + (masked(g0, word, 15) + masked(g1, word, 15 << 8)), biasGradient)
+}
+
+/// The lanes of `v` whose code has one of `bits`.
+@inline(__always)
+func masked(_ v: Vector, _ code: SIMD16<Int32>, _ bits: Int32) -> Vector {
+  Vector.zero.replacing(with: v, where: (code & SIMD16(repeating: bits)) .> SIMD16<Int32>.zero)
+}
+
+/// dM's 36 positions from [6][4][16] columns.
+@inline(never)
+func transformGradientRows(_ columns: Source, _ m: Target, _ position: Int) {
+  for y in 0..<6 {
+    let row = columns + y * 4 * 16
+    storeSix(
+      outputAdjoint((load(row), load(row + 16), load(row + 32), load(row + 48))),
+      m + y * 6 * position, position)
+  }
+}
+
+/// dM of the tiles `first..<first + count` from the gradients of outputs that were not pooled.
+/// - Parameter values: the outputs; with `relu` a gradient counts only where they are above 0.
+public func winogradGradient(
+  _ grid: TileGrid, first: Int, count: Int, gradient: Source, values: Source, relu: Bool,
+  m: Target, position: Int, biasGradient: Target, scratch: Target
+) {
+  var place = TilePlace(first, grid)
+  let tileValues = scratch + winogradPositions * 16
+  for tile in 0..<count {
+    let (y, x) = (place.row * 4, place.column * 4)
+    let rows = min(4, grid.outputHeight - y)
+    let columns = min(4, grid.outputWidth - x)
+    let at = place.picture * grid.outputPicture + y * grid.outputRow + x * grid.outChannels
+    var channel = 0
+    while channel < grid.outChannels {
+      var sum = load(biasGradient + channel)
+      for dy in 0..<4 {
+        for dx in 0..<4 {
+          var g = Vector.zero
+          if dy < rows, dx < columns {
+            let here = at + dy * grid.outputRow + dx * grid.outChannels + channel
+            g = load(gradient + here)
+            if relu {
+              g.replace(with: Vector.zero, where: .!(load(values + here) .> Vector.zero))
+            }
+          }
+          sum += g
+          store(g, tileValues + (dy * 4 + dx) * 16)
+        }
+      }
+      store(sum, biasGradient + channel)
+      for dx in 0..<4 {
+        let column = tileValues + dx * 16
+        storeSix(
+          outputAdjoint(
+            (load(column), load(column + 64), load(column + 128), load(column + 192))),
+          scratch + dx * 16, 4 * 16)
+      }
+      transformGradientRows(scratch, m + tile * grid.outChannels + channel, position)
+      channel += 16
+    }
+    place.advance(grid)
+  }
+}
+
+/// dU += V dM, and V = dM U for `count` tiles, position by position.
+/// - Parameters:
+///   - v: V before, dV after (left alone where `uTransposed` is nil: no input gradient wanted).
+///   - uTransposed: U of the transposed weights, [36][in / 32][out][32].
+///   - du: [36][in][out], positions in * out + gap apart.
+public func winogradGradientProducts(
+  _ grid: TileGrid, count: Int, v: Target, vPosition: Int, m: Source, mPosition: Int,
+  uTransposed: Source?, du: Target
+) {
+  let (inputs, outputs) = (grid.inChannels, grid.outChannels)
+  let uPosition = inputs * outputs + winogradGap
+  for position in 0..<winogradPositions {
+    let (vHere, mHere) = (v + position * vPosition, m + position * mPosition)
+    for block in 0..<outputs / blockColumns {
+      let o = Operands(
+        a: vHere, aStride: inputs, aPass: 0, b: mHere + block * blockColumns, bDepth: outputs,
+        bPass: 0, run: count, passes: 1)
+      transposedProduct(
+        o, rows: inputs, c: du + position * uPosition + block * blockColumns, cRow: outputs,
+        adding: true)
+    }
+    guard let uTransposed else { continue }
+    for block in 0..<inputs / blockColumns {
+      let o = Operands(
+        a: mHere, aStride: outputs, aPass: 0,
+        b: uTransposed + position * uPosition + block * outputs * blockColumns,
+        bDepth: blockColumns, bPass: 0, run: outputs, passes: 1)
+      product(o, rows: count, c: vHere + block * blockColumns, cRow: inputs, adding: false)
+    }
+  }
+}
+
+/// Input gradients of the tiles `first..<first + count`: B dV B^T, added where tiles overlap. A
+/// picture's tiles must come in order and in one thread; their rows are cleared as they come up.
+/// - Parameter inputGradient: like `winogradInput`'s input.
+public func winogradInputGradient(
+  _ grid: TileGrid, first: Int, count: Int, v: Source, position: Int, inputGradient: Target,
+  scratch: Target
+) {
+  var place = TilePlace(first, grid)
+  let width = (grid.columns * 4 + 2) * grid.inChannels
+  for tile in 0..<count {
+    let row = inputGradient + place.picture * grid.inputPicture + place.row * 4 * grid.inputRow
+    if place.column == 0 {
+      for y in (place.row == 0 ? 0 : 2)..<6 {
+        (row + y * grid.inputRow).update(repeating: 0, count: width)
+      }
+    }
+    var channel = 0
+    while channel < grid.inChannels {
+      addInputTile(
+        v + tile * grid.inChannels + channel, position,
+        row + place.column * 4 * grid.inChannels + channel, grid.inputRow, grid.inChannels,
+        scratch)
+      channel += 16
+    }
+    place.advance(grid)
+  }
+}
+
+@inline(never)
+func addInputTile(
+  _ v: Source, _ position: Int, _ d: Target, _ row: Int, _ column: Int, _ scratch: Target
+) {
+  for y in 0..<6 {
+    storeSix(
+      inputAdjoint(loadSix(v + y * 6 * position, position)), scratch + y * 6 * 16, 16)
+  }
+  for x in 0..<6 {
+    let sums = inputAdjoint(loadSix(scratch + x * 16, 6 * 16))
+    let target = d + x * column
+    let before = loadSix(target, row)
+    storeSix(
+      (
+        before.0 + sums.0, before.1 + sums.1, before.2 + sums.2, before.3 + sums.3,
+        before.4 + sums.4, before.5 + sums.5
+      ), target, row)
+  }
+}
+
+/// The weights' gradient [3][3][in][out] from dU, for one input channel.
+/// - Parameters:
+///   - du: `groups` partial sums, `groupStride` floats apart, added in their order.
+///   - inputs, outputs: the padded channels of dU.
+///   - outChannels: of the gradient; `inChannels` the other.
+public func winogradFilterGradient(
+  du: Source, groups: Int, groupStride: Int, inputs: Int, outputs: Int, input: Int,
+  inChannels: Int, outChannels: Int, gradient: Target, scratch: Target
+) {
+  let position = inputs * outputs + winogradGap
+  let tap = inChannels * outChannels
+  let total = scratch + 18 * 16
+  var channel = 0
+  while channel < outputs {
+    let source = du + input * outputs + channel
+    for x in 0..<6 {
+      var column = loadSix(source + x * position, 6 * position)
+      for group in 1..<max(groups, 1) {
+        let next = loadSix(source + group * groupStride + x * position, 6 * position)
+        column = (
+          column.0 + next.0, column.1 + next.1, column.2 + next.2, column.3 + next.3,
+          column.4 + next.4, column.5 + next.5
+        )
+      }
+      let sums = filterAdjoint(column)
+      store(sums.0, scratch + x * 16)
+      store(sums.1, scratch + (6 + x) * 16)
+      store(sums.2, scratch + (12 + x) * 16)
+    }
+    let count = min(16, outChannels - channel)
+    for y in 0..<3 where count > 0 {
+      let sums = filterAdjoint(loadSix(scratch + y * 6 * 16, 16))
+      store(sums.0, total)
+      store(sums.1, total + 16)
+      store(sums.2, total + 32)
+      for x in 0..<3 {
+        let target = gradient + (y * 3 + x) * tap + input * outChannels + channel
+        for lane in 0..<count { target[lane] = total[x * 16 + lane] }
+      }
+    }
+    channel += 16
+  }
+}
