@@ -11,6 +11,8 @@ import Kernels
 /// the turned kernel.
 final class ConvolutionStage: Stage {
   let output: FeatureMap
+  var layers: String { size.layers }
+  var products: Int { size.products }
 
   private let size: ConvolutionSize
   private let input: FeatureMap

@@ -7,6 +7,8 @@ import Kernels
 /// the units are no multiple of 32 it works on padded copies of the weights and their gradient.
 final class DenseStage: Stage {
   let output: FeatureMap
+  var layers: String { kernel.layer }
+  var products: Int { inputs * units }
 
   private let input: FeatureMap
   private let relu: Bool

@@ -30,6 +30,9 @@ public final class Engine {
   /// The instruction set it computes with.
   public let kernelSet: KernelSet
 
+  /// The time that each stage of the model took since `startProfile`.
+  public private(set) var profile: [StageTime] = []
+
   private let kernels: KernelTable
   private let pool: ThreadPool
   private let plan: Plan
@@ -67,7 +70,9 @@ public final class Engine {
   ) -> Totals {
     let step = forward(pictures, weights, gradient)
     let totals = loss(labels: labels, setsGradient: true)
-    for stage in plan.stages.reversed() { stage.backward(step) }
+    for index in plan.stages.indices.reversed() {
+      measured(index, \.backward) { plan.stages[index].backward(step) }
+    }
     return totals
   }
 
@@ -94,7 +99,9 @@ public final class Engine {
     pool.run(pictures.count) { picture, _ in readPicture(pictures[picture], picture) }
     let step = StepContext(
       batch: pictures.count, weights: weights, gradient: gradient, pool: pool, kernels: kernels)
-    for stage in plan.stages { stage.forward(step) }
+    for index in plan.stages.indices {
+      measured(index, \.forward) { plan.stages[index].forward(step) }
+    }
     return step
   }
 
@@ -116,6 +123,18 @@ public final class Engine {
     }
   }
 
+  /// Sets `profile` to zero, and from now on adds up what each stage takes.
+  public func startProfile() {
+    profile = plan.stages.map { StageTime(layers: $0.layers, products: $0.products) }
+  }
+
+  private func measured(
+    _ index: Int, _ direction: WritableKeyPath<StageTime, Duration>, _ body: () -> Void
+  ) {
+    guard !profile.isEmpty else { return body() }
+    profile[index][keyPath: direction] += ContinuousClock().measure(body)
+  }
+
   private func loss(labels: [Float], setsGradient: Bool) -> Totals {
     let logits = plan.output
     var totals = Totals()
@@ -128,5 +147,22 @@ public final class Engine {
       if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
     }
     return totals
+  }
+}
+
+/// What one stage of a model took.
+public struct StageTime: Sendable {
+  /// The layers that it computes, as "conv2d + max_pooling2d".
+  public let layers: String
+  /// Multiply-adds of a picture's forward pass, as if by direct convolution.
+  public let products: Int
+  /// Forward passes.
+  public var forward = Duration.zero
+  /// Backward passes.
+  public var backward = Duration.zero
+
+  init(layers: String, products: Int) {
+    self.layers = layers
+    self.products = products
   }
 }

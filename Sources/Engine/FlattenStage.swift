@@ -2,6 +2,8 @@
 /// Keras's order.
 final class FlattenStage: Stage {
   let output: FeatureMap
+  var layers: String { "flatten" }
+  var products: Int { 0 }
 
   private let input: FeatureMap
 

@@ -3,6 +3,8 @@ import Kernels
 /// Max pooling that does not follow a convolution directly.
 final class PoolingStage: Stage {
   let output: FeatureMap
+  var layers: String { "max_pooling2d" }
+  var products: Int { 0 }
 
   private let size: Int
   private let input: FeatureMap

@@ -13,6 +13,10 @@ struct StepContext {
 protocol Stage: AnyObject {
   /// Where `forward` puts the result and `backward` finds its gradient.
   var output: FeatureMap { get }
+  /// The layers that it computes.
+  var layers: String { get }
+  /// Multiply-adds of a picture's forward pass, as if by direct convolution.
+  var products: Int { get }
   func forward(_ step: StepContext)
   /// Sets the gradient of the stage's parameters, and of its input where that is wanted.
   func backward(_ step: StepContext)
@@ -24,9 +28,19 @@ struct ConvolutionSize {
   /// 1 for no pooling.
   let poolSize: Int
   let input: Shape
+  /// As the profile names it.
+  let layers: String
   /// After pooling, the rows and columns that reach the loss.
   let neededHeight: Int
   let neededWidth: Int
+
+  /// Multiply-adds of a picture's forward pass, as if by direct convolution of the whole map.
+  var products: Int {
+    let kernel = convolution.kernel
+    return convolution.outputSize(input.height, kernel.height, convolution.strides.height)
+      * convolution.outputSize(input.width, kernel.width, convolution.strides.width)
+      * kernel.height * kernel.width * input.channels * convolution.filters
+  }
 
   /// Output rows to compute before pooling.
   var rows: Int { neededHeight * poolSize }

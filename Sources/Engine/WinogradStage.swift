@@ -8,6 +8,8 @@ import Kernels
 /// bits do not depend on the number of threads.
 final class WinogradStage: Stage {
   let output: FeatureMap
+  var layers: String { size.layers }
+  var products: Int { size.products }
 
   private let size: ConvolutionSize
   private let input: FeatureMap
