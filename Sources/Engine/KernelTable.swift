@@ -16,9 +16,10 @@ typealias Target = UnsafeMutablePointer<Float>
 /// Every kernel, of one instruction set.
 struct KernelTable: Sendable {
   let convolveRow: @Sendable (ConvolutionRow, Source, Source, Int, Target) -> Void
-  let addWeightGradient: @Sendable (
-    ConvolutionRow, Int, Source, Int, Source, Int, Int, Int, Target
-  ) -> Void
+  let addWeightGradient:
+    @Sendable (
+      ConvolutionRow, Int, Source, Int, Source, Int, Int, Int, Target
+    ) -> Void
   let packForward: @Sendable (Source, Int, Int, Int, Int, Int, Target) -> Void
   let packBackward: @Sendable (Source, Int, Int, Int, Int, Int, Target) -> Void
   let addPartial: @Sendable (Source, Bool, Int, Int, Int, Target) -> Void
@@ -29,29 +30,36 @@ struct KernelTable: Sendable {
   let winogradFilter: @Sendable (Source, Int, Int, Int, Target, Target) -> Void
   let winogradInput: @Sendable (TileGrid, Int, Int, Source, Target, Int, Target) -> Void
   let winogradProducts: @Sendable (TileGrid, Int, Source, Int, Source, Target, Int) -> Void
-  let winogradOutputPooled: @Sendable (
-    TileGrid, Int, Int, Source, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>, Target
-  ) -> Void
-  let winogradOutput: @Sendable (
-    TileGrid, Int, Int, Source, Int, Source, Bool, Target, Target
-  ) -> Void
-  let winogradGradientPooled: @Sendable (
-    TileGrid, Int, Int, Source, UnsafePointer<Int32>, Target, Int, Target, Target
-  ) -> Void
-  let winogradGradient: @Sendable (
-    TileGrid, Int, Int, Source, Source, Bool, Target, Int, Target, Target
-  ) -> Void
-  let winogradGradientProducts: @Sendable (
-    TileGrid, Int, Target, Int, Source, Int, Source?, Target
-  ) -> Void
+  let winogradOutputPooled:
+    @Sendable (
+      TileGrid, Int, Int, Source, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>, Target
+    ) -> Void
+  let winogradOutput:
+    @Sendable (
+      TileGrid, Int, Int, Source, Int, Source, Bool, Target, Target
+    ) -> Void
+  let winogradGradientPooled:
+    @Sendable (
+      TileGrid, Int, Int, Source, UnsafePointer<Int32>, Target, Int, Target, Target
+    ) -> Void
+  let winogradGradient:
+    @Sendable (
+      TileGrid, Int, Int, Source, Source, Bool, Target, Int, Target, Target
+    ) -> Void
+  let winogradGradientProducts:
+    @Sendable (
+      TileGrid, Int, Target, Int, Source, Int, Source?, Target
+    ) -> Void
   let winogradInputGradient: @Sendable (TileGrid, Int, Int, Source, Int, Target, Target) -> Void
-  let winogradFilterGradient: @Sendable (
-    Source, Int, Int, Int, Int, Int, Int, Int, Target, Target
-  ) -> Void
+  let winogradFilterGradient:
+    @Sendable (
+      Source, Int, Int, Int, Int, Int, Int, Int, Target, Target
+    ) -> Void
   let addBias: @Sendable (Source, Target, Int, Int, Bool) -> Void
-  let poolRows: @Sendable (
-    Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>
-  ) -> Void
+  let poolRows:
+    @Sendable (
+      Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>
+    ) -> Void
   let unpoolRow: @Sendable (Source, UnsafePointer<Int32>, Int, Int, Int, Target, Int, Int) -> Void
   let copyGradient: @Sendable (Source, Source, Bool, Int, Int, Target, Int) -> Void
   let addBiasGradient: @Sendable (Source, Int, Int, Int, Target) -> Void

@@ -45,7 +45,8 @@ package final class LayerProbe {
     for stage in plan.stages.reversed() { stage.backward(step) }
     let gradients = layout.tensors.map { tensor in step.gradient.map { Array($0[tensor]) } ?? [] }
     return (
-      read(plan.input.gradient, plan.input), gradients.first ?? [], gradients.dropFirst().first ?? []
+      read(plan.input.gradient, plan.input), gradients.first ?? [],
+      gradients.dropFirst().first ?? []
     )
   }
 

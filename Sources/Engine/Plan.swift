@@ -91,7 +91,8 @@ struct Plan {
       case .convolution(let convolution):
         let own = ConvolutionSize(
           convolution: convolution, poolSize: poolSize, input: input,
-          layers: layers[index...last].map(\.name).joined(separator: " + "), neededHeight: needed.height,
+          layers: layers[index...last].map(\.name).joined(separator: " + "),
+          neededHeight: needed.height,
           neededWidth: needed.width)
         needed = own.neededInput
         size = own

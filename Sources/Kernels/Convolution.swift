@@ -2,8 +2,9 @@
 // for one row of the kernel, the kernelWidth * channels inputs of an output position are
 // neighbours in memory (NHWC). Packed weights are [out / 32][kernel row][kernel column * in][32].
 
-/// The sizes that one output row of a convolution is computed with; strides in floats. A tuple, so
-/// that its type is the same in every module these sources are compiled to.
+/// The sizes that one output row of a convolution is computed with; strides in floats.
+///
+/// A tuple, so that its type is the same in every module these sources are compiled to.
 ///
 /// - positions: output positions of the row.
 /// - inputPosition: between the inputs of two neighbouring positions: stride * channels.

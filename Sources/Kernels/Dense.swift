@@ -56,7 +56,7 @@ public func denseWeightGradient(
   let dotRows = 2
 #endif
 
-/// inputGradient[batch][row] = outputGradient . weights[row], for rows `first..<first + rows`.
+/// inputGradient[batch][row] = outputGradient * weights[row], for rows `first..<first + rows`.
 ///
 /// A dot product runs in 16 lanes over the columns and ends in one tree over the lanes.
 public func denseInputGradient(
@@ -95,7 +95,7 @@ public func denseInputGradient(
 }
 
 enum Dots<let batch: Int, let rows: Int> {
-  /// d[batch][rows] (dRow floats between pictures) = g[batch][columns] . w[rows][columns].
+  /// d[batch][rows] (dRow floats between pictures) = g[batch][columns] * w[rows][columns].
   @inline(never)
   static func compute(_ g: Source, _ w: Source, _ columns: Int, _ d: Target, _ dRow: Int) {
     var sums = InlineArray<rows, InlineArray<batch, Vector>>(

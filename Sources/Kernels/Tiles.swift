@@ -30,7 +30,7 @@ struct Operands {
   var passes: Int
 }
 
-/// `transposed` 0: a's depth is contiguous (a plain left-hand side). 1: a's rows are neighbours.
+/// The microkernel; with `transposed` 0 a's depth is contiguous, with 1 its rows are neighbours.
 enum Tile<let rows: Int, let transposed: Int> {
   /// c[rows][32] = (adding ? c : 0) + a b.
   @inline(never)

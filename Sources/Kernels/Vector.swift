@@ -13,7 +13,7 @@ public typealias Target = UnsafeMutablePointer<Float>
 
 typealias Vector = SIMD16<Float>
 
-/// The columns of a block: two vectors. Channels are padded to a multiple of it.
+/// The columns of a block, two vectors; channels are padded to a multiple of it.
 public let blockColumns = 32
 
 @inline(__always)

@@ -24,8 +24,9 @@
 // `WinogradBackward.swift` the gradients. Each function takes 16 channels at a time; a tile's
 // columns are transformed into a small scratch, and its rows from there.
 
-/// How the tiles of a map lie; a tuple, so that its type is the same in every module. Strides in
-/// floats, channels padded to a multiple of 32.
+/// How the tiles of a map lie; a tuple, so that its type is the same in every module.
+///
+/// Strides are in floats, channels padded to a multiple of 32.
 ///
 /// - rows, columns: tiles of one picture.
 /// - inputRow, inputPicture, inChannels: strides and depth of the input map.
@@ -39,7 +40,9 @@ public typealias TileGrid = (
 /// Positions of a transformed tile.
 public let winogradPositions = 36
 
-/// Floats between two positions of V, M and U beyond their size. Without it the strides are powers
+/// Floats between two positions of V, M and U beyond their size.
+///
+/// Without it the strides are powers
 /// of two, and the 36 positions of one tile fight for the same cache lines.
 public let winogradGap = 16
 
@@ -177,7 +180,9 @@ func filterAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
   )
 }
 
-/// Reads `count` floats with plain loads. The transforms wait for memory, not for arithmetic, and
+/// Reads `count` floats with plain loads.
+///
+/// The transforms wait for memory, not for arithmetic, and
 /// lines that were read in one run before cost half of those read in the transform's own order;
 /// the sum is stored so that the loads are not optimised away.
 @inline(__always)

@@ -152,8 +152,9 @@ public func winogradGradientProducts(
   }
 }
 
-/// Input gradients of the tiles `first..<first + count`: B dV B^T, added where tiles overlap. A
-/// picture's tiles must come in order and in one thread; their rows are cleared as they come up.
+/// Input gradients of the tiles `first..<first + count`: B dV B^T, added where tiles overlap.
+///
+/// A picture's tiles must come in order and in one thread; their rows are cleared as they come up.
 /// - Parameter inputGradient: like `winogradInput`'s input.
 public func winogradInputGradient(
   _ grid: TileGrid, first: Int, count: Int, v: Source, position: Int, inputGradient: Target,

@@ -87,7 +87,9 @@ import Testing
     }
     let square = gradient.buffer.reduce(0.0) { $0 + Double($1) * Double($1) }
     func loss(_ step: Float) -> Double {
-      for i in moved.buffer.indices { moved.floats[i] = weights.floats[i] + step * gradient.floats[i] }
+      for i in moved.buffer.indices {
+        moved.floats[i] = weights.floats[i] + step * gradient.floats[i]
+      }
       return Self.withPointers(pictures) {
         engine.evaluate(pictures: $0, labels: labels, weights: moved)
       }.loss
@@ -117,7 +119,9 @@ import Testing
         pictures: 20)
     }
     #expect(totals.correct == 20 && totals.loss < 2)
-    let probabilities = Self.withPointers(pictures) { engine.predict(pictures: $0, weights: weights) }
+    let probabilities = Self.withPointers(pictures) {
+      engine.predict(pictures: $0, weights: weights)
+    }
     #expect(zip(probabilities, labels).allSatisfy { ($0 > 0.5) == ($1 == 1) })
   }
 

@@ -23,7 +23,8 @@ import Testing
     Case(pooling: 2),
     Case(filters: 64, pooling: 3, input: Shape(height: 17, width: 13, channels: 3)),
     Case(size: 5, filters: 7, input: Shape(height: 8, width: 8, channels: 5), batch: 1),
-    Case(size: 1, activation: .linear, filters: 33, input: Shape(height: 4, width: 40, channels: 40)),
+    Case(
+      size: 1, activation: .linear, filters: 33, input: Shape(height: 4, width: 40, channels: 40)),
     Case(stride: 2, padding: .same, filters: 16, pooling: 2),
     Case(size: 4, stride: 3, padding: .same, input: Shape(height: 11, width: 10, channels: 6)),
     Case(padding: .same, activation: .linear, filters: 96, batch: 3),
@@ -33,7 +34,8 @@ import Testing
     Case(padding: .same, filters: 40, pooling: 2, input: Shape(height: 8, width: 15, channels: 48)),
     Case(padding: .same, input: Shape(height: 7, width: 4, channels: 16), batch: 1),
     Case(input: Shape(height: 3, width: 3, channels: 32), batch: 9),
-    Case(size: 2, stride: 2, filters: 40, input: Shape(height: 30, width: 29, channels: 3), batch: 2),
+    Case(
+      size: 2, stride: 2, filters: 40, input: Shape(height: 30, width: 29, channels: 3), batch: 2),
   ]
 
   @Test(arguments: cases, KernelSet.available)
@@ -54,7 +56,8 @@ import Testing
     let tolerance = c.size == 3 && c.stride == 1 && c.input.channels >= 16 ? 4e-6 : 1e-6
     let map = reference.activated(input, kernel, bias)
     let expected = reference.chosen(map).map { map[$0] }
-    #expect(relativeError(probe.forward(input: input, kernel: kernel, bias: bias), expected) < tolerance)
+    #expect(
+      relativeError(probe.forward(input: input, kernel: kernel, bias: bias), expected) < tolerance)
 
     let wanted = reference.backward(input, kernel, bias, gradient)
     let got = probe.backward(input: input, kernel: kernel, bias: bias, outputGradient: gradient)
@@ -69,7 +72,9 @@ import Testing
     let probe = try LayerProbe(
       layer: .dense(units: units, activation: .relu), input: Shape(units: inputs), batch: batch,
       threads: 2, kernels: kernels)
-    let (input, kernel, bias) = (noise(batch * inputs, 1), noise(inputs * units, 2), noise(units, 3))
+    let (input, kernel, bias) = (
+      noise(batch * inputs, 1), noise(inputs * units, 2), noise(units, 3)
+    )
     let gradient = noise(batch * units, 4)
     var output = [Double](repeating: 0, count: batch * units)
     var (inputGradient, kernelGradient, biasGradient) = (

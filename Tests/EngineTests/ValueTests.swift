@@ -7,7 +7,8 @@ import Testing
   @Test func bookHasTheBooksParameters() throws {
     let book = try Architecture.book()
     #expect(book.parameters.parameterCount == 3_453_121)
-    #expect(book.outputs.map(\.description).prefix(2) == ["(None, 148, 148, 32)", "(None, 74, 74, 32)"])
+    #expect(
+      book.outputs.map(\.description).prefix(2) == ["(None, 148, 148, 32)", "(None, 74, 74, 32)"])
     #expect(book.layers.map(\.name).suffix(3) == ["flatten", "dense", "dense_1"])
     #expect(book.parameters.tensors.allSatisfy { $0.offset % 16 == 0 })
   }
