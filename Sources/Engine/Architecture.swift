@@ -123,8 +123,9 @@ public struct Architecture: Hashable, Sendable {
     parameters = ParameterLayout(tensors)
   }
 
-  /// The convnet of F. Chollet, Deep Learning with Python, section 5.2: 3,453,121 parameters for
-  /// pictures of 150 x 150 x 3.
+  /// The convnet of Deep Learning with Python by F Chollet, section 5.2.
+  ///
+  /// It has 3,453,121 parameters for pictures of 150 x 150 x 3.
   public static func book(height: Int = 150, width: Int = 150) throws -> Architecture {
     var layers: [(name: String?, layer: Layer)] = []
     for filters in [32, 64, 128, 128] {

@@ -1,7 +1,9 @@
 import Kernels
 
-/// A convolution with its activation and, where max pooling follows, the pooling: the map between
-/// the two is never stored whole. Any kernel size and stride, by matrix products.
+/// A convolution of any kernel size and stride, by matrix products, with its activation and the
+/// max pooling that may follow.
+///
+/// The map between the two is never stored whole.
 ///
 /// Forward: one job a picture; its rows are convolved into a strip of as many rows as a pooling
 /// window has, and pooled from there. Backward: a fixed number of groups of pictures, each with a

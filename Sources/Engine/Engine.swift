@@ -15,7 +15,7 @@ public final class Engine {
     /// No pictures.
     public init() {}
 
-    /// Sums. Add batches in one fixed order: floating-point addition is not associative.
+    /// Sums; add batches in one fixed order: floating-point addition is not associative.
     public static func += (a: inout Totals, b: Totals) {
       a.loss += b.loss
       a.correct += b.correct

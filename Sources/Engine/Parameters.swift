@@ -91,8 +91,9 @@ public final class ParameterBuffer: @unchecked Sendable {
     return hasher.finish()
   }
 
-  /// Glorot-uniform kernels (X. Glorot and Y. Bengio, AISTATS 2010: uniform within the root of
-  /// 6 / (fanIn + fanOut)) and zero biases, drawn from `seed` alone.
+  /// Sets Glorot-uniform kernels and zero biases, drawn from `seed` alone.
+  ///
+  /// Uniform within the root of 6 / (fanIn + fanOut) (X. Glorot and Y. Bengio, AISTATS 2010).
   public func initialize(seed: UInt64) {
     for (index, tensor) in layout.tensors.enumerated() {
       let values = self[tensor]

@@ -50,8 +50,9 @@ public final class Updater {
   }
 }
 
-/// RMSprop as the book's Keras (2.2) computes it (G. Hinton, Neural Networks for Machine
-/// Learning, lecture 6.5): with g the mean gradient,
+/// RMSprop as the book's Keras, version 2.2, computes it.
+///
+/// After G. Hinton, Neural Networks for Machine Learning, lecture 6.5; with g the mean gradient,
 /// average = rho average + (1 - rho) g^2; weights -= learningRate g / (sqrt(average) + epsilon).
 /// Keras 3 has epsilon inside the root.
 public struct RMSprop: Hashable, Sendable {

@@ -1,7 +1,9 @@
 import Kernels
 
-/// A 3 x 3 convolution of stride 1 by Winograd's F(4x4, 3x3), with its activation and, where it
-/// follows, 2 x 2 max pooling. `Kernels/Winograd.swift` tells a tile's journey.
+/// A 3 x 3 convolution of stride 1 by Winograd's F(4x4, 3x3), with its activation and the 2 x 2 max
+/// pooling that may follow.
+///
+/// `Kernels/Winograd.swift` tells a tile's journey.
 ///
 /// The pictures are cut into a fixed number of groups; a group's tiles are taken in blocks, and
 /// backward each group has a weight gradient of its own, summed in the groups' order, so that the
@@ -35,9 +37,9 @@ final class WinogradStage: Stage {
   private let filterGradient: Target
   private let biasGradient: Target
 
-  /// Groups of pictures, and tiles of a block: the first is part of the sums, so neither may
-  /// depend on the machine. 36 tiles of 64 and 128 channels take 1 MB, a second-level cache.
+  /// Groups of pictures: part of the sums, whatever the machine.
   private static let groups = 4
+  /// Tiles of a block; 36 of 64 and 128 channels take 1 MB, a second-level cache.
   private static let tilesPerBlock = 36
 
   /// What one thread needs while it works on a block of tiles.
