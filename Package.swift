@@ -79,5 +79,6 @@ let package = Package(
     .testTarget(name: "NetworkTests", dependencies: ["Network"]),
     .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training"]),
     .testTarget(name: "ParityTests", dependencies: ["Engine", "Pictures", "Training"]),
+    .testTarget(name: "TidyTests"),
   ] + widerKernels
 )

@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+/// The house rules that a machine can hold: sizes of files and lines, and which module may import
+/// what. `swift format lint` holds the rest.
+@Suite struct TidyTests {
+  /// What each module may import beside Foundation, Synchronization and the C library.
+  static let imports: [String: Set<String>] = [
+    "Kernels": [],
+    "Engine": ["Kernels", "KernelsAVX2", "KernelsAVX512", "CXXHash"],
+    "Pictures": ["Engine", "CJPEG", "CCairo"],
+    "Wire": ["Engine", "CLZ4", "NIOCore"],
+    "Training": ["Wire", "Pictures", "Engine", "NIOCore", "CHDF5", "CCairo"],
+    "Network": [
+      "Training", "Wire", "Engine", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle",
+      "UnixSignals", "Subprocess", "SystemPackage",
+    ],
+    "dogsled": [
+      "Network", "Training", "Wire", "Pictures", "Engine", "ArgumentParser", "Logging",
+      "ServiceLifecycle",
+    ],
+  ]
+  static let always: Set<String> = ["Foundation", "Synchronization", "Glibc", "Dispatch"]
+
+  static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+  /// Every source file, links left out, with its path from the root.
+  static func files(_ extensions: Set<String>) throws -> [(path: String, lines: [Substring])] {
+    var files: [(String, [Substring])] = []
+    for folder in ["Sources", "Tests", "cluster", "scripts"] {
+      let base = root.appending(path: folder)
+      let paths = try FileManager.default.subpathsOfDirectory(atPath: base.path)
+      for path in paths.sorted() where extensions.contains(URL(filePath: path).pathExtension) {
+        let text = try String(contentsOf: base.appending(path: path), encoding: .utf8)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        files.append(("\(folder)/\(path)", lines))
+      }
+    }
+    return files
+  }
+
+  @Test func filesAndLinesAreShort() throws {
+    let files = try Self.files(["swift", "c", "h", "py", "sh", ""])
+    #expect(files.count > 40)
+    for (path, lines) in files {
+      #expect(lines.count <= 501, "\(path) has \(lines.count - 1) lines: split it")
+      for (index, line) in lines.enumerated() where line.count > 100 {
+        Issue.record("\(path):\(index + 1) has \(line.count) columns, more than 100")
+      }
+    }
+  }
+
+  @Test func modulesImportOnlyWhatTheyStandOn() throws {
+    var seen: Set<String> = []
+    for (path, lines) in try Self.files(["swift"]) where path.hasPrefix("Sources/") {
+      let module = String(path.split(separator: "/")[1])
+      guard let allowed = Self.imports[module] else {
+        Issue.record("\(path): the module \(module) is not in this test's table")
+        continue
+      }
+      seen.insert(module)
+      for line in lines {
+        let words = line.split(separator: " ")
+        guard let at = words.firstIndex(of: "import"), at <= 1, !line.hasPrefix("//") else {
+          continue
+        }
+        let name = String(words[words.count > at + 2 ? at + 2 : at + 1].split(separator: ".")[0])
+        #expect(
+          allowed.union(Self.always).contains(name), "\(path) imports \(name), which is above it")
+      }
+    }
+    #expect(seen == Set(Self.imports.keys))
+  }
+
+  @Test func theTopLevelHoldsOnlyWhatItMay() throws {
+    let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.path)
+    let allowed: Set = [
+      "Package.swift", "Sources", "Tests", "cluster", "scripts", "README.md", "LICENSE",
+      "Package.resolved", "runs",
+    ]
+    #expect(Set(names.filter { !$0.hasPrefix(".") }).subtracting(allowed).isEmpty)
+  }
+}
