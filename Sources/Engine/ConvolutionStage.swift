@@ -8,9 +8,9 @@ import Kernels
 /// Forward: one job a picture; its rows are convolved into a strip of as many rows as a pooling
 /// window has, and pooled from there. Backward: a fixed number of groups of pictures, each with a
 /// weight gradient of its own, summed in the groups' order, so that the sums do not depend on the
-/// number of threads. Per picture the output's gradient is spread into a map with a border of
-/// zeros, from which both gradients are read: the data gradient is a convolution of that map with
-/// the turned kernel.
+/// number of threads. Per picture the output's gradient is spread, row by row, into a map with a
+/// border of zeros, from which both gradients are read: the data gradient is a convolution of that
+/// map with the turned kernel. The first layer, which has no data gradient, needs only a strip.
 final class ConvolutionStage: Stage {
   let output: FeatureMap
   var layers: String { size.layers }
@@ -41,7 +41,8 @@ final class ConvolutionStage: Stage {
   private struct Scratch {
     /// Convolved rows of one row of pooling windows.
     let strip: Target
-    /// The output's gradient, spread by the strides, in a border of kernel size - 1.
+    /// The output's gradient, spread by the strides, in a border of kernel size - 1. Without an
+    /// input gradient only the rows of one row of pooling windows.
     let map: Target
   }
 
@@ -74,7 +75,9 @@ final class ConvolutionStage: Stage {
     codes.initialize(repeating: 0, count: codeCount)
     let channels = outChannels
     let stripFloats = size.poolSize * size.columns * channels
-    let mapFloats = (size.readRows + kernelHeight - 1) * mapWidth * channels
+    let mapRows =
+      wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1
+    let mapFloats = (mapRows + kernelHeight - 1) * mapWidth * channels
     scratch = (0..<threads).map { _ in
       Scratch(strip: allocateFloats(stripFloats), map: allocateFloats(mapFloats))
     }
@@ -174,30 +177,39 @@ final class ConvolutionStage: Stage {
     _ picture: Int, _ kernels: KernelTable, _ scratch: Scratch, _ partial: Partial
   ) {
     let (kernelHeight, kernelWidth) = size.convolution.kernel
-    let (strideHeight, strideWidth) = size.convolution.strides
     let mapRow = mapWidth * outChannels
     // The gradient of output position (0, 0).
     let map = scratch.map + (kernelHeight - 1) * mapRow + (kernelWidth - 1) * outChannels
-    spreadGradient(picture, kernels, map)
-    for row in 0..<size.rows {
-      kernels.addBiasGradient(
-        map + row * strideHeight * mapRow, size.columns, strideWidth * outChannels, outChannels,
-        partial.bias)
-    }
-    let source = inputCorner(picture)
-    // Enough positions a call that loading and storing the sums costs little.
-    let rowsAtOnce = max(1, 64 / size.columns)
-    for row in stride(from: 0, to: size.rows, by: rowsAtOnce) {
-      for kernelRow in 0..<kernelHeight {
-        kernels.addWeightGradient(
-          convolutionRow, min(rowsAtOnce, size.rows - row),
-          source + (row * strideHeight + kernelRow) * input.rowStride,
-          strideHeight * input.rowStride, map + row * strideHeight * mapRow,
-          strideWidth * outChannels, strideHeight * mapRow, outChannels,
-          partial.kernel + kernelRow * convolutionRow.run * outChannels)
-      }
+    let strideHeight = size.convolution.strides.height
+    for row in 0..<size.neededHeight {
+      let first = row * size.poolSize
+      let rows = wantsInputGradient ? map + first * strideHeight * mapRow : map
+      spreadGradient(picture, row, kernels, rows)
+      addGradients(
+        kernels, rows,
+        inputCorner(picture) + first * strideHeight * input.rowStride, partial)
     }
     if wantsInputGradient { inputGradient(picture, kernels, scratch.map) }
+  }
+
+  /// Adds what the rows of one row of pooling windows contribute.
+  /// - Parameter source: what the first of them reads.
+  private func addGradients(
+    _ kernels: KernelTable, _ rows: Source, _ source: Source, _ partial: Partial
+  ) {
+    let (strideHeight, strideWidth) = size.convolution.strides
+    let rowStride = strideHeight * mapWidth * outChannels
+    for row in 0..<size.poolSize {
+      kernels.addBiasGradient(
+        rows + row * rowStride, size.columns, strideWidth * outChannels, outChannels,
+        partial.bias)
+    }
+    for kernelRow in 0..<size.convolution.kernel.height {
+      kernels.addWeightGradient(
+        convolutionRow, size.poolSize, source + kernelRow * input.rowStride,
+        strideHeight * input.rowStride, rows, strideWidth * outChannels, rowStride, outChannels,
+        partial.kernel + kernelRow * convolutionRow.run * outChannels)
+    }
   }
 
   /// The rows and columns of the input that no computed output reads keep the gradient zero.
@@ -217,21 +229,21 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  /// Writes the gradient of the convolution's sums to `map`, strides apart.
-  private func spreadGradient(_ picture: Int, _ kernels: KernelTable, _ map: Target) {
+  /// Writes the gradient of the convolution's sums under one output row to `rows`, strides apart.
+  private func spreadGradient(
+    _ picture: Int, _ row: Int, _ kernels: KernelTable, _ rows: Target
+  ) {
     let rowStride = size.convolution.strides.height * mapWidth * outChannels
     let positionStride = size.convolution.strides.width * outChannels
-    for row in 0..<size.neededHeight {
-      let at = picture * output.pictureStride + row * output.rowStride
-      if size.poolSize == 1 {
-        kernels.copyGradient(
-          output.gradient + at, output.values + at, size.convolution.activation == .relu,
-          size.columns, outChannels, map + row * rowStride, positionStride)
-      } else {
-        kernels.unpoolRow(
-          output.gradient + at, codes + at, size.poolSize, size.neededWidth, outChannels,
-          map + row * size.poolSize * rowStride, rowStride, positionStride)
-      }
+    let at = picture * output.pictureStride + row * output.rowStride
+    if size.poolSize == 1 {
+      kernels.copyGradient(
+        output.gradient + at, output.values + at, size.convolution.activation == .relu,
+        size.columns, outChannels, rows, positionStride)
+    } else {
+      kernels.unpoolRow(
+        output.gradient + at, codes + at, size.poolSize, size.neededWidth, outChannels, rows,
+        rowStride, positionStride)
     }
   }
 

@@ -1,8 +1,7 @@
 import Foundation
 import Testing
 
-/// The house rules that a machine can hold: sizes of files and lines, and which module may import
-/// what. `swift format lint` holds the rest.
+/// The house rules that a machine can hold, beside those of `swift format lint`.
 @Suite struct TidyTests {
   /// What each module may import beside Foundation, Synchronization and the C library.
   static let imports: [String: Set<String>] = [
