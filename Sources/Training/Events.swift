@@ -5,9 +5,9 @@ import Foundation
 /// Something that happened in a run: a line of `events.jsonl`.
 ///
 /// A field that says nothing about an event is left out of its line.
-public struct Event: Hashable, Sendable, Codable {
+public struct Event: Hashable, Sendable, Encodable {
   /// What happened.
-  public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+  public enum Kind: String, Hashable, Sendable, Encodable, CaseIterable {
     /// The run began.
     case started
     /// The run goes on from a checkpoint.
@@ -68,5 +68,19 @@ public struct Event: Hashable, Sendable, Codable {
     self.updates = updates
     self.reason = reason
     self.digest = digest
+  }
+}
+
+extension Event {
+  /// The line of `events.jsonl`, with its end; the time as `2026-01-31T23:59:59.123Z`.
+  /// - Throws: what `JSONEncoder` throws.
+  func line() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.dateEncodingStrategy = .custom { date, encoder in
+      var container = encoder.singleValueContainer()
+      try container.encode(date.formatted(.iso8601.time(includingFractionalSeconds: true)))
+    }
+    return try encoder.encode(self) + Data("\n".utf8)
   }
 }

@@ -2,6 +2,7 @@
 // and what Dogsled adds for a run that goes on.
 
 import Engine
+import Foundation
 
 /// A model file that cannot be read or written; `description` says which file and why.
 public struct ModelFileError: Error, CustomStringConvertible {
@@ -38,9 +39,28 @@ public struct RunPosition: Hashable, Sendable, Codable {
     self.correct = correct
     self.count = count
   }
+
+  /// JSON in which a loss may be no finite number.
+  static var encoder: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return encoder
+  }
+
+  /// Reads what `encoder` wrote.
+  static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return decoder
+  }
 }
 
-/// What an `.h5` file holds. Buffers are references: nobody may write to them during `write`.
+/// What a model file holds.
+///
+/// Buffers are references: nobody may write to them during `write`.
 public struct ModelFile: Sendable {
   /// The model.
   public var architecture: Architecture
@@ -75,11 +95,18 @@ public struct ModelFile: Sendable {
     self.position = position
   }
 
-  /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
-  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape.
-  public init(reading path: String) throws { throw ModelFileError("not yet") }
-
-  /// Writes beside `path`, syncs and renames: what was at `path` stays where anything fails.
-  /// - Throws: `ModelFileError`.
-  public func write(to path: String) throws {}
+  /// The names in the file.
+  enum Name {
+    static let configuration = "model_config"
+    static let training = "training_config"
+    static let weights = "model_weights"
+    static let layers = "layer_names"
+    static let tensors = "weight_names"
+    static let optimizer = "optimizer_weights"
+    /// A group of our own, which Keras does not look at.
+    static let own = "dogsled"
+    static let classes = "classes"
+    static let interpolation = "interpolation"
+    static let position = "position"
+  }
 }
