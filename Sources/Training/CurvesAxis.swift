@@ -20,7 +20,7 @@ struct CurvesAxis {
     let half = min(span * (0.5 + room), .greatestFiniteMagnitude / 8)
     let range = (middle - half)...(middle + half)
     self.range = range
-    let step = max(Self.roundStep(2 * half / 6), smallestStep)
+    let step = max(Self.roundStep(2 * half / 8), smallestStep)
     decimals = max(0, -Int(log10(step).rounded(.down)))
     let first = (range.lowerBound / step).rounded(.up)
     let last = (range.upperBound / step).rounded(.down)

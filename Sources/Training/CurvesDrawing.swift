@@ -70,8 +70,8 @@ struct CurvesDrawing {
     cairo_paint(context)
     let half = Self.width / 2
     for (index, panel) in curves.panels.enumerated() {
-      let left = half * Double(index) + 72
-      draw(panel, left: left, top: 52, width: half - 72 - 24, height: Self.panelHeight - 52 - 60)
+      let left = half * Double(index) + 78
+      draw(panel, left: left, top: 52, width: half - 78 - 24, height: Self.panelHeight - 52 - 60)
     }
     drawLegend(top: Self.panelHeight + 6)
   }
