@@ -30,7 +30,9 @@ public enum CoordinatorInput: Sendable {
   case interrupted
 }
 
-/// How a coordinator reaches its workers. Any thread may call it.
+/// How a coordinator reaches its workers.
+///
+/// Any thread may call it.
 public protocol WorkerLinks: AnyObject, Sendable {
   /// Sends in order, without waiting; to a peer that is gone it does nothing.
   func send(_ message: CoordinatorMessage, to peer: PeerID)
@@ -52,7 +54,9 @@ public enum WorkerInput: Sendable {
   case interrupted
 }
 
-/// How a worker reaches its coordinator. Any thread may call it.
+/// How a worker reaches its coordinator.
+///
+/// Any thread may call it.
 public protocol CoordinatorLink: AnyObject, Sendable {
   /// Sends in order, without waiting; where the connection is gone it does nothing.
   func send(_ message: WorkerMessage)
