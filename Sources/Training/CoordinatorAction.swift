@@ -48,8 +48,8 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   case duplicated(WorkUnit, worker: Int)
   /// Something went wrong that does not end the run.
   case failure(worker: Int?, reason: String)
-  /// A signal came; the update under way is finished first.
-  case interrupted
+  /// A signal came; `finishing` says whether the update under way is finished first.
+  case interrupted(finishing: Bool)
 
   /// One line for the user.
   public var description: String {
@@ -66,8 +66,9 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
       "\(unit) takes long: worker \(worker) computes it too"
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
-    case .interrupted:
+    case .interrupted(finishing: true):
       "interrupted: finishing the update, then writing a checkpoint (again: at once)"
+    case .interrupted(finishing: false): "interrupted: writing a checkpoint"
     }
   }
 }

@@ -58,7 +58,8 @@ public struct CoordinatorRules: Sendable {
   var stepDurations = RecentDurations()
   var validationDurations = RecentDurations()
   var isInterrupted = false
-  private var epochsFinished: Int
+  /// Epochs that are over, validation included.
+  private(set) var epochsFinished: Int
   private var nextWorker = 1
   private var lastRefusal: String?
 
@@ -242,10 +243,10 @@ public struct CoordinatorRules: Sendable {
   public mutating func interrupted(now: Duration) -> [CoordinatorAction] {
     if isOver { return [] }
     guard case .updating = phase, !isInterrupted, readyWorkers > 0 else {
-      return stop(.interrupted)
+      return [.note(.interrupted(finishing: false))] + stop(.interrupted)
     }
     isInterrupted = true
-    return [.note(.interrupted)]
+    return [.note(.interrupted(finishing: true))]
   }
 
   /// Time has passed.
