@@ -34,7 +34,7 @@ extension CoordinatorHost {
         tree = GradientTree(count: steps.count)
         ledger.update = Array(repeating: nil, count: steps.count)
       }
-      tree?.insert(gradient, at: step - steps.lowerBound)
+      tree?.insert(gradient, at: step - steps.lowerBound, using: updater)
       ledger.update[step - steps.lowerBound] = totals
       return header.digest
     case (.evaluated(let header), .validation(let batch)):
@@ -83,9 +83,9 @@ extension CoordinatorHost {
       next.copy(from: weights)
       weights = next
     }
-    job.hyperparameters.optimizer.update(
-      weights: weights, average: average, gradientSum: sum,
-      pictures: totals.reduce(0) { $0 + $1.count }, threads: options.threads)
+    updater.apply(
+      job.hyperparameters.optimizer, weights: weights, average: average, gradientSum: sum,
+      pictures: totals.reduce(0) { $0 + $1.count })
     published = nil
     tree = nil
     ledger.commitUpdate()

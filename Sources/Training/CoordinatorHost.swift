@@ -25,10 +25,12 @@ public final class CoordinatorHost {
     public var localWorkers = 0
     /// Threads of an update.
     public var threads = 1
+    /// The instruction set of an update.
+    public var kernels: KernelSet
     /// How bodies travel.
     public var bodies = BodyForm.encoded
-    /// One worker, sockets.
-    public init() {}
+    /// One worker, one thread, sockets.
+    public init(kernels: KernelSet) { self.kernels = kernels }
   }
 
   let job: TrainingJob
@@ -37,6 +39,7 @@ public final class CoordinatorHost {
   let mailbox: Mailbox<CoordinatorInput>
   let links: any WorkerLinks
   let report: (TrainingReport) -> Void
+  let updater: Updater
   let clock = ContinuousClock()
   let start: ContinuousClock.Instant
 
@@ -69,6 +72,7 @@ public final class CoordinatorHost {
     self.mailbox = mailbox
     self.links = links
     self.report = report
+    updater = Updater(threads: options.threads, kernels: options.kernels)
     start = clock.now
     let layout = job.architecture.parameters
     weightsPool = BufferPool(layout)

@@ -24,8 +24,12 @@ public struct GradientTree {
 
   /// Adds the gradient of a place from 0 to `count` - 1, each once.
   ///
-  /// - Parameter gradient: the tree's from now on; it may be overwritten.
-  public mutating func insert(_ gradient: ParameterBuffer, at place: Int) {
+  /// - Parameters:
+  ///   - gradient: the tree's from now on; it may be overwritten.
+  ///   - updater: computes the sums.
+  public mutating func insert(
+    _ gradient: ParameterBuffer, at place: Int, using updater: Updater
+  ) {
     var (place, node) = (place, gradient)
     for level in nodes.indices.dropLast() {
       let sibling = place ^ 1
@@ -36,7 +40,7 @@ public struct GradientTree {
         }
         nodes[level][sibling] = nil
         let (left, right) = place < sibling ? (node, other) : (other, node)
-        GradientSum.add(right, to: left)
+        updater.add(right, to: left)
         node = left
       }
       place /= 2

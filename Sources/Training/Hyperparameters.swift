@@ -75,6 +75,6 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
 public struct HyperparameterError: Error, CustomStringConvertible {
   /// One clear line a problem.
   public let problems: [String]
-  /// The problems, one a line.
-  public var description: String { problems.joined(separator: "\n") }
+  /// The problems in one line.
+  public var description: String { problems.joined(separator: "; ") }
 }

@@ -14,11 +14,11 @@ public enum OneProcess {
   /// - Returns: how the run ended, and the digest of the weights.
   public static func train(
     _ job: TrainingJob, pictures: (training: PictureStore, validation: PictureStore),
-    threads: Int, folder: RunFolder, mailbox: Mailbox<CoordinatorInput>,
+    threads: Int, kernels: KernelSet, folder: RunFolder, mailbox: Mailbox<CoordinatorInput>,
     checkpoint: ModelFile? = nil, report: @escaping (TrainingReport) -> Void
   ) -> (ending: RunEnding, digest: Digest) {
     let links = InMemoryLinks(coordinator: mailbox)
-    var options = CoordinatorHost.Options()
+    var options = CoordinatorHost.Options(kernels: kernels)
     options.localWorkers = 1
     options.threads = threads
     options.bodies = .local
@@ -30,7 +30,7 @@ public enum OneProcess {
     let workerIsDone = DispatchSemaphore(value: 0)
     let thread = Thread {
       let own = Mailbox<WorkerInput>()
-      let worker = WorkerHost(pictures: source, threads: threads, bodies: .local)
+      let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
       mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
       workerIsDone.signal()

@@ -55,7 +55,7 @@ public final class WorkerHost {
   ///
   /// - Parameter log: called on the worker's thread with one line at a time.
   public init(
-    pictures: WorkerPictures, threads: Int, kernels: KernelSet = .best,
+    pictures: WorkerPictures, threads: Int, kernels: KernelSet,
     bodies: BodyForm = .encoded, log: @escaping (String) -> Void = { _ in }
   ) {
     let process = ProcessInfo.processInfo

@@ -21,10 +21,11 @@ import Training
 
   private static func sum(_ order: [Int]) throws -> Digest {
     let layout = try #require(Self.layout)
+    let updater = Updater(kernels: .baseline)
     var tree = GradientTree(count: order.count)
     for place in order {
       #expect(tree.sum == nil)
-      tree.insert(gradient(place, layout), at: place)
+      tree.insert(gradient(place, layout), at: place, using: updater)
     }
     return try #require(tree.sum).digest
   }
@@ -40,11 +41,12 @@ import Training
 
   @Test func `The shape pairs neighbours: ((0 + 1) + (2 + 3)) + 4`() throws {
     let layout = try #require(Self.layout)
+    let updater = Updater(kernels: .baseline)
     let g = (0..<5).map { Self.gradient($0, layout) }
-    GradientSum.add(g[1], to: g[0])
-    GradientSum.add(g[3], to: g[2])
-    GradientSum.add(g[2], to: g[0])
-    GradientSum.add(g[4], to: g[0])
+    updater.add(g[1], to: g[0])
+    updater.add(g[3], to: g[2])
+    updater.add(g[2], to: g[0])
+    updater.add(g[4], to: g[0])
     #expect(try Self.sum([4, 2, 0, 3, 1]) == g[0].digest)
   }
 }
