@@ -87,7 +87,7 @@ public enum TensorCoding {
 
   private static func preferences(contentSize: Int) -> LZ4F_preferences_t {
     var preferences = LZ4F_preferences_t()
-    preferences.frameInfo.blockSizeID = LZ4F_max64KB
+    preferences.frameInfo.blockSizeID = LZ4F_max4MB
     preferences.frameInfo.blockMode = LZ4F_blockIndependent
     preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled
     preferences.frameInfo.contentSize = UInt64(contentSize)
