@@ -12,6 +12,13 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
     package let piece: ByteBuffer?
   }
 
+  /// The one frame of a heartbeat, either side's.
+  package static let heartbeat: ByteBuffer = {
+    var frame = ByteBuffer(integer: 1 as UInt32)
+    frame.writeInteger(Kind.heartbeat.rawValue)
+    return frame
+  }()
+
   /// All bytes that are still to be taken.
   package private(set) var byteCount: Int
   private var head: ByteBuffer?

@@ -13,6 +13,8 @@ package protocol WireMessage: Sendable {
   /// The message of these parts; nil where the kind is none of this sender's.
   /// - Throws: `DecodingError` or `WireError` where the header says something else.
   init?(_ parts: MessageParts) throws
+  /// Whether it says no more than that its sender is alive.
+  var isHeartbeat: Bool { get }
   /// The floats of a model that this message announces; the limit for bodies after it.
   var announcedFloats: Int? { get }
 }
@@ -85,6 +87,9 @@ extension CoordinatorMessage: WireMessage {
     }
   }
 
+  /// Whether it is a heartbeat.
+  package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
+
   /// A welcome's.
   package var announcedFloats: Int? {
     if case .welcome(let welcome) = self { welcome.floats } else { nil }
@@ -124,6 +129,9 @@ extension WorkerMessage: WireMessage {
     default: return nil
     }
   }
+
+  /// Whether it is a heartbeat.
+  package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
 
   /// Nothing: the coordinator knows its model.
   package var announcedFloats: Int? { nil }
