@@ -67,7 +67,7 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
     case .interrupted(finishing: true):
-      "interrupted: finishing the update, then writing a checkpoint (again: at once)"
+      "interrupted: finishing the update, then writing a checkpoint"
     case .interrupted(finishing: false): "interrupted: writing a checkpoint"
     }
   }

@@ -57,17 +57,15 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
   }
 
-  /// Checks the values against the sizes of a data set.
-  /// - Throws: `HyperparameterError` where a batch is larger than a set.
-  public func validate(trainingPictures: Int, validationPictures: Int) throws {
+  /// Checks the values against the size of a training set.
+  /// - Throws: `HyperparameterError` where a batch is larger than the set.
+  public func validate(trainingPictures: Int) throws {
     try validate()
-    let problems = [("training", trainingPictures), ("validation", validationPictures)]
-      .filter { $0.1 < batchSize }
-      .map {
-        "--batch-size \(batchSize) is larger than the \($0.0) set of \($0.1) pictures: "
-          + "choose at most \($0.1)"
-      }
-    if !problems.isEmpty { throw HyperparameterError(problems: problems) }
+    guard batchSize > trainingPictures else { return }
+    throw HyperparameterError(problems: [
+      "--batch-size \(batchSize) is larger than the training set: choose at most "
+        + "\(trainingPictures)"
+    ])
   }
 }
 

@@ -23,7 +23,7 @@ public struct TrainingJob: Sendable {
     architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest
   ) throws {
     let (training, validation) = (manifest.training.count, manifest.validation.count)
-    try hyperparameters.validate(trainingPictures: training, validationPictures: validation)
+    try hyperparameters.validate(trainingPictures: training)
     self.architecture = architecture
     self.hyperparameters = hyperparameters
     self.manifest = manifest

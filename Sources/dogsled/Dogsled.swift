@@ -10,6 +10,8 @@ struct Dogsled: AsyncParsableCommand {
     version: dogsledVersion,
     subcommands: [
       Train.self,
+      CoordinatorCommand.self,
+      WorkerCommand.self,
       Bench.self,
     ])
 }

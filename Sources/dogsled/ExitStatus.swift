@@ -1,10 +1,12 @@
 import ArgumentParser
 import Foundation
+import Logging
 import Training
 
 extension Dogsled {
   /// Parses and runs; exits 0 when done, 1 on failure, 2 on wrong usage, 130 when interrupted.
   static func main() async {
+    LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
       var command = try await asyncParseAsRoot()
       if var command = command as? any AsyncParsableCommand {

@@ -74,7 +74,9 @@ final class ProgressPrinter {
     liveLine = false
   }
 
-  private func write(_ text: String) { try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8)) }
+  private func write(_ text: String) {
+    try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+  }
 
   private static var columns: Int {
     var size = winsize()

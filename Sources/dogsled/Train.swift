@@ -1,6 +1,5 @@
 import ArgumentParser
 import Engine
-import Foundation
 import Network
 import Training
 
@@ -29,47 +28,34 @@ struct Train: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let setup = try TrainingSetup(
-      options, data: data, workers: workers ?? 1, keepsPictures: workers == nil)
-    let folder = try setup.makeFolder(options)
     if let workers {
       let threads = options.threads ?? max(1, availableCores / workers)
-      let plan = NetworkRun(
-        setup: setup, folder: folder, host: "127.0.0.1", port: 0, minimumWorkers: workers,
-        local: .init(count: workers, threads: threads))
-      try await plan.run(threads: options.threadCount)
+      try await NetworkRun(
+        data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
+        workers: workers, threadsOfLocalWorkers: threads
+      ).run()
     } else {
-      try await inOneProcess(setup, folder)
+      try await inOneProcess()
     }
   }
 
-  private func inOneProcess(_ setup: TrainingSetup, _ folder: RunFolder) async throws {
-    let threads = options.threadCount
+  private func inOneProcess() async throws {
     let kernels = try KernelSet.chosen()
+    let threads = options.threadCount
+    let setup = try TrainingSetup(
+      options, architecture: options.architecture(), data: data, workers: 1,
+      keepsPictures: true)
+    let folder = try setup.makeFolder(options)
     setup.announce(
-      folder,
-      computing: "in this process, \(threads) threads, \(kernels.rawValue) kernels")
+      folder, computing: "in this process, \(threads) threads, \(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
-    let signals = Signals { mailbox.put(.interrupted) }
+    await Signals.onInterrupt { mailbox.put(.interrupted) }
     let (ending, digest) = await onOwnThread("coordinator") {
       let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
       return OneProcess.train(
         setup.job, pictures: (setup.training, setup.validation), threads: threads,
         kernels: kernels, folder: folder, mailbox: mailbox, report: printer.show)
     }
-    withExtendedLifetime(signals) {}
     try TrainingSetup.conclude(ending, digest: digest, folder: folder)
-  }
-}
-
-/// Runs `body` on a thread of its own, so that it may block, and waits for it.
-func onOwnThread<Result: Sendable>(
-  _ name: String, _ body: @escaping @Sendable () -> Result
-) async -> Result {
-  await withCheckedContinuation { continuation in
-    let thread = Thread { continuation.resume(returning: body()) }
-    thread.name = name
-    thread.stackSize = 8 << 20
-    thread.start()
   }
 }

@@ -13,16 +13,18 @@ struct TrainingSetup {
   let validation: PictureStore
 
   /// - Parameters:
+  ///   - architecture: what `options` name.
   ///   - workers: batches of an update where the options do not say.
   ///   - keepsPictures: whether this process computes, and so needs the decoded pictures.
   /// - Throws: one clear line, or a list of the pictures that cannot be decoded.
-  init(_ options: TrainingOptions, data: String, workers: Int, keepsPictures: Bool) throws {
+  init(
+    _ options: TrainingOptions, architecture: Architecture, data: String, workers: Int,
+    keepsPictures: Bool
+  ) throws {
     self.data = data
-    let architecture = try options.architecture()
     let hyperparameters = options.hyperparameters(workers: workers)
     var manifest = try DataSet.scan(data).manifest
-    try hyperparameters.validate(
-      trainingPictures: manifest.training.count, validationPictures: manifest.validation.count)
+    try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) -> PictureStore {
       PictureStore(
@@ -34,19 +36,16 @@ struct TrainingSetup {
     let bad = (stores.0.check(), stores.1.check())
     let count = bad.0.count + bad.1.count
     if count > 0 {
-      let lines =
-        bad.0.map { "\(data)/\(manifest.training[$0.index].path): \($0.reason)" }
-        + bad.1.map { "\(data)/\(manifest.validation[$0.index].path): \($0.reason)" }
+      (bad.0 + bad.1).forEach { log("\($0.error)") }
       guard options.skipUnreadable else {
-        lines.forEach(log)
         throw Failure(
-          "\(count == 1 ? "a picture" : "\(count) pictures") cannot be decoded: remove them, or "
-            + "leave them out with --skip-unreadable")
+          "\(count) of the pictures cannot be used: remove them, or leave them out with "
+            + "--skip-unreadable")
       }
-      log("left out \(count) pictures that cannot be decoded")
-      manifest = manifest.without(
-        training: Set(bad.0.map(\.index)), validation: Set(bad.1.map(\.index)))
-      stores = (store(manifest.training), store(manifest.validation))
+      log("left out \(count) pictures")
+      let indices = (Set(bad.0.map(\.index)), Set(bad.1.map(\.index)))
+      manifest = manifest.leavingOut(training: indices.0, validation: indices.1)
+      stores = (stores.0.leavingOut(indices.0), stores.1.leavingOut(indices.1))
     }
     (training, validation) = stores
     job = try TrainingJob(
