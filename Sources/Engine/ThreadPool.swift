@@ -84,12 +84,16 @@ private final class Board: @unchecked Sendable {
       // Fails where another took the job, or where a new run has begun since the load.
       let (taken, _) = ticket.compareExchange(
         expected: current, desired: current + 1, ordering: .acquiringAndReleasing)
-      if taken, let body {
-        body(Int(job), thread)
+      if taken {
+        call(Int(job), thread)
         done.add(1, ordering: .acquiringAndReleasing)
       }
     }
   }
+
+  /// Its reference to `body` is gone when it returns: the caller of `run` must be the last who
+  /// holds it once all jobs count as done.
+  @inline(never) private func call(_ job: Int, _ thread: Int) { body?(job, thread) }
 
   func workUntilStopped(thread: Int) {
     var seen: UInt64 = 0

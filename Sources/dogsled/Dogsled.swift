@@ -1,4 +1,5 @@
 import ArgumentParser
+import Training
 
 /// The root command: one file a verb beside this one.
 @main
@@ -6,7 +7,11 @@ struct Dogsled: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dogsled",
     abstract: "Train a convnet on a folder of JPEGs, on one machine or on a few.",
+    version: dogsledVersion,
     subcommands: [
-      Bench.self
+      Train.self,
+      CoordinatorCommand.self,
+      WorkerCommand.self,
+      Bench.self,
     ])
 }

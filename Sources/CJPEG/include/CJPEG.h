@@ -1,3 +1,48 @@
+// libjpeg behind two calls that Swift can make: errors come back as a status and a text, by
+// setjmp inside the shim, and nothing is ever printed.
 #ifndef CJPEG_H
 #define CJPEG_H
+
+#include <stddef.h>
+
+enum cjpeg_status {
+  CJPEG_DONE = 0,
+  CJPEG_FAILED = 1,     // libjpeg gave up: the message says why
+  CJPEG_TRUNCATED = 2,  // the data end before the picture does
+  CJPEG_TOO_LARGE = 3,  // more pixels than allowed: width and height are set
+  CJPEG_COMPONENTS = 4, // neither 1, 3 nor 4 components
+  CJPEG_MEMORY = 5,
+};
+
+// JMSG_LENGTH_MAX of jpeglib.h.
+#define CJPEG_MESSAGE_SIZE 200
+
+// Pixels of a picture, 3 bytes each, rows from the top; to be freed with free().
+struct cjpeg_picture {
+  unsigned char *pixels;
+  int width;
+  int height;
+  int components;
+  // Rows that were there, where the data are truncated.
+  int rows;
+  char message[CJPEG_MESSAGE_SIZE];
+};
+
+// Decodes a JPEG to RGB as Pillow's convert("RGB") does: accurate integer DCT, fancy upsampling,
+// greyscale repeated, CMYK and YCCK taken to be inverted as Adobe writes them. Corrupt data that
+// libjpeg only warns of are decoded; pixels is NULL unless CJPEG_DONE is returned.
+enum cjpeg_status cjpeg_decode(
+    const unsigned char *data, size_t size, size_t maximum_pixels, struct cjpeg_picture *picture);
+
+// A JPEG file's bytes; to be freed with free().
+struct cjpeg_data {
+  unsigned char *bytes;
+  unsigned long size;
+  char message[CJPEG_MESSAGE_SIZE];
+};
+
+// Encodes RGB pixels as baseline JPEG, 4:2:0, quality 1 to 100; width and height 1 to 65500.
+enum cjpeg_status cjpeg_encode(
+    const unsigned char *pixels, int width, int height, int quality, struct cjpeg_data *data);
+
 #endif

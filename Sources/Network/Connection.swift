@@ -1,0 +1,104 @@
+import NIOCore
+import Wire
+
+/// One side of a connection: what it needs to know, and its handlers.
+///
+/// The end of the pipeline: gives each message on, and tells once why the connection ended.
+final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
+  typealias InboundIn = Incoming
+  typealias OutboundIn = OutgoingMessage
+  typealias OutboundOut = OutgoingMessage
+
+  /// What the owner of a connection is told, on the event loop.
+  struct Events {
+    /// The connection stands; for a server that has no place left.
+    var opened: (any Channel) -> Void = { _ in }
+    /// A message that is no heartbeat.
+    var message: (any Channel, Incoming) -> Void
+    /// The end, once, with one line that says why; or nil where this side closed it.
+    var closed: (String?) -> Void
+  }
+
+  private let liveness: Liveness
+  private let events: Events
+  private let introductionTimeout: Double?
+  private var isIntroduced = false
+  private var isClosedHere = false
+  private var reason: String?
+
+  private init(liveness: Liveness, events: Events, introductionTimeout: Double?) {
+    self.liveness = liveness
+    self.events = events
+    self.introductionTimeout = introductionTimeout
+  }
+
+  /// Puts the handlers of a new connection into `channel`.
+  ///
+  /// - Parameters:
+  ///   - floats: the model's, where it is known.
+  ///   - introductionTimeout: seconds for the peer's first message; nil for ever.
+  static func configure(
+    _ channel: any Channel, limits: Limits, floats: Int?, introductionTimeout: Double?,
+    traffic: Traffic, events: Events
+  ) throws {
+    let liveness = Liveness(
+      heartbeat: limits.heartbeat, bound: limits.heartbeatBound, traffic: traffic)
+    try channel.pipeline.syncOperations.addHandlers([
+      liveness, ByteToMessageHandler(FrameDecoder<Incoming>(limits: limits, floats: floats)),
+      SendQueue(limits: limits),
+      Connection(liveness: liveness, events: events, introductionTimeout: introductionTimeout),
+    ])
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if let introductionTimeout {
+      context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(introductionTimeout)) { [self] in
+        guard !isIntroduced else { return }
+        end("said no valid hello within \(introductionTimeout) s", context)
+      }
+    }
+    events.opened(context.channel)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let message = unwrapInboundIn(data)
+    if message.isHeartbeat { return }
+    isIntroduced = true
+    if case .welcome(let welcome)? = message as? CoordinatorMessage {
+      liveness.adopt(heartbeat: welcome.heartbeat, bound: welcome.heartbeatBound)
+    }
+    events.message(context.channel, message)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    end(NetworkError.summary(of: error), context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    isIntroduced = true
+    events.closed(reason ?? (isClosedHere ? nil : "it closed the connection"))
+    context.fireChannelInactive()
+  }
+
+  func triggerUserOutboundEvent(
+    context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+  ) {
+    if event is SendQueue.Close { isClosedHere = true }
+    context.triggerUserOutboundEvent(event, promise: promise)
+  }
+
+  private func end(_ reason: String, _ context: ChannelHandlerContext) {
+    self.reason = self.reason ?? reason
+    context.close(promise: nil)
+  }
+}
+
+extension ChannelOptions.Types.WriteBufferWaterMark {
+  /// Two pieces of a body are with the socket, the rest waits in the `SendQueue`.
+  static let pieces = Self(low: 1 << 20, high: 2 << 20)
+}
+
+extension AdaptiveRecvByteBufferAllocator {
+  /// Large reads: 13.8 MB in a few dozen.
+  static let pieces = Self(minimum: 16 << 10, initial: 64 << 10, maximum: 1 << 20)
+}

@@ -1,0 +1,179 @@
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Training
+import Wire
+
+/// The coordinator's side of all connections: listens, and puts what workers say into a mailbox.
+///
+/// A worker is announced (`opened`) with its first valid `hello`; a stranger is closed and logged.
+/// Any thread may call it.
+public final class CoordinatorServer: WorkerLinks {
+  private struct State {
+    var channels: [PeerID: any Channel] = [:]
+    var next = 0
+    var connections = 0
+  }
+
+  private let listener: any Channel
+  private let core: Core
+
+  /// Listens.
+  ///
+  /// - Parameters:
+  ///   - host: a name or an address of this machine.
+  ///   - port: 0 takes any that is free; see `port`.
+  ///   - floats: the model's `ParameterLayout.bufferCount`: no gradient may have more.
+  ///   - mailbox: the coordinator's.
+  ///   - logger: for strangers that were turned away.
+  /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's.
+  public init(
+    host: String, port: Int, floats: Int, limits: Limits = .standard,
+    mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
+  ) throws {
+    let core = Core(floats: floats, limits: limits, mailbox: mailbox, logger: logger)
+    let bootstrap = ServerBootstrap(group: EventLoops.shared)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(.backlog, value: 256)
+      .childChannelOption(.writeBufferWaterMark, value: .pieces)
+      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try core.accept(channel) }
+      }
+    do {
+      listener = try bootstrap.bind(host: host, port: port).wait()
+    } catch {
+      throw NetworkError.listening(host, port, error)
+    }
+    self.core = core
+  }
+
+  /// The port that it listens on.
+  public var port: Int { listener.localAddress?.port ?? 0 }
+
+  /// Bytes that came from workers since the start.
+  public var bytesReceived: Int { core.traffic.received.load(ordering: .relaxed) }
+
+  /// Bytes that went to workers since the start.
+  public var bytesSent: Int { core.traffic.sent.load(ordering: .relaxed) }
+
+  /// Sends in order, without waiting; to a peer that is gone it does nothing.
+  public func send(_ message: CoordinatorMessage, to peer: PeerID) {
+    guard let channel = core.channel(of: peer) else { return }
+    do {
+      channel.writeAndFlush(
+        try OutgoingMessage(core.stamped(message), limits: core.limits), promise: nil)
+    } catch {
+      channel.pipeline.fireErrorCaught(error)
+    }
+  }
+
+  /// Closes a connection once what was sent has left.
+  public func close(_ peer: PeerID) {
+    core.channel(of: peer)?.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+  }
+
+  /// Stops listening, and closes every connection once what was sent has left; returns when all are
+  /// closed, or after the heartbeat's bound.
+  public func shutdown() {
+    listener.close(promise: nil)
+    let channels = core.state.withLock { Array($0.channels.values) }
+    for channel in channels {
+      channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+    }
+    let loop = listener.eventLoop
+    let all = EventLoopFuture.whenAllComplete(
+      channels.map(\.closeFuture) + [listener.closeFuture], on: loop)
+    let deadline = loop.scheduleTask(in: .seconds(core.limits.heartbeatBound)) {
+      for channel in channels { channel.close(promise: nil) }
+    }
+    _ = try? all.wait()
+    deadline.cancel()
+  }
+}
+
+extension CoordinatorServer {
+  /// What the handlers and the callers of a server share.
+  private final class Core: Sendable {
+    let floats: Int
+    let limits: Limits
+    let mailbox: Mailbox<CoordinatorInput>
+    let logger: Logger
+    let traffic = Traffic()
+    let state = Mutex(State())
+
+    init(floats: Int, limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger) {
+      self.floats = floats
+      self.limits = limits
+      self.mailbox = mailbox
+      self.logger = logger
+    }
+
+    func channel(of peer: PeerID) -> (any Channel)? { state.withLock { $0.channels[peer] } }
+
+    /// A welcome says what heartbeats this server keeps.
+    func stamped(_ message: CoordinatorMessage) -> CoordinatorMessage {
+      guard case .welcome(var welcome) = message else { return message }
+      welcome.heartbeat = limits.heartbeat
+      welcome.heartbeatBound = limits.heartbeatBound
+      return .welcome(welcome)
+    }
+
+    /// Puts the handlers of a new connection into `channel`.
+    func accept(_ channel: any Channel) throws {
+      let address = channel.remoteAddress.map(Self.text) ?? "an unknown address"
+      let (peer, isFull) = state.withLock { state in
+        state.next += 1
+        state.connections += 1
+        return (PeerID(raw: state.next - 1), state.connections > limits.connections)
+      }
+      try Connection<WorkerMessage>.configure(
+        channel, limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
+        traffic: traffic,
+        events: isFull ? turnAway(address) : serve(peer, address))
+    }
+
+    private func serve(_ peer: PeerID, _ address: String) -> Connection<WorkerMessage>.Events {
+      .init(
+        message: { [self] channel, message in
+          if case .hello = message {
+            state.withLock { $0.channels[peer] = channel }
+            mailbox.put(.opened(peer, address: address))
+          }
+          mailbox.put(.message(peer, message))
+        },
+        closed: { [self] reason in
+          let wasOpen = state.withLock { state in
+            state.connections -= 1
+            return state.channels.removeValue(forKey: peer) != nil
+          }
+          if wasOpen {
+            mailbox.put(.closed(peer, reason: reason ?? "the coordinator closed the connection"))
+          } else {
+            logger.warning("turned away \(address): \(reason ?? "the run is over")")
+          }
+        })
+    }
+
+    private func turnAway(_ address: String) -> Connection<WorkerMessage>.Events {
+      let reason = "the coordinator has all \(limits.connections) workers that it takes"
+      return .init(
+        opened: { channel in
+          if let message = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
+            channel.writeAndFlush(message, promise: nil)
+          }
+          channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+        },
+        message: { _, _ in },
+        closed: { [self] _ in
+          state.withLock { $0.connections -= 1 }
+          logger.warning("turned away \(address): \(reason)")
+        })
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+      "\(address.ipAddress ?? "unix"):\(address.port ?? 0)"
+    }
+  }
+}

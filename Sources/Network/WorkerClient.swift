@@ -1,0 +1,79 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import Training
+import Wire
+
+/// A worker's side of its connection: puts what the coordinator says into a mailbox.
+///
+/// One connection and no second try: whoever wants one connects anew, with a new mailbox. Any
+/// thread may call it.
+public final class WorkerClient: CoordinatorLink {
+  private let channel: any Channel
+  private let limits: Limits
+  private let traffic: Traffic
+
+  /// Connects.
+  ///
+  /// - Parameter mailbox: the worker's. `closed` comes when the connection ends, but not after
+  ///   `close()`.
+  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time.
+  public init(
+    host: String, port: Int, limits: Limits = .standard, mailbox: Mailbox<WorkerInput>
+  ) throws {
+    let traffic = Traffic()
+    let bootstrap = ClientBootstrap(group: EventLoops.shared)
+      .connectTimeout(.seconds(limits.connectTimeout))
+      .channelOption(.writeBufferWaterMark, value: .pieces)
+      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try Connection<CoordinatorMessage>.configure(
+            channel, limits: limits, floats: nil, introductionTimeout: nil, traffic: traffic,
+            events: .init(
+              message: { _, message in mailbox.put(.message(message)) },
+              closed: { reason in
+                if let reason { mailbox.put(.closed(reason: reason)) }
+              }))
+        }
+      }
+    do {
+      channel = try bootstrap.connect(host: host, port: port).wait()
+    } catch {
+      throw NetworkError.connecting(host, port, error, timeout: limits.connectTimeout)
+    }
+    self.limits = limits
+    self.traffic = traffic
+  }
+
+  /// Bytes that came from the coordinator.
+  public var bytesReceived: Int { traffic.received.load(ordering: .relaxed) }
+
+  /// Bytes that went to the coordinator.
+  public var bytesSent: Int { traffic.sent.load(ordering: .relaxed) }
+
+  /// Sends in order, without waiting; where the connection is gone it does nothing.
+  public func send(_ message: WorkerMessage) {
+    do {
+      channel.writeAndFlush(try OutgoingMessage(message, limits: limits), promise: nil)
+    } catch {
+      channel.pipeline.fireErrorCaught(error)
+    }
+  }
+
+  /// Closes the connection once what was sent has left.
+  public func close() {
+    channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+  }
+
+  /// Waits until the connection is closed, at most for the heartbeat's bound: before the process
+  /// ends, so that its last message leaves.
+  public func waitUntilClosed() {
+    let channel = channel
+    let deadline = channel.eventLoop.scheduleTask(in: .seconds(limits.heartbeatBound)) {
+      channel.close(promise: nil)
+    }
+    _ = try? channel.closeFuture.wait()
+    deadline.cancel()
+  }
+}

@@ -1,0 +1,46 @@
+import Engine
+
+/// Which pictures each step is given: a function of the counts, the batch size and the seed.
+///
+/// Steps are counted over the run. A pass takes every training picture once, in an order of its
+/// own; where the batch size does not divide their number, the last batch of a pass is smaller.
+public struct BatchPlan: Sendable {
+  /// Training pictures.
+  public let trainingCount: Int
+  /// Pictures of a full batch.
+  public let batchSize: Int
+  private let seed: UInt64
+  private let validationOrder: [Int]
+
+  /// A plan for sets of these sizes; `batchSize` is at least 1.
+  public init(trainingCount: Int, validationCount: Int, batchSize: Int, seed: UInt64) {
+    (self.trainingCount, self.batchSize, self.seed) = (trainingCount, batchSize, seed)
+    validationOrder = CounterRandom(seed: seed, purpose: .validationOrder)
+      .permutation(validationCount)
+  }
+
+  /// Batches of one pass over the training pictures.
+  public var batchesPerPass: Int { (trainingCount + batchSize - 1) / batchSize }
+
+  /// Batches that hold all validation pictures once.
+  public var validationBatches: Int { (validationOrder.count + batchSize - 1) / batchSize }
+
+  /// The indices of the training pictures of `step`, counted from 0 over the whole run.
+  public func training(step: Int) -> [Int] {
+    guard trainingCount > 0 else { return [] }
+    let (pass, batch) = step.quotientAndRemainder(dividingBy: batchesPerPass)
+    let order = CounterRandom(seed: seed, purpose: .trainingOrder, UInt64(pass))
+      .permutation(trainingCount)
+    return Array(order[range(batch, of: trainingCount)])
+  }
+
+  /// The indices of the validation pictures of `batch`, 0 to `validationBatches` - 1; the same
+  /// after every epoch.
+  public func validation(batch: Int) -> [Int] {
+    Array(validationOrder[range(batch, of: validationOrder.count)])
+  }
+
+  private func range(_ batch: Int, of count: Int) -> Range<Int> {
+    min(batch * batchSize, count)..<min((batch + 1) * batchSize, count)
+  }
+}

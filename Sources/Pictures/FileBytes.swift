@@ -1,0 +1,50 @@
+import Engine
+import Foundation
+
+/// A whole file in memory.
+struct FileBytes: ~Copyable {
+  let bytes: UnsafeRawBufferPointer
+
+  /// Files beyond this are no photographs: refused before memory is allocated.
+  static let maximumBytes = 1 << 30
+
+  /// Reads the file at `path`.
+  /// - Throws: `PictureError` that names the file.
+  init(path: String) throws(PictureError) {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw PictureError(path: path, "cannot be opened: \(lastError())") }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else {
+      throw PictureError(path: path, "cannot be read: \(lastError())")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw PictureError(path: path, "not a file")
+    }
+    let size = Int(status.st_size)
+    guard size <= Self.maximumBytes else {
+      throw PictureError(path: path, "\(size) bytes: more than the 1 GiB allowed")
+    }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 16)
+    var count = 0
+    while count < size {
+      let got = read(file, memory.baseAddress! + count, size - count)
+      if got < 0 && errno == EINTR { continue }
+      guard got >= 0 else {
+        let reason = lastError()
+        memory.deallocate()
+        throw PictureError(path: path, "cannot be read: \(reason)")
+      }
+      if got == 0 { break }
+      count += got
+    }
+    bytes = UnsafeRawBufferPointer(start: memory.baseAddress, count: count)
+  }
+
+  var digest: Digest { Digest(of: bytes) }
+
+  deinit { bytes.deallocate() }
+}
+
+/// What errno says, in words.
+func lastError() -> String { String(cString: strerror(errno)) }

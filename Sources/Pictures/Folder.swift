@@ -1,0 +1,37 @@
+import Foundation
+
+/// Listing folders, with errors that say what to do.
+enum Folder {
+  /// The visible names in the folder `path`, in the order of their bytes, and whether each is a
+  /// folder itself.
+  static func list(_ path: String) throws(PictureError) -> [(name: String, isFolder: Bool)] {
+    guard let folder = opendir(path) else {
+      switch errno {
+      case ENOENT: throw PictureError(path: path, "no such folder")
+      case ENOTDIR: throw PictureError(path: path, "not a folder")
+      default: throw PictureError(path: path, "cannot be listed: \(lastError())")
+      }
+    }
+    defer { closedir(folder) }
+    var found: [(name: String, isFolder: Bool)] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name.hasPrefix(".") { continue }
+      found.append((name, isFolder("\(path)/\(name)")))
+    }
+    return found.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  /// Whether `path` is a folder, or a link to one.
+  static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
+
+  /// Whether anything is at `path`.
+  static func exists(_ path: String) -> Bool { kind(path) != nil }
+
+  private static func kind(_ path: String) -> mode_t? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+  }
+}

@@ -1,0 +1,78 @@
+import Engine
+
+/// One picture of a data set.
+public struct ManifestEntry: Codable, Hashable, Sendable {
+  /// Relative to the data folder, for example `train/cats/cat.0.jpg`.
+  public var path: String
+  /// The index of its class.
+  public var label: UInt8
+  /// Of the file's bytes; of no bytes where the file could not be read.
+  public var digest: Digest
+  /// The file's size.
+  public var bytes: Int
+
+  /// An entry as given.
+  public init(path: String, label: UInt8, digest: Digest, bytes: Int) {
+    (self.path, self.label, self.digest, self.bytes) = (path, label, digest, bytes)
+  }
+
+  /// - Throws: `DecodingError` for a path that would lead out of the data folder, or a label
+  ///   other than 0 and 1.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    path = try values.decode(String.self, forKey: .path)
+    label = try values.decode(UInt8.self, forKey: .label)
+    digest = try values.decode(Digest.self, forKey: .digest)
+    bytes = try values.decode(Int.self, forKey: .bytes)
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.allSatisfy({ !["", ".", ".."].contains($0) }), !path.contains("\0") else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .path, in: values, debugDescription: "the path leads out of the data folder")
+    }
+    guard label <= 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .label, in: values, debugDescription: "label \(label): there are two classes")
+    }
+  }
+}
+
+/// What a run trains on: every picture in its fixed order, by digest.
+public struct Manifest: Codable, Hashable, Sendable {
+  /// The names of the two classes, in the order of their labels.
+  public var classes: [String]
+  /// The training pictures, by class and name.
+  public var training: [ManifestEntry]
+  /// The validation pictures, by class and name.
+  public var validation: [ManifestEntry]
+
+  /// A manifest as given.
+  public init(classes: [String], training: [ManifestEntry], validation: [ManifestEntry]) {
+    (self.classes, self.training, self.validation) = (classes, training, validation)
+  }
+
+  /// Of the classes and of all paths, labels, sizes and digests in their order: equal where two
+  /// data sets are.
+  public var digest: Digest {
+    var hasher = DigestHasher()
+    func add(_ line: String, _ hasher: inout DigestHasher) {
+      var text = line + "\n"
+      text.withUTF8 { hasher.update(UnsafeRawBufferPointer($0)) }
+    }
+    for name in classes { add("class \(name)", &hasher) }
+    for (kind, entries) in [("training", training), ("validation", validation)] {
+      for entry in entries {
+        add("\(kind) \(entry.label) \(entry.digest) \(entry.bytes) \(entry.path)", &hasher)
+      }
+    }
+    return hasher.finish()
+  }
+
+  /// The same pictures without those at the given indices.
+  public func leavingOut(training left: Set<Int>, validation leftOut: Set<Int>) -> Manifest {
+    func kept(_ entries: [ManifestEntry], _ left: Set<Int>) -> [ManifestEntry] {
+      entries.enumerated().filter { !left.contains($0.offset) }.map(\.element)
+    }
+    return Manifest(
+      classes: classes, training: kept(training, left), validation: kept(validation, leftOut))
+  }
+}

@@ -1,0 +1,99 @@
+/// What the coordinator's rules ask their host to do, in order.
+public enum CoordinatorAction: Hashable, Sendable {
+  /// Take a worker in under a number.
+  case welcome(PeerID, worker: Int)
+  /// Tell a peer why it cannot take part, and close its connection.
+  case refuse(PeerID, reason: String)
+  /// Close a connection.
+  case close(PeerID)
+  /// Send the present weights.
+  case sendWeights(PeerID)
+  /// Send a work unit for the present weights.
+  case assign(PeerID, WorkUnit)
+  /// Take in the answer that just came; then call `accepted` or `unusable`.
+  case accept(PeerID, WorkUnit)
+  /// Apply the average of these steps' gradients; then call `updateApplied`.
+  case applyUpdate(Int, steps: Range<Int>)
+  /// All of an epoch (counted from 0) is in: write down what it came to.
+  case finishEpoch(Int)
+  /// Something to write down.
+  case note(CoordinatorNote)
+  /// Tell every worker that the run is over, and end it.
+  case stop(RunEnding)
+}
+
+/// How a run ends.
+public enum RunEnding: Hashable, Sendable {
+  /// Every epoch is done.
+  case finished
+  /// SIGINT or SIGTERM; it can go on from its checkpoint.
+  case interrupted
+  /// It cannot go on; one clear line.
+  case failed(String)
+}
+
+/// What a coordinator writes down: for events.jsonl, and a line for the user.
+public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
+  /// Nothing can be computed until there are `needed` workers.
+  case waiting(ready: Int, needed: Int)
+  /// A worker is ready for work.
+  case joined(worker: Int, name: String, address: String)
+  /// A peer was turned away, or could not take part.
+  case refused(address: String, reason: String)
+  /// A worker that was ready is gone.
+  case lost(worker: Int, address: String, reason: String)
+  /// A lost worker's unit was given to `worker`.
+  case reassigned(WorkUnit, worker: Int)
+  /// A slow unit was given to `worker` as well.
+  case duplicated(WorkUnit, worker: Int)
+  /// Something went wrong that does not end the run.
+  case failure(worker: Int?, reason: String)
+  /// A signal came; `finishing` says whether the update under way is finished first.
+  case interrupted(finishing: Bool)
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .waiting(let ready, let needed):
+      "waiting for \(needed == 1 ? "a worker" : "\(needed) workers"): \(ready) ready"
+    case .joined(let worker, let name, let address):
+      "worker \(worker) joined: \(name) from \(address)"
+    case .refused(let address, let reason): "refused \(address): \(reason)"
+    case .lost(let worker, let address, let reason):
+      "worker \(worker) (\(address)) is lost: \(reason)"
+    case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
+    case .duplicated(let unit, let worker):
+      "\(unit) takes long: worker \(worker) computes it too"
+    case .failure(let worker, let reason):
+      worker.map { "worker \($0): \(reason)" } ?? reason
+    case .interrupted(finishing: true):
+      "interrupted: finishing the update, then writing a checkpoint"
+    case .interrupted(finishing: false): "interrupted: writing a checkpoint"
+    }
+  }
+}
+
+extension CoordinatorNote {
+  /// The line of events.jsonl, now.
+  var event: Event {
+    switch self {
+    case .waiting: Event(.waiting, reason: description)
+    case .joined(let worker, let name, let address):
+      Event(.joined, worker: worker, address: address, reason: name)
+    case .refused(let address, let reason): Event(.refused, address: address, reason: reason)
+    case .lost(let worker, let address, let reason):
+      Event(.lost, worker: worker, address: address, reason: reason)
+    case .reassigned(let unit, let worker), .duplicated(let unit, let worker):
+      Event(.reassigned, worker: worker, step: unit.step, reason: description)
+    case .failure(let worker, let reason): Event(.failure, worker: worker, reason: reason)
+    case .interrupted: Event(.interrupted)
+    }
+  }
+}
+
+extension WorkUnit {
+  /// The global step of a gradient; nil for a validation batch.
+  var step: Int? {
+    if case .step(let step) = self { step } else { nil }
+  }
+}

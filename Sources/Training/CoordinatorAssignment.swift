@@ -1,0 +1,104 @@
+// Who computes what: the part of the coordinator's rules that gives work out and judges answers.
+
+import Engine
+
+extension CoordinatorRules {
+  /// Gives the waiting units, in order, to the ready workers that have fewest.
+  mutating func distribute(_ now: Duration) -> [CoordinatorAction] {
+    var actions: [CoordinatorAction] = []
+    while !isGathering, !isOver, let unit = board.waiting.first, let peer = idlestWorker() {
+      actions += give(unit, to: peer, duplicate: false, now)
+    }
+    return actions
+  }
+
+  /// Gives the slowest unit to an idle worker as well, when nothing else waits.
+  mutating func duplicateSlowest(_ now: Duration) -> [CoordinatorAction] {
+    guard !isGathering, !isOver, board.waiting.isEmpty, let peer = idlestWorker(),
+      members[peer]?.queue.isEmpty == true
+    else { return [] }
+    let slowest =
+      members.values.compactMap(\.queue.first)
+      .filter { $0.version == board.version && board.holders[$0.unit]?.count == 1 }
+      .min { ($0.since, $0.unit) < ($1.since, $1.unit) }
+    guard let slowest else { return [] }
+    let median =
+      if case .step = slowest.unit { stepDurations.median } else { validationDurations.median }
+    guard let median, now - slowest.since > max(median * Self.slowFactor, Self.slowFloor) else {
+      return []
+    }
+    return give(slowest.unit, to: peer, duplicate: true, now)
+  }
+
+  /// Judges an answer: asks the host to take it in where it is the first one to a unit that is
+  /// needed.
+  mutating func answer(
+    _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest?, _ now: Duration
+  ) -> [CoordinatorAction] {
+    guard let member = members[peer] else { return [] }
+    guard member.queue.contains(where: { $0.unit == unit && $0.version == version }) else {
+      // Newer weights cancel work that a worker may already have answered.
+      if version < board.version { return checkLate(peer, unit, digest, now) }
+      return violation(peer, "answered \(unit), which it was not given", now)
+    }
+    if version == board.version, board.needs(unit) { return [.accept(peer, unit)] }
+    dequeue(peer, unit, version: version, now)
+    return checkLate(peer, unit, digest, now) + distribute(now)
+  }
+
+  /// A second answer must equal the first.
+  private mutating func checkLate(
+    _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
+  ) -> [CoordinatorAction] {
+    guard let digest, let first = board.answers[unit] ?? previousAnswers[unit], let first,
+      first != digest
+    else { return [] }
+    return violation(
+      peer, "its gradient of \(unit) is \(digest), another worker's was \(first)", now)
+  }
+
+  /// Takes a unit from a worker's queue; the next one in it begins now.
+  mutating func dequeue(_ peer: PeerID, _ unit: WorkUnit, version: Int, _ now: Duration) {
+    guard
+      let index = members[peer]?.queue.firstIndex(where: {
+        $0.unit == unit && $0.version == version
+      }), let assignment = members[peer]?.queue.remove(at: index)
+    else { return }
+    switch unit {
+    case .step: stepDurations.append(now - assignment.since)
+    case .validation: validationDurations.append(now - assignment.since)
+    }
+    if index == 0, members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
+  }
+
+  /// The ready worker with room in its queue that has fewest units; the lowest number of several.
+  private func idlestWorker() -> PeerID? {
+    members
+      .filter { $0.value.isReady && $0.value.queue.count < Self.queueDepth }
+      .min {
+        ($0.value.queue.count, $0.value.worker ?? 0) < ($1.value.queue.count, $1.value.worker ?? 0)
+      }?.key
+  }
+
+  private mutating func give(
+    _ unit: WorkUnit, to peer: PeerID, duplicate: Bool, _ now: Duration
+  ) -> [CoordinatorAction] {
+    guard var member = members[peer], let worker = member.worker else { return [] }
+    var actions: [CoordinatorAction] = []
+    if member.weights != board.version {
+      member.weights = board.version
+      member.queue.removeAll()
+      actions.append(.sendWeights(peer))
+    }
+    member.queue.append(.init(unit: unit, version: board.version, since: now))
+    members[peer] = member
+    let wasLost = board.give(unit, to: peer)
+    if duplicate {
+      actions.append(.note(.duplicated(unit, worker: worker)))
+    } else if wasLost {
+      actions.append(.note(.reassigned(unit, worker: worker)))
+    }
+    actions.append(.assign(peer, unit))
+    return actions
+  }
+}

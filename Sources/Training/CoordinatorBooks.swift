@@ -1,0 +1,198 @@
+// What the coordinator's host does with answers: it sums them, applies updates and writes down
+// what came of them.
+
+import Engine
+import Wire
+
+/// An answer of a worker that cannot be what the work asked for.
+struct UnusableAnswer: Error, CustomStringConvertible {
+  let description: String
+}
+
+extension CoordinatorHost {
+  /// Takes in the gradient or the totals in `arrived`.
+  ///
+  /// - Returns: the gradient's digest.
+  /// - Throws: `WireError` or `UnusableAnswer`.
+  func takeIn(_ unit: WorkUnit) throws -> Digest? {
+    switch (arrived, unit) {
+    case (.gradient(let header, let body), .step(let step)):
+      let totals = try checked(
+        unit, header.loss, header.correct, header.count, job.plan.training(step: step).count)
+      let gradient: ParameterBuffer
+      if case .local(let buffer) = body {
+        gradient = buffer
+      } else {
+        gradient = gradientPool.take()
+        try TensorCoding.decode(body, into: gradient)
+        guard gradient.digest == header.digest else {
+          throw UnusableAnswer(description: "its gradient of \(unit) has not the digest it says")
+        }
+      }
+      let steps = job.schedule.steps(ofUpdate: rules.updatesApplied)
+      if tree == nil {
+        tree = GradientTree(count: steps.count)
+        ledger.update = Array(repeating: nil, count: steps.count)
+      }
+      tree?.insert(gradient, at: step - steps.lowerBound, using: updater)
+      ledger.update[step - steps.lowerBound] = totals
+      return header.digest
+    case (.evaluated(let header), .validation(let batch)):
+      let totals = try checked(
+        unit, header.loss, header.correct, header.count, job.plan.validation(batch: batch).count)
+      if ledger.validation.isEmpty {
+        ledger.validation = Array(repeating: nil, count: job.schedule.validationBatches)
+      }
+      ledger.validation[batch] = totals
+      return nil
+    default:
+      throw UnusableAnswer(description: "no answer to \(unit)")
+    }
+  }
+
+  private func checked(
+    _ unit: WorkUnit, _ loss: Double, _ correct: Int, _ count: Int, _ expected: Int
+  ) throws -> Engine.Totals {
+    guard count == expected, (0...count).contains(correct) else {
+      throw UnusableAnswer(
+        description: "its answer to \(unit) is for \(count) pictures, not \(expected)")
+    }
+    var totals = Engine.Totals()
+    (totals.loss, totals.correct, totals.count) = (loss, correct, count)
+    return totals
+  }
+
+  func beginEpoch() {
+    ledger.began = now
+    ledger.bytesReceived = links.bytesReceived
+    ledger.bytesSent = links.bytesSent
+  }
+
+  /// Applies the average of an update's gradients.
+  func apply(_ update: Int, _ steps: Range<Int>) -> [CoordinatorAction] {
+    guard let sum = tree?.sum else { return [] }
+    let totals = ledger.update.compactMap { $0 }
+    guard totals.allSatisfy(\.loss.isFinite) else {
+      return rules.failed(
+        "the loss is no longer a number in update \(update + 1): choose a smaller "
+          + "--learning-rate")
+    }
+    if options.bodies == .local {
+      // Workers may still read the old weights: nobody writes to what was handed out.
+      let next = weightsPool.take()
+      next.copy(from: weights)
+      weights = next
+    }
+    updater.apply(
+      job.hyperparameters.optimizer, weights: weights, average: average, gradientSum: sum,
+      pictures: totals.reduce(0) { $0 + $1.count })
+    published = nil
+    tree = nil
+    ledger.commitUpdate()
+    if job.schedule.endsEpoch(update) { ledger.trained = now }
+    return rules.updateApplied(now: now)
+  }
+
+  func tellProgress() {
+    let (steps, totals) = ledger.soFar()
+    let means = totals.means
+    let pace = ledger.pace(now: now)
+    let perStep = Double(totals.count) / Double(max(steps, 1))
+    let left = Double(job.schedule.stepsPerEpoch - steps) * perStep
+    report(
+      .progress(
+        TrainingProgress(
+          epoch: rules.epochsFinished + 1, epochs: job.schedule.epochs, steps: steps,
+          stepsPerEpoch: job.schedule.stepsPerEpoch,
+          validated: ledger.validation.count { $0 != nil },
+          validationBatches: job.schedule.validationBatches, loss: means.loss,
+          accuracy: means.accuracy, picturesPerSecond: pace,
+          secondsLeft: pace > 0 ? left / pace : nil, workers: rules.readyWorkers)))
+  }
+
+  /// Writes an epoch (counted from 0) down and begins the next one's ledger.
+  func finishEpoch(_ epoch: Int) -> [CoordinatorAction] {
+    var validation = Engine.Totals()
+    for totals in ledger.validation { validation += totals ?? Engine.Totals() }
+    let end = now
+    let record = EpochRecord(
+      epoch: epoch + 1, loss: ledger.training.means.loss,
+      accuracy: ledger.training.means.accuracy, validationLoss: validation.means.loss,
+      validationAccuracy: validation.means.accuracy,
+      seconds: (end - (ledger.began ?? end)) / .seconds(1),
+      picturesPerSecond: ledger.pace(now: end),
+      bytesReceived: links.bytesReceived - ledger.bytesReceived,
+      bytesSent: links.bytesSent - ledger.bytesSent)
+    ledger = EpochLedger()
+    beginEpoch()
+    do {
+      try folder.append(record)
+    } catch {
+      return rules.failed("\(error)")
+    }
+    folder.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
+    report(.epoch(record))
+    writeCheckpoint(epochs: epoch + 1)
+    tryTo { try folder.drawCurves() }
+    return []
+  }
+
+  /// Ends the run: writes what it leaves behind and lets the workers go.
+  func end(_ ending: RunEnding) -> RunEnding {
+    var ending = ending
+    switch ending {
+    case .finished:
+      do {
+        try folder.writeModel(modelFile(position: nil))
+        folder.record(
+          Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
+      } catch {
+        ending = .failed("\(error)")
+      }
+    case .interrupted, .failed:
+      writeCheckpoint(epochs: rules.epochsFinished)
+    }
+    if case .failed(let reason) = ending { folder.record(Event(.failure, reason: reason)) }
+    for peer in rules.members.keys.sorted() {
+      if case .failed(let reason) = ending {
+        links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
+      } else {
+        links.send(.finished, to: peer)
+      }
+      links.close(peer)
+    }
+    return ending
+  }
+
+  private func writeCheckpoint(epochs: Int) {
+    let position = RunPosition(
+      epochs: epochs, steps: ledger.steps, updates: rules.updatesApplied,
+      loss: ledger.training.loss, correct: ledger.training.correct, count: ledger.training.count)
+    tryTo {
+      try folder.writeCheckpoint(modelFile(position: position))
+      folder.record(
+        Event(
+          .checkpoint, epoch: epochs, updates: rules.updatesApplied,
+          digest: weights.digest.description))
+    }
+  }
+
+  private func modelFile(position: RunPosition?) -> ModelFile {
+    ModelFile(
+      architecture: job.architecture, weights: weights, average: average,
+      optimizer: job.hyperparameters.optimizer, iterations: rules.updatesApplied,
+      classes: job.manifest.classes, interpolation: job.hyperparameters.interpolation.rawValue,
+      position: position)
+  }
+
+  /// Does what the run can go on without, and says so where it fails.
+  private func tryTo(_ body: () throws -> Void) {
+    do {
+      try body()
+    } catch {
+      let note = CoordinatorNote.failure(worker: nil, reason: "\(error)")
+      folder.record(note.event)
+      report(.note(note))
+    }
+  }
+}

@@ -1,0 +1,224 @@
+// The thread that turns what the transport brings into events for the coordinator's rules, and
+// performs their actions.
+
+import Engine
+import Foundation
+import Wire
+
+/// How bodies travel between a coordinator and its workers.
+public enum BodyForm: Sendable {
+  /// As LZ4 frames, over sockets.
+  case encoded
+  /// By reference, inside one process.
+  case local
+}
+
+/// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
+///
+/// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
+public final class CoordinatorHost {
+  /// What does not decide the weights.
+  public struct Options: Sendable {
+    /// Ready workers that training waits for before it starts.
+    public var minimumWorkers = 1
+    /// Worker processes that the program launched itself.
+    public var localWorkers = 0
+    /// Threads of an update.
+    public var threads = 1
+    /// The instruction set of an update.
+    public var kernels: KernelSet
+    /// How bodies travel.
+    public var bodies = BodyForm.encoded
+    /// One worker, one thread, sockets.
+    public init(kernels: KernelSet) { self.kernels = kernels }
+  }
+
+  let job: TrainingJob
+  let options: Options
+  let folder: RunFolder
+  let mailbox: Mailbox<CoordinatorInput>
+  let links: any WorkerLinks
+  let report: (TrainingReport) -> Void
+  let updater: Updater
+  let clock = ContinuousClock()
+  let start: ContinuousClock.Instant
+
+  var rules: CoordinatorRules
+  var weights: ParameterBuffer
+  let average: ParameterBuffer
+  var weightsPool: BufferPool
+  var gradientPool: BufferPool
+  /// The present weights as a message, once somebody needed it.
+  var published: (header: WeightsHeader, body: Body)?
+  var tree: GradientTree?
+  var ledger = EpochLedger()
+  var arrived: WorkerMessage?
+  var ending: RunEnding?
+
+  /// A coordinator at the start of a run, or at its checkpoint.
+  ///
+  /// - Parameters:
+  ///   - folder: the run folder, made by the caller.
+  ///   - checkpoint: goes on from there; its buffers are the coordinator's from now on.
+  ///   - report: called on the coordinator's thread.
+  public init(
+    _ job: TrainingJob, options: Options, folder: RunFolder,
+    mailbox: Mailbox<CoordinatorInput>, links: any WorkerLinks, checkpoint: ModelFile? = nil,
+    report: @escaping (TrainingReport) -> Void
+  ) {
+    self.job = job
+    self.options = options
+    self.folder = folder
+    self.mailbox = mailbox
+    self.links = links
+    self.report = report
+    updater = Updater(threads: options.threads, kernels: options.kernels)
+    start = clock.now
+    let layout = job.architecture.parameters
+    weightsPool = BufferPool(layout)
+    gradientPool = BufferPool(layout)
+    let position = checkpoint?.position ?? RunPosition()
+    if let checkpoint {
+      weights = checkpoint.weights
+      average = checkpoint.average ?? ParameterBuffer(layout)
+      ledger.training.loss = position.loss
+      ledger.training.correct = position.correct
+      ledger.training.count = position.count
+      ledger.picturesBefore = position.count
+      ledger.steps = position.steps
+    } else {
+      weights = weightsPool.take()
+      weights.initialize(seed: job.hyperparameters.seed)
+      average = ParameterBuffer(layout)
+    }
+    rules = CoordinatorRules(
+      schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
+      localWorkers: options.localWorkers, position: position)
+  }
+
+  /// The digest of the present weights.
+  public var digest: Digest { weights.digest }
+
+  /// Trains until the end, a signal, or a failure that the run cannot go on from.
+  public func run() -> RunEnding {
+    folder.record(Event(rules.updatesApplied == 0 ? .started : .resumed))
+    perform(rules.start(now: now))
+    while true {
+      if let ending { return ending }
+      let input = mailbox.next(timeout: .milliseconds(250))
+      perform(input.map(handle) ?? rules.tick(now: now))
+    }
+  }
+
+  /// Time since the coordinator began.
+  var now: Duration { clock.now - start }
+
+  private func handle(_ input: CoordinatorInput) -> [CoordinatorAction] {
+    let now = now
+    switch input {
+    case .opened(let peer, let address): return rules.opened(peer, address: address, now: now)
+    case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
+    case .localWorkerExited(let index, let reason):
+      return rules.localWorkerExited(index, reason: reason, now: now)
+    case .interrupted: return rules.interrupted(now: now)
+    case .message(let peer, let message):
+      arrived = message
+      defer { arrived = nil }
+      switch message {
+      case .hello(let hello): return rules.hello(peer, hello, now: now)
+      case .ready: return rules.ready(peer, now: now)
+      case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
+      case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
+      case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
+      case .leaving: return rules.lost(peer, reason: "it took its leave", now: now)
+      case .heartbeat: return []
+      }
+    }
+  }
+
+  /// Takes in what `arrived` holds where the rules ask for it, and goes on with what follows.
+  private func take(_ actions: [CoordinatorAction]) -> [CoordinatorAction] {
+    actions.flatMap { action in
+      guard case .accept(let peer, let unit) = action else { return [action] }
+      do {
+        let digest = try takeIn(unit)
+        tellProgress()
+        return rules.accepted(peer, unit, digest: digest, now: now)
+      } catch {
+        return rules.unusable(peer, reason: "\(error)", now: now)
+      }
+    }
+  }
+
+  private func perform(_ actions: [CoordinatorAction]) {
+    var actions = actions[...]
+    while let action = actions.popFirst() { actions += perform(action) }
+  }
+
+  /// - Returns: what the rules ask for because of it.
+  private func perform(_ action: CoordinatorAction) -> [CoordinatorAction] {
+    switch action {
+    case .welcome(let peer, let worker): links.send(.welcome(welcome(worker)), to: peer)
+    case .refuse(let peer, let reason):
+      links.send(.refuse(reason: reason), to: peer)
+      links.close(peer)
+    case .close(let peer): links.close(peer)
+    case .sendWeights(let peer):
+      do {
+        let (header, body) = try publish()
+        links.send(.weights(header, body), to: peer)
+      } catch {
+        return rules.failed("the weights cannot be sent: \(error)")
+      }
+    case .assign(let peer, let unit):
+      if ledger.began == nil { beginEpoch() }
+      links.send(.work(assigned(unit)), to: peer)
+    case .accept: break
+    case .applyUpdate(let update, let steps): return apply(update, steps)
+    case .finishEpoch(let epoch): return finishEpoch(epoch)
+    case .note(let note):
+      folder.record(note.event)
+      report(.note(note))
+    case .stop(let ending): self.ending = end(ending)
+    }
+    return []
+  }
+
+  private func welcome(_ worker: Int) -> Welcome {
+    Welcome(
+      worker: worker, model: KerasConfiguration.encode(job.architecture),
+      floats: job.architecture.parameters.bufferCount,
+      batchSize: job.hyperparameters.batchSize,
+      interpolation: job.hyperparameters.interpolation.rawValue, manifest: manifestJSON)
+  }
+
+  /// The manifest as every worker is sent it.
+  private lazy var manifestJSON: String = {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A manifest is strings and numbers: encoding it cannot fail.
+    return (try? encoder.encode(job.manifest)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }()
+
+  private func assigned(_ unit: WorkUnit) -> AssignedWork {
+    let work: Work =
+      switch unit {
+      case .step(let step): .gradient(step: step, pictures: job.plan.training(step: step))
+      case .validation(let batch):
+        .validation(batch: batch, pictures: job.plan.validation(batch: batch))
+      }
+    return AssignedWork(work, weightsVersion: rules.updatesApplied)
+  }
+
+  private func publish() throws -> (header: WeightsHeader, body: Body) {
+    if let published { return published }
+    let body: Body =
+      switch options.bodies {
+      case .encoded: try TensorCoding.encode(weights)
+      case .local: .local(weights)
+      }
+    let header = WeightsHeader(version: rules.updatesApplied, digest: weights.digest)
+    published = (header, body)
+    return (header, body)
+  }
+}

@@ -1,0 +1,326 @@
+// The coordinator's rules: events go in, actions come out, in order. No input or output, no clock,
+// no threads: the host of the rules performs the actions and says what time it is.
+
+import Engine
+import Wire
+
+/// The state machine of a training run: who takes part, who computes what, when an update is
+/// complete, when an epoch is.
+///
+/// What is computed and in which order it is summed depends on the `Schedule` alone; the members,
+/// their speed and their fate decide only who computes it.
+public struct CoordinatorRules: Sendable {
+  /// Work units that a worker has at once, so that it never idles.
+  static let queueDepth = 2
+  /// A unit is given to an idle worker too when it takes this many times the median...
+  static let slowFactor = 2
+  /// ...and at least this long.
+  static let slowFloor = Duration.seconds(1)
+
+  enum Phase: Sendable {
+    /// Not enough workers yet.
+    case gathering
+    /// Computing the update's gradients, or the validation of the epoch.
+    case updating(Int)
+    case validating(epoch: Int)
+    case over
+  }
+
+  struct Assignment: Sendable {
+    let unit: WorkUnit
+    let version: Int
+    /// When the worker could begin it.
+    var since: Duration
+  }
+
+  struct Member: Sendable {
+    let address: String
+    var name = ""
+    /// Its number, once welcome.
+    var worker: Int?
+    var isReady = false
+    /// The version of the weights it has been sent.
+    var weights: Int?
+    var queue: [Assignment] = []
+  }
+
+  let schedule: Schedule
+  let version: String
+  let minimumWorkers: Int
+  let hasLocalWorkers: Bool
+  /// Worker processes that the program launched and that have not ended.
+  var localWorkers: Set<Int>
+  var members: [PeerID: Member] = [:]
+  var phase = Phase.gathering
+  var board: WorkBoard
+  /// Digests of the gradients of the update before, to compare late ones with.
+  var previousAnswers: [WorkUnit: Digest?] = [:]
+  var stepDurations = RecentDurations()
+  var validationDurations = RecentDurations()
+  var isInterrupted = false
+  /// Epochs that are over, validation included.
+  private(set) var epochsFinished: Int
+  private var nextWorker = 1
+  private var lastRefusal: String?
+
+  /// Updates applied so far: the version of the present weights.
+  public private(set) var updatesApplied: Int
+
+  /// The rules of a run, at its start or at a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - version: of Dogsled; workers must have the same.
+  ///   - minimumWorkers: ready workers that training waits for before it starts.
+  ///   - localWorkers: how many worker processes the program launched; when none is left the run
+  ///     fails. 0 for a coordinator that workers join from elsewhere.
+  ///   - position: how far the run had come.
+  public init(
+    schedule: Schedule, version: String, minimumWorkers: Int = 1, localWorkers: Int = 0,
+    position: RunPosition = RunPosition()
+  ) {
+    self.schedule = schedule
+    self.version = version
+    self.minimumWorkers = minimumWorkers
+    self.localWorkers = Set(0..<localWorkers)
+    hasLocalWorkers = localWorkers > 0
+    updatesApplied = position.updates
+    epochsFinished = position.epochs
+    board = WorkBoard([], version: position.updates)
+  }
+
+  /// Workers that are ready for work.
+  public var readyWorkers: Int { members.values.count { $0.isReady } }
+
+  /// Whether the run has ended.
+  public var isOver: Bool {
+    if case .over = phase { true } else { false }
+  }
+
+  var isGathering: Bool {
+    if case .gathering = phase { true } else { false }
+  }
+
+  // MARK: Membership
+
+  /// The coordinator is there; nobody else is.
+  public mutating func start(now: Duration) -> [CoordinatorAction] {
+    [.note(.waiting(ready: 0, needed: minimumWorkers))]
+  }
+
+  /// A peer connected.
+  public mutating func opened(
+    _ peer: PeerID, address: String, now: Duration
+  ) -> [CoordinatorAction] {
+    guard !isOver else { return [.close(peer)] }
+    members[peer] = Member(address: address)
+    return []
+  }
+
+  /// A peer said who it is.
+  public mutating func hello(
+    _ peer: PeerID, _ hello: Hello, now: Duration
+  ) -> [CoordinatorAction] {
+    guard let member = members[peer] else { return [] }
+    guard member.worker == nil else { return violation(peer, "said hello twice", now) }
+    guard hello.version == version else {
+      return refuse(
+        peer,
+        "its dogsled is version \(hello.version) and the coordinator's is \(version): "
+          + "install the same version on both")
+    }
+    let worker = nextWorker
+    nextWorker += 1
+    members[peer]?.worker = worker
+    members[peer]?.name = hello.name
+    return [.welcome(peer, worker: worker)]
+  }
+
+  /// A worker has the model and the data.
+  public mutating func ready(_ peer: PeerID, now: Duration) -> [CoordinatorAction] {
+    guard let member = members[peer] else { return [] }
+    guard let worker = member.worker, !member.isReady else {
+      return violation(peer, "said ready out of turn", now)
+    }
+    members[peer]?.isReady = true
+    var actions: [CoordinatorAction] = [
+      .note(.joined(worker: worker, name: member.name, address: member.address))
+    ]
+    guard isGathering else { return actions + distribute(now) }
+    if readyWorkers >= minimumWorkers {
+      actions += nextPhase(now)
+    } else {
+      actions.append(.note(.waiting(ready: readyWorkers, needed: minimumWorkers)))
+    }
+    return actions
+  }
+
+  /// A worker cannot take part.
+  public mutating func unable(
+    _ peer: PeerID, reason: String, now: Duration
+  ) -> [CoordinatorAction] {
+    guard let member = members[peer] else { return [] }
+    lastRefusal = reason
+    return [.note(.refused(address: member.address, reason: reason)), .close(peer)]
+      + remove(peer, now)
+  }
+
+  /// A peer's connection is gone, or it took leave.
+  public mutating func lost(
+    _ peer: PeerID, reason: String, now: Duration
+  ) -> [CoordinatorAction] {
+    noteLoss(peer, reason) + remove(peer, now)
+  }
+
+  /// A worker process that the program launched has ended.
+  public mutating func localWorkerExited(
+    _ index: Int, reason: String, now: Duration
+  ) -> [CoordinatorAction] {
+    guard !isOver, localWorkers.remove(index) != nil else { return [] }
+    let why = lastRefusal.map { "\(reason) (\($0))" } ?? reason
+    if isGathering {
+      return stop(.failed("local worker \(index + 1) ended before training began: \(why)"))
+    }
+    if localWorkers.isEmpty, readyWorkers == 0 {
+      return stop(.failed("no local worker is left; the last one: \(why)"))
+    }
+    return [.note(.failure(worker: nil, reason: "local worker \(index + 1) ended: \(reason)"))]
+  }
+
+  // MARK: Answers
+
+  /// A worker sent the gradient of a step.
+  public mutating func gradient(
+    _ peer: PeerID, _ header: GradientHeader, now: Duration
+  ) -> [CoordinatorAction] {
+    answer(
+      peer, .step(header.step), version: header.weightsVersion, digest: header.digest, now)
+  }
+
+  /// A worker sent the totals of a validation batch.
+  public mutating func evaluated(
+    _ peer: PeerID, _ header: EvaluationHeader, now: Duration
+  ) -> [CoordinatorAction] {
+    answer(peer, .validation(header.batch), version: header.weightsVersion, digest: nil, now)
+  }
+
+  /// The answer that `accept` asked for is taken in; `digest` is a gradient's.
+  public mutating func accepted(
+    _ peer: PeerID, _ unit: WorkUnit, digest: Digest?, now: Duration
+  ) -> [CoordinatorAction] {
+    dequeue(peer, unit, version: board.version, now)
+    board.finish(unit, answer: digest)
+    guard board.isComplete else { return distribute(now) }
+    switch phase {
+    case .updating(let update):
+      return [.applyUpdate(update, steps: schedule.steps(ofUpdate: update))]
+    case .validating(let epoch):
+      epochsFinished = epoch + 1
+      return nextPhase(now, after: [.finishEpoch(epoch)])
+    case .gathering, .over:
+      return []
+    }
+  }
+
+  /// The answer that `accept` asked for makes no sense: its sender goes.
+  public mutating func unusable(
+    _ peer: PeerID, reason: String, now: Duration
+  ) -> [CoordinatorAction] {
+    violation(peer, reason, now)
+  }
+
+  /// The update is in the weights.
+  public mutating func updateApplied(now: Duration) -> [CoordinatorAction] {
+    guard !isOver else { return [] }
+    updatesApplied += 1
+    previousAnswers = board.answers
+    return isInterrupted ? stop(.interrupted) : nextPhase(now)
+  }
+
+  // MARK: Signals, clock and end
+
+  /// SIGINT or SIGTERM: ends the run after the update under way; at once where there is none,
+  /// where nobody computes it, or when asked a second time.
+  public mutating func interrupted(now: Duration) -> [CoordinatorAction] {
+    if isOver { return [] }
+    guard case .updating = phase, !isInterrupted, readyWorkers > 0 else {
+      return [.note(.interrupted(finishing: false))] + stop(.interrupted)
+    }
+    isInterrupted = true
+    return [.note(.interrupted(finishing: true))]
+  }
+
+  /// Time has passed.
+  public mutating func tick(now: Duration) -> [CoordinatorAction] { duplicateSlowest(now) }
+
+  /// The host cannot go on: a file that it needs cannot be written.
+  public mutating func failed(_ reason: String) -> [CoordinatorAction] {
+    isOver ? [] : stop(.failed(reason))
+  }
+
+  mutating func stop(_ ending: RunEnding) -> [CoordinatorAction] {
+    phase = .over
+    return [.stop(ending)]
+  }
+
+  /// Begins what follows the updates and epochs done so far.
+  ///
+  /// - Parameter ended: actions for the phase that has just ended; they come after the new work
+  ///   is given out, so that workers do not wait for files to be written.
+  private mutating func nextPhase(
+    _ now: Duration, after ended: [CoordinatorAction] = []
+  ) -> [CoordinatorAction] {
+    let update = updatesApplied
+    if update / schedule.updatesPerEpoch > epochsFinished {
+      if schedule.validationBatches == 0 {
+        epochsFinished += 1
+        return nextPhase(now, after: ended + [.finishEpoch(epochsFinished - 1)])
+      }
+      phase = .validating(epoch: epochsFinished)
+      board = WorkBoard(
+        (0..<schedule.validationBatches).map(WorkUnit.validation), version: update)
+    } else if update < schedule.updates {
+      phase = .updating(update)
+      board = WorkBoard(
+        schedule.steps(ofUpdate: update).map(WorkUnit.step), version: update)
+    } else {
+      return ended + stop(.finished)
+    }
+    return distribute(now) + ended
+  }
+
+  private mutating func refuse(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
+    guard let member = members.removeValue(forKey: peer) else { return [] }
+    lastRefusal = reason
+    return [
+      .note(.refused(address: member.address, reason: reason)), .refuse(peer, reason: reason),
+    ]
+  }
+
+  /// Drops a peer that does what no worker of ours does.
+  mutating func violation(
+    _ peer: PeerID, _ reason: String, _ now: Duration
+  ) -> [CoordinatorAction] {
+    guard let member = members[peer] else { return [] }
+    guard member.worker != nil else { return refuse(peer, "it \(reason)") }
+    return noteLoss(peer, reason) + [.refuse(peer, reason: reason)] + remove(peer, now)
+  }
+
+  private func noteLoss(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
+    guard let member = members[peer], let worker = member.worker else { return [] }
+    return [.note(.lost(worker: worker, address: member.address, reason: reason))]
+  }
+
+  /// Takes a peer off the list and gives what it had to others.
+  private mutating func remove(_ peer: PeerID, _ now: Duration) -> [CoordinatorAction] {
+    guard let member = members.removeValue(forKey: peer), member.isReady, !isOver else {
+      return []
+    }
+    for assignment in member.queue where assignment.version == board.version {
+      board.takeBack(assignment.unit, from: peer)
+    }
+    guard readyWorkers == 0 else { return distribute(now) }
+    if isInterrupted { return stop(.interrupted) }
+    if hasLocalWorkers, localWorkers.isEmpty { return stop(.failed("no worker is left")) }
+    return [.note(.waiting(ready: 0, needed: isGathering ? minimumWorkers : 1))]
+  }
+}

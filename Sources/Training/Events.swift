@@ -1,0 +1,86 @@
+// What happens in a run, one JSON object a line: events.jsonl.
+
+import Foundation
+
+/// Something that happened in a run: a line of `events.jsonl`.
+///
+/// A field that says nothing about an event is left out of its line.
+public struct Event: Hashable, Sendable, Encodable {
+  /// What happened.
+  public enum Kind: String, Hashable, Sendable, Encodable, CaseIterable {
+    /// The run began.
+    case started
+    /// The run goes on from a checkpoint.
+    case resumed
+    /// Nobody computes: the coordinator waits for workers.
+    case waiting
+    /// A worker joined.
+    case joined
+    /// A worker was turned away; `reason` says why.
+    case refused
+    /// A worker's connection ended or its heartbeat was late; `reason` says which.
+    case lost
+    /// A lost or slow worker's step was given to another.
+    case reassigned
+    /// An epoch ended.
+    case epoch
+    /// A checkpoint was written.
+    case checkpoint
+    /// A file could not be written or a message not be understood; the run goes on.
+    case failure
+    /// SIGINT or SIGTERM: the run stops after a checkpoint.
+    case interrupted
+    /// The run is over and the model is written.
+    case finished
+  }
+
+  /// When, in UTC.
+  public var time: Date
+  /// What happened.
+  public var kind: Kind
+  /// The worker concerned, by number.
+  public var worker: Int?
+  /// The worker's address, or name.
+  public var address: String?
+  /// Counted from 1.
+  public var epoch: Int?
+  /// The global step, counted from 0.
+  public var step: Int?
+  /// Updates applied so far.
+  public var updates: Int?
+  /// Why, in one line.
+  public var reason: String?
+  /// The digest of the weights.
+  public var digest: String?
+
+  /// An event of `kind`, now.
+  public init(
+    _ kind: Kind, worker: Int? = nil, address: String? = nil, epoch: Int? = nil,
+    step: Int? = nil, updates: Int? = nil, reason: String? = nil, digest: String? = nil,
+    time: Date = Date()
+  ) {
+    self.time = time
+    self.kind = kind
+    self.worker = worker
+    self.address = address
+    self.epoch = epoch
+    self.step = step
+    self.updates = updates
+    self.reason = reason
+    self.digest = digest
+  }
+}
+
+extension Event {
+  /// The line of `events.jsonl`, with its end; the time as `2026-01-31T23:59:59.123Z`.
+  /// - Throws: what `JSONEncoder` throws.
+  func line() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.dateEncodingStrategy = .custom { date, encoder in
+      var container = encoder.singleValueContainer()
+      try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    }
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+}

@@ -1,0 +1,112 @@
+// A model in a file, in the HDF5 form that Keras calls legacy: weights, architecture, RMSprop state,
+// and what Dogsled adds for a run that goes on.
+
+import Engine
+import Foundation
+
+/// A model file that cannot be read or written; `description` says which file and why.
+public struct ModelFileError: Error, CustomStringConvertible {
+  /// One line for the user.
+  public let description: String
+  /// An error that says `description`.
+  public init(_ description: String) { self.description = description }
+}
+
+/// How far a run has come: what a checkpoint holds beside the model.
+public struct RunPosition: Hashable, Sendable, Codable {
+  /// Epochs that are over, validation included.
+  public var epochs: Int
+  /// Steps of the current epoch whose gradients are in the weights.
+  public var steps: Int
+  /// Updates applied since the run began.
+  public var updates: Int
+  /// Training loss of the current epoch, summed over its pictures so far.
+  public var loss: Double
+  /// Pictures of the current epoch rightly classified so far.
+  public var correct: Int
+  /// Pictures of the current epoch so far.
+  public var count: Int
+
+  /// A position; the default is a run's start.
+  public init(
+    epochs: Int = 0, steps: Int = 0, updates: Int = 0, loss: Double = 0, correct: Int = 0,
+    count: Int = 0
+  ) {
+    self.epochs = epochs
+    self.steps = steps
+    self.updates = updates
+    self.loss = loss
+    self.correct = correct
+    self.count = count
+  }
+
+  /// JSON in which a loss may be no finite number.
+  static var encoder: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return encoder
+  }
+
+  /// Reads what `encoder` wrote.
+  static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return decoder
+  }
+}
+
+/// What a model file holds.
+///
+/// Buffers are references: nobody may write to them during `write`.
+public struct ModelFile: Sendable {
+  /// The model.
+  public var architecture: Architecture
+  /// Its weights.
+  public var weights: ParameterBuffer
+  /// RMSprop's average of squared gradients; nil where the file has no optimizer state.
+  public var average: ParameterBuffer?
+  /// RMSprop's settings.
+  public var optimizer: RMSprop
+  /// Updates that made the weights, as Keras's optimizer counts them.
+  public var iterations: Int
+  /// The names of class 0 and class 1; nil where the file does not say.
+  public var classes: [String]?
+  /// How pictures were resized, as `Interpolation` spells it; nil where the file does not say.
+  public var interpolation: String?
+  /// How far the run had come; nil in a file that is no checkpoint.
+  public var position: RunPosition?
+
+  /// A model to write.
+  public init(
+    architecture: Architecture, weights: ParameterBuffer, average: ParameterBuffer? = nil,
+    optimizer: RMSprop = RMSprop(), iterations: Int = 0, classes: [String]? = nil,
+    interpolation: String? = nil, position: RunPosition? = nil
+  ) {
+    self.architecture = architecture
+    self.weights = weights
+    self.average = average
+    self.optimizer = optimizer
+    self.iterations = iterations
+    self.classes = classes
+    self.interpolation = interpolation
+    self.position = position
+  }
+
+  /// The names in the file.
+  enum Name {
+    static let configuration = "model_config"
+    static let training = "training_config"
+    static let weights = "model_weights"
+    static let layers = "layer_names"
+    static let tensors = "weight_names"
+    static let optimizer = "optimizer_weights"
+    /// A group of our own, which Keras does not look at.
+    static let own = "dogsled"
+    static let classes = "classes"
+    static let interpolation = "interpolation"
+    static let position = "position"
+  }
+}

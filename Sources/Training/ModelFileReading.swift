@@ -1,0 +1,117 @@
+// A model out of a file that Dogsled, Keras 3 or Keras 2 wrote. As Keras does, weights are taken in
+// the order of the lists of names; names themselves mean nothing.
+
+import Engine
+import Foundation
+
+extension ModelFile {
+  /// Parameters above which a file is taken for damaged: 1 GiB of weights.
+  private static let mostParameters = 1 << 28
+
+  /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
+  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape.
+  public init(reading path: String) throws {
+    self = try HDF5.read(path) { root in
+      guard let configuration = try root.string(Name.configuration) else {
+        throw ModelFileError(
+          "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
+            + "(weights alone are not enough)")
+      }
+      let architecture = try Self.architecture(configuration, path: path)
+      var file = ModelFile(
+        architecture: architecture, weights: ParameterBuffer(architecture.parameters))
+      try file.readWeights(from: try root.group(Name.weights))
+      let training = try root.string(Name.training).map { try JSON(parsing: $0) }
+      if let settings = training?["optimizer_config"], file.readSettings(settings),
+        root.contains(Name.optimizer)
+      {
+        try file.readOptimizer(from: try root.group(Name.optimizer))
+      }
+      if root.contains(Name.own) { try file.readOwn(from: try root.group(Name.own)) }
+      return file
+    }
+  }
+
+  private static func architecture(_ json: String, path: String) throws -> Architecture {
+    let architecture: Architecture
+    do {
+      architecture = try KerasConfiguration.decode(json)
+    } catch {
+      throw ModelFileError("\(path): \(error)")
+    }
+    guard architecture.parameters.parameterCount <= mostParameters else {
+      throw ModelFileError(
+        "\(path): a model of \(architecture.parameters.parameterCount) parameters: at most "
+          + "\(mostParameters) can be read")
+    }
+    return architecture
+  }
+
+  private func readWeights(from group: borrowing HDF5Group) throws {
+    guard let layers = try group.strings(Name.layers) else {
+      throw ModelFileError("\(group.path): \(Name.weights) has no list \(Name.layers)")
+    }
+    var names: [String] = []
+    for layer in layers {
+      let part = try group.group(layer)
+      names += (try part.strings(Name.tensors) ?? []).map { "\(layer)/\($0)" }
+    }
+    try read(names, from: group, into: weights)
+  }
+
+  private func read(
+    _ names: [String], from group: borrowing HDF5Group, into buffer: ParameterBuffer
+  ) throws {
+    let tensors = buffer.layout.tensors
+    guard names.count == tensors.count else {
+      throw ModelFileError(
+        "\(group.path): holds \(names.count) weight tensors, but its model has \(tensors.count)")
+    }
+    for (name, tensor) in zip(names, tensors) {
+      try group.read(name, shape: tensor.shape, into: buffer[tensor])
+    }
+  }
+
+  /// Takes over RMSprop's settings; false for another optimizer, whose state we cannot go on from.
+  private mutating func readSettings(_ optimizer: JSON) -> Bool {
+    guard optimizer["class_name"]?.string?.lowercased() == "rmsprop" else { return false }
+    let config = optimizer["config"]
+    func setting(_ name: String) -> Float? { (config?[name]?.number).map { Float($0) } }
+    self.optimizer.learningRate =
+      setting("learning_rate") ?? setting("lr") ?? self.optimizer.learningRate
+    self.optimizer.rho = setting("rho") ?? self.optimizer.rho
+    self.optimizer.epsilon = setting("epsilon") ?? self.optimizer.epsilon
+    return true
+  }
+
+  /// Takes over the averages and the iteration.
+  ///
+  /// Keras 3 and tf.keras write the iteration, perhaps the learning rate, and one average a
+  /// tensor; Keras 2.2 the averages alone. With momentum there are more: those are left alone.
+  private mutating func readOptimizer(from group: borrowing HDF5Group) throws {
+    let names = try group.strings(Name.tensors) ?? []
+    var averages: [String] = []
+    for name in names {
+      if !(try group.shape(of: name)).isEmpty {
+        averages.append(name)
+      } else if name.contains("iter") {
+        iterations = try group.integer(name)
+      }
+    }
+    guard averages.count == weights.layout.tensors.count else { return }
+    let average = ParameterBuffer(weights.layout)
+    try read(averages, from: group, into: average)
+    self.average = average
+  }
+
+  private mutating func readOwn(from group: borrowing HDF5Group) throws {
+    classes = try group.strings(Name.classes)
+    interpolation = try group.string(Name.interpolation)
+    guard let json = try group.string(Name.position) else { return }
+    do {
+      position = try RunPosition.decoder.decode(RunPosition.self, from: Data(json.utf8))
+    } catch {
+      throw ModelFileError("\(group.path): its position in the run cannot be read")
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import Engine
+import Foundation
+import Pictures
+
+/// Training in one process: the coordinator on the caller's thread, one worker on another.
+public enum OneProcess {
+  /// Trains until the end, a signal or a failure.
+  ///
+  /// - Parameters:
+  ///   - pictures: the stores of the job's manifest.
+  ///   - threads: of the engine and of the updates, which take turns.
+  ///   - mailbox: the coordinator's; put `.interrupted` there to end the run early.
+  ///   - report: called on the caller's thread.
+  /// - Returns: how the run ended, and the digest of the weights.
+  public static func train(
+    _ job: TrainingJob, pictures: (training: PictureStore, validation: PictureStore),
+    threads: Int, kernels: KernelSet, folder: RunFolder, mailbox: Mailbox<CoordinatorInput>,
+    checkpoint: ModelFile? = nil, report: @escaping (TrainingReport) -> Void
+  ) -> (ending: RunEnding, digest: Digest) {
+    let links = InMemoryLinks(coordinator: mailbox)
+    var options = CoordinatorHost.Options(kernels: kernels)
+    options.localWorkers = 1
+    options.threads = threads
+    options.bodies = .local
+    let coordinator = CoordinatorHost(
+      job, options: options, folder: folder, mailbox: mailbox, links: links,
+      checkpoint: checkpoint, report: report)
+    let source = WorkerPictures.shared(
+      training: pictures.training, validation: pictures.validation)
+    let workerIsDone = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let own = Mailbox<WorkerInput>()
+      let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
+      let ending = worker.run(mailbox: own, link: links.connect(own))
+      mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
+      workerIsDone.signal()
+    }
+    thread.name = "worker"
+    thread.stackSize = 8 << 20
+    thread.start()
+    let ending = coordinator.run()
+    workerIsDone.wait()
+    return (ending, coordinator.digest)
+  }
+}

@@ -1,0 +1,151 @@
+// The folder of one run: run.json, history.csv, events.jsonl, checkpoint.h5, model.h5 and curves.
+
+import Foundation
+import Synchronization
+
+/// A run folder that cannot be made, read or written; `description` says which file and why.
+public struct RunFolderError: Error, CustomStringConvertible {
+  /// One line for the user.
+  public let description: String
+  /// An error that says `description`.
+  public init(_ description: String) { self.description = description }
+}
+
+/// The folder of one run, locked against a second process for as long as this object lives.
+///
+/// Thread-safe.
+public final class RunFolder: Sendable {
+  /// The folder, as it was given.
+  public let path: String
+  /// All that decides the weights, and versions.
+  public var descriptionPath: String { path + "/run.json" }
+  /// One row an epoch.
+  public var historyPath: String { path + "/history.csv" }
+  /// One JSON object a line.
+  public var eventsPath: String { path + "/events.jsonl" }
+  /// The newest checkpoint.
+  public var checkpointPath: String { path + "/checkpoint.h5" }
+  /// The trained model.
+  public var modelPath: String { path + "/model.h5" }
+
+  /// `events.jsonl`, open for appending; the lock of the folder is on it.
+  private let events: Int32
+  private let epochs = Mutex(History())
+
+  /// Opens and locks `events.jsonl` in `path`.
+  private init(path: String) throws {
+    self.path = path
+    let file = path + "/events.jsonl"
+    events = Foundation.open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard events >= 0 else { throw RunFolderFiles.failure(file, "cannot be written") }
+    // A file system without locks gives another error than this: go on without.
+    if flock(events, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
+      throw RunFolderError("\(path): in use: another process is training into this folder")
+    }
+  }
+
+  deinit { if events >= 0 { close(events) } }
+
+  /// `runs/2026-01-31-235959`, by the local clock: where a run goes that was given no folder.
+  public static func defaultPath(now: Date = Date()) -> String {
+    let time = Calendar.current.dateComponents(
+      [.year, .month, .day, .hour, .minute, .second], from: now)
+    return String(
+      format: "runs/%04d-%02d-%02d-%02d%02d%02d", time.year ?? 0, time.month ?? 0, time.day ?? 0,
+      time.hour ?? 0, time.minute ?? 0, time.second ?? 0)
+  }
+
+  /// Makes the folder and writes `run.json`.
+  /// - Parameter description: all that decides the weights, and versions.
+  /// - Throws: `RunFolderError` where the folder holds a run already, is in use, or cannot be
+  ///   written.
+  public static func create(_ path: String, description: some Encodable) throws -> RunFolder {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw RunFolderError("\(path): the run folder cannot be made: \(reason(error))")
+    }
+    let folder = try RunFolder(path: path)
+    let files = [folder.descriptionPath, folder.historyPath, folder.checkpointPath]
+    for file in files + [folder.modelPath] where FileManager.default.fileExists(atPath: file) {
+      throw RunFolderError(
+        "\(path): holds a run already (\((file as NSString).lastPathComponent)): name another "
+          + "folder, or remove this one")
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    let json = try encoder.encode(description) + Data("\n".utf8)
+    try RunFolderFiles.replace(folder.descriptionPath, with: json)
+    try RunFolderFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
+    return folder
+  }
+
+  /// Opens the folder of a run that is to go on.
+  /// - Throws: `RunFolderError` where there is no run, or another process has it.
+  public static func open(_ path: String) throws -> RunFolder {
+    guard FileManager.default.fileExists(atPath: path + "/run.json") else {
+      throw RunFolderError("\(path): holds no run: there is no run.json in it")
+    }
+    let folder = try RunFolder(path: path)
+    let history = try History(reading: folder.historyPath)
+    folder.epochs.withLock { $0 = history }
+    return folder
+  }
+
+  /// What `run.json` says.
+  /// - Throws: `RunFolderError` where it cannot be read as a `Description`.
+  public func description<Description: Decodable>(
+    as type: Description.Type = Description.self
+  ) throws -> Description {
+    let json = try RunFolderFiles.text(of: descriptionPath)
+    do {
+      return try JSONDecoder().decode(type, from: Data(json.utf8))
+    } catch {
+      throw RunFolderError("\(descriptionPath): not the description of a run: \(error)")
+    }
+  }
+
+  /// The epochs so far.
+  public var history: History { epochs.withLock { $0 } }
+
+  /// Adds an epoch to `history.csv`; an epoch that it has already, and all after it, are replaced
+  /// (a resumed run repeats what came after its checkpoint).
+  /// - Throws: `RunFolderError` where the file cannot be written.
+  public func append(_ record: EpochRecord) throws {
+    try epochs.withLock { history in
+      history.records.removeAll { $0.epoch >= record.epoch }
+      history.records.append(record)
+      try RunFolderFiles.replace(historyPath, with: Data(history.csv.utf8))
+    }
+  }
+
+  /// Appends a line to `events.jsonl`.
+  ///
+  /// One write a line, so that lines of several threads never mix. A full disk loses the line,
+  /// not the run.
+  public func record(_ event: Event) {
+    guard let line = try? event.line() else { return }
+    _ = RunFolderFiles.writeAll(line, to: events)
+  }
+
+  /// Replaces `checkpoint.h5`; the old one stays where the write fails.
+  /// - Throws: `ModelFileError`.
+  public func writeCheckpoint(_ model: ModelFile) throws { try model.write(to: checkpointPath) }
+
+  /// Replaces `model.h5`; the old one stays where the write fails.
+  /// - Throws: `ModelFileError`.
+  public func writeModel(_ model: ModelFile) throws { try model.write(to: modelPath) }
+
+  /// Draws `curves.svg` and `curves.png` of the history.
+  /// - Throws: `RunFolderError` where they cannot be written.
+  public func drawCurves() throws {
+    let curves = Curves([(name: (path as NSString).lastPathComponent, history: history)])
+    try curves.write(to: path + "/curves.svg")
+    try curves.write(to: path + "/curves.png")
+  }
+
+  /// Where worker `number`'s log goes.
+  public func logPath(worker number: Int) -> String { path + "/worker-\(number).log" }
+}

@@ -1,0 +1,65 @@
+// Reading files whole, and replacing them so that a crash leaves the old one or the new one.
+
+import Foundation
+
+/// What run folders and model files do with the file system.
+enum RunFolderFiles {
+  /// Writes `bytes` beside `path`, syncs, and renames over it: whatever fails, what was at `path`
+  /// stays whole.
+  /// - Throws: `RunFolderError`.
+  static func replace(_ path: String, with bytes: Data) throws {
+    let partial = path + ".partial"
+    let file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw failure(path, "cannot be written") }
+    let written = writeAll(bytes, to: file) && fsync(file) == 0
+    let error = errno
+    let closed = close(file) == 0
+    guard written, closed, rename(partial, path) == 0 else {
+      if !written { errno = error }
+      let failure = failure(path, "cannot be written")
+      unlink(partial)
+      throw failure
+    }
+    syncFolder(of: path)
+  }
+
+  /// All of `bytes` at the end of an open file; false leaves the reason in `errno`.
+  static func writeAll(_ bytes: Data, to file: Int32) -> Bool {
+    bytes.withUnsafeBytes { bytes in
+      var done = 0
+      while done < bytes.count {
+        let count = write(file, bytes.baseAddress! + done, bytes.count - done)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return false }
+        done += count
+      }
+      return true
+    }
+  }
+
+  /// A text file, whole.
+  /// - Throws: `RunFolderError`.
+  static func text(of path: String) throws -> String {
+    do {
+      return try String(contentsOfFile: path, encoding: .utf8)
+    } catch {
+      throw RunFolderError("\(path): \(reason(error))")
+    }
+  }
+
+  /// An error from `errno`.
+  static func failure(_ path: String, _ what: String) -> RunFolderError {
+    RunFolderError("\(path): \(what): \(String(cString: strerror(errno)))")
+  }
+
+  /// Makes a rename last.
+  ///
+  /// Some file systems cannot sync a folder, and the rename has happened: a failure is none.
+  private static func syncFolder(of path: String) {
+    let parent = (path as NSString).deletingLastPathComponent
+    let folder = open(parent.isEmpty ? "." : parent, O_RDONLY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
+  }
+}

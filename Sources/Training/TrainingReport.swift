@@ -1,0 +1,87 @@
+import Engine
+
+/// What a coordinator tells while it trains; it comes on the coordinator's thread.
+public enum TrainingReport: Sendable {
+  /// Something happened that the user may want to know.
+  case note(CoordinatorNote)
+  /// A batch is in.
+  case progress(TrainingProgress)
+  /// An epoch is over.
+  case epoch(EpochRecord)
+}
+
+/// How far the present epoch has come.
+public struct TrainingProgress: Hashable, Sendable {
+  /// Counted from 1.
+  public var epoch: Int
+  /// Epochs of the run.
+  public var epochs: Int
+  /// Steps of this epoch that are in.
+  public var steps: Int
+  /// Steps of an epoch.
+  public var stepsPerEpoch: Int
+  /// Validation batches of this epoch that are in.
+  public var validated: Int
+  /// Validation batches of an epoch.
+  public var validationBatches: Int
+  /// Mean training loss of the epoch so far.
+  public var loss: Double
+  /// Training accuracy of the epoch so far.
+  public var accuracy: Double
+  /// Training pictures a second in this epoch.
+  public var picturesPerSecond: Double
+  /// Seconds until the epoch's last step, at this pace; nil where the pace is not known.
+  public var secondsLeft: Double?
+  /// Workers that are ready.
+  public var workers: Int
+}
+
+/// The sums and times of one epoch, from which its record is made.
+struct EpochLedger {
+  /// Sums over the steps whose gradients are in the weights, in step order.
+  var training = Engine.Totals()
+  /// The present update's totals by place; they are not in `training` yet.
+  var update: [Engine.Totals?] = []
+  /// Totals by validation batch.
+  var validation: [Engine.Totals?] = []
+  /// Steps whose gradients are in the weights.
+  var steps = 0
+  /// When the epoch began.
+  var began: Duration?
+  /// When its last update was applied.
+  var trained: Duration?
+  /// Pictures that a checkpoint brought along: they took no time of this process.
+  var picturesBefore = 0
+  /// The links' counts when the epoch began.
+  var bytesReceived = 0
+  var bytesSent = 0
+
+  /// Adds the update's totals in step order and forgets them.
+  mutating func commitUpdate() {
+    for totals in update { training += totals ?? Engine.Totals() }
+    steps += update.count
+    update = []
+  }
+
+  /// What the epoch comes to, for the user's eyes: sums in the order of arrival.
+  func soFar() -> (steps: Int, totals: Engine.Totals) {
+    var totals = training
+    let present = update.compactMap { $0 }
+    for one in present { totals += one }
+    return (steps + present.count, totals)
+  }
+
+  /// Training pictures a second until `now` or the last update.
+  func pace(now: Duration) -> Double {
+    guard let began else { return 0 }
+    let seconds = ((trained ?? now) - began) / .seconds(1)
+    return seconds > 0 ? Double(soFar().totals.count - picturesBefore) / seconds : 0
+  }
+}
+
+extension Engine.Totals {
+  /// Loss and accuracy as means over the pictures; nan without pictures.
+  var means: (loss: Double, accuracy: Double) {
+    (loss / Double(count), Double(correct) / Double(count))
+  }
+}

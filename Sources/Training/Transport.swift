@@ -1,0 +1,65 @@
+// The seam between the hosts and whatever carries their messages: sockets (Network) or memory
+// (InMemoryLinks). A transport puts what happens into a host's mailbox and offers it a link to
+// send by; it decides nothing.
+
+import Wire
+
+/// One connection of a worker to the coordinator; a worker that comes again gets another.
+public struct PeerID: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// A number that the transport counts up.
+  public let raw: Int
+  /// The connection with this number.
+  public init(raw: Int) { self.raw = raw }
+  /// By number.
+  public static func < (a: Self, b: Self) -> Bool { a.raw < b.raw }
+  /// `connection 3`.
+  public var description: String { "connection \(raw)" }
+}
+
+/// What can happen to a coordinator.
+public enum CoordinatorInput: Sendable {
+  /// A peer connected from `address` (`127.0.0.1:40112`); nothing is known of it yet.
+  case opened(PeerID, address: String)
+  /// A peer sent a message.
+  case message(PeerID, WorkerMessage)
+  /// A peer is gone, or its heartbeat is late; `reason` is one clear line.
+  case closed(PeerID, reason: String)
+  /// A worker process that this program launched has ended; numbered from 0.
+  case localWorkerExited(Int, reason: String)
+  /// SIGINT or SIGTERM.
+  case interrupted
+}
+
+/// How a coordinator reaches its workers.
+///
+/// Any thread may call it.
+public protocol WorkerLinks: AnyObject, Sendable {
+  /// Sends in order, without waiting; to a peer that is gone it does nothing.
+  func send(_ message: CoordinatorMessage, to peer: PeerID)
+  /// Closes a connection once what was sent has left.
+  func close(_ peer: PeerID)
+  /// Bytes that came from workers since the start.
+  var bytesReceived: Int { get }
+  /// Bytes that went to workers since the start.
+  var bytesSent: Int { get }
+}
+
+/// What can happen to a worker.
+public enum WorkerInput: Sendable {
+  /// The coordinator sent a message.
+  case message(CoordinatorMessage)
+  /// The connection is gone; `reason` is one clear line.
+  case closed(reason: String)
+  /// SIGINT or SIGTERM.
+  case interrupted
+}
+
+/// How a worker reaches its coordinator.
+///
+/// Any thread may call it.
+public protocol CoordinatorLink: AnyObject, Sendable {
+  /// Sends in order, without waiting; where the connection is gone it does nothing.
+  func send(_ message: WorkerMessage)
+  /// Closes the connection once what was sent has left.
+  func close()
+}

@@ -1,0 +1,136 @@
+import Engine
+import Foundation
+import Pictures
+import Wire
+
+/// What a worker computes with: the engine, the pictures and the weights of one run.
+final class WorkerBench {
+  /// What it was built for.
+  let welcome: Welcome
+  private let manifest: Manifest
+  private let engine: Engine
+  private let training: PictureStore
+  private let validation: PictureStore
+  private let received: ParameterBuffer
+  private var gradients: BufferPool
+  private var weights: (version: Int, buffer: ParameterBuffer)?
+
+  /// Builds the model and finds the pictures; decoding them all begins in the background.
+  ///
+  /// - Throws: where the model is none, or the pictures are not those of the manifest.
+  init(
+    _ welcome: Welcome, source: WorkerPictures, threads: Int, kernels: KernelSet,
+    log: (String) -> Void
+  ) throws {
+    self.welcome = welcome
+    let architecture = try KerasConfiguration.decode(welcome.model)
+    guard (1...4096).contains(welcome.batchSize),
+      let interpolation = Interpolation(rawValue: welcome.interpolation),
+      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
+    else { throw WorkerError("the coordinator's welcome makes no sense") }
+    self.manifest = manifest
+    switch source {
+    case .shared(let training, let validation):
+      (self.training, self.validation) = (training, validation)
+    case .folder(let folder):
+      log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
+      try Self.check(folder, against: manifest)
+      let stores = [manifest.training, manifest.validation].map {
+        PictureStore(
+          folder: folder, entries: $0, height: architecture.input.height,
+          width: architecture.input.width, interpolation: interpolation, threads: threads,
+          memoryLimit: Self.memoryLimit)
+      }
+      (training, validation) = (stores[0], stores[1])
+      training.decodeAll()
+      validation.decodeAll()
+    }
+    engine = Engine(
+      architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
+    received = ParameterBuffer(architecture.parameters)
+    gradients = BufferPool(architecture.parameters)
+  }
+
+  /// Bytes of decoded pictures that each of the two stores keeps.
+  private static let memoryLimit = 1 << 30
+
+  /// Weights of an earlier connection count no more.
+  func forgetWeights() { weights = nil }
+
+  /// Begins to decode what is needed soon.
+  func prefetch(_ work: Work) {
+    switch work {
+    case .gradient(_, let pictures):
+      training.prefetch(pictures.filter(manifest.training.indices.contains))
+    case .validation(_, let pictures):
+      validation.prefetch(pictures.filter(manifest.validation.indices.contains))
+    }
+  }
+
+  /// Takes new weights.
+  /// - Throws: where they are not what their header says.
+  func take(_ header: WeightsHeader, _ body: Body) throws {
+    switch body {
+    case .local(let buffer): weights = (header.version, buffer)
+    case .frame:
+      weights = nil
+      try TensorCoding.decode(body, into: received)
+      guard received.digest == header.digest else {
+        throw WorkerError("the weights of version \(header.version) have another digest")
+      }
+      weights = (header.version, received)
+    }
+  }
+
+  /// The gradient of the sum of the losses of training pictures; the buffer is the caller's until
+  /// nobody holds it any more.
+  func gradient(
+    _ pictures: [Int], version: Int
+  ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
+    let gradient = gradients.take()
+    let totals = try with(pictures, of: training, manifest.training, version) {
+      engine.gradient(pictures: $0, labels: $1, weights: $2, into: gradient)
+    }
+    return (gradient, totals)
+  }
+
+  /// Loss and accuracy on validation pictures.
+  func evaluate(_ pictures: [Int], version: Int) throws -> Engine.Totals {
+    try with(pictures, of: validation, manifest.validation, version) {
+      engine.evaluate(pictures: $0, labels: $1, weights: $2)
+    }
+  }
+
+  private func with(
+    _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: Int,
+    _ body: ([UnsafePointer<UInt8>], [Float], ParameterBuffer) -> Engine.Totals
+  ) throws -> Engine.Totals {
+    guard let weights, weights.version == version else {
+      throw WorkerError("the coordinator sent work for weights \(version), which it did not send")
+    }
+    guard (1...welcome.batchSize).contains(indices.count),
+      indices.allSatisfy(entries.indices.contains)
+    else { throw WorkerError("the coordinator sent a batch of pictures that there are not") }
+    let pictures = try store.pictures(indices)
+    return withExtendedLifetime(pictures) {
+      body(pictures.map(\.bytes), indices.map { Float(entries[$0].label) }, weights.buffer)
+    }
+  }
+
+  /// Compares every file with its digest in the manifest.
+  /// - Throws: `WorkerError` naming the first file that is missing or differs.
+  private static func check(_ folder: String, against manifest: Manifest) throws {
+    for entry in manifest.training + manifest.validation {
+      let path = "\(folder)/\(entry.path)"
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw WorkerError(
+          "\(path) is missing or cannot be read: copy the coordinator's data folder here")
+      }
+      guard data.count == entry.bytes, data.withUnsafeBytes(Digest.init(of:)) == entry.digest
+      else {
+        throw WorkerError(
+          "\(path) differs from the coordinator's file: copy the coordinator's data folder here")
+      }
+    }
+  }
+}

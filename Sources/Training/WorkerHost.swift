@@ -1,0 +1,168 @@
+// The thread of a worker: it takes what the coordinator sends, computes, and answers.
+
+import Engine
+import Foundation
+import Pictures
+import Wire
+
+/// Where a worker's pictures come from.
+public enum WorkerPictures: Sendable {
+  /// A local copy of the data set; every file is checked against the coordinator's manifest.
+  case folder(String)
+  /// What the coordinator in the same process has checked already.
+  case shared(training: PictureStore, validation: PictureStore)
+}
+
+/// How a worker's time with a coordinator ends.
+public enum WorkerEnding: Hashable, Sendable, CustomStringConvertible {
+  /// The run is over.
+  case finished
+  /// The coordinator will not have this worker, or it cannot take part; one clear line.
+  case refused(String)
+  /// The connection is gone; one clear line.
+  case disconnected(String)
+  /// SIGINT or SIGTERM.
+  case interrupted
+
+  /// One line for the user.
+  public var description: String {
+    switch self {
+    case .finished: "the run is over"
+    case .refused(let reason), .disconnected(let reason): reason
+    case .interrupted: "interrupted"
+    }
+  }
+}
+
+/// A worker; it may serve one connection after another and keeps what it has built.
+///
+/// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
+public final class WorkerHost {
+  private enum Item {
+    case weights(WeightsHeader, Body)
+    case work(AssignedWork)
+  }
+
+  private let hello: Hello
+  private let source: WorkerPictures
+  private let bodies: BodyForm
+  private let kernels: KernelSet
+  private let log: (String) -> Void
+  private var bench: WorkerBench?
+  private var queue: [Item] = []
+
+  /// A worker that computes with `threads` threads.
+  ///
+  /// - Parameter log: called on the worker's thread with one line at a time.
+  public init(
+    pictures: WorkerPictures, threads: Int, kernels: KernelSet,
+    bodies: BodyForm = .encoded, log: @escaping (String) -> Void = { _ in }
+  ) {
+    let process = ProcessInfo.processInfo
+    hello = Hello(
+      version: dogsledVersion, name: "\(process.hostName):\(process.processIdentifier)",
+      processID: process.processIdentifier, threads: threads, kernels: kernels.rawValue)
+    source = pictures
+    self.bodies = bodies
+    self.kernels = kernels
+    self.log = log
+  }
+
+  /// Works for one connection until it ends; `link` is closed then.
+  public func run(
+    mailbox: Mailbox<WorkerInput>, link: any CoordinatorLink
+  ) -> WorkerEnding {
+    queue = []
+    bench?.forgetWeights()
+    link.send(.hello(hello))
+    defer { link.close() }
+    while true {
+      do {
+        if let input = mailbox.next(timeout: queue.isEmpty ? nil : .zero) {
+          if let ending = try take(input, link) { return ending }
+        } else {
+          try compute(queue.removeFirst(), mailbox, link)
+        }
+      } catch {
+        link.send(.unable(reason: "\(error)"))
+        return .refused("\(error)")
+      }
+    }
+  }
+
+  /// - Returns: how the worker's time ends, where it does.
+  private func take(
+    _ input: WorkerInput, _ link: any CoordinatorLink
+  ) throws -> WorkerEnding? {
+    switch input {
+    case .interrupted:
+      link.send(.leaving)
+      return .interrupted
+    case .closed(let reason): return .disconnected(reason)
+    case .message(.refuse(let reason)): return .refused("the coordinator: \(reason)")
+    case .message(.finished): return .finished
+    case .message(.heartbeat): break
+    case .message(.welcome(let welcome)):
+      log("welcome as worker \(welcome.worker)")
+      if bench?.welcome.isSameRun(as: welcome) != true {
+        bench = nil
+        bench = try WorkerBench(
+          welcome, source: source, threads: hello.threads, kernels: kernels, log: log)
+      }
+      link.send(.ready)
+      log("ready")
+    case .message(.weights(let header, let body)):
+      // Newer weights cancel the work that is left on older ones.
+      queue.removeAll { item in
+        if case .work(let work) = item { work.weightsVersion < header.version } else { false }
+      }
+      queue.append(.weights(header, body))
+    case .message(.work(let work)):
+      bench?.prefetch(work.work)
+      queue.append(.work(work))
+    }
+    return nil
+  }
+
+  private func compute(
+    _ item: Item, _ mailbox: Mailbox<WorkerInput>, _ link: any CoordinatorLink
+  ) throws {
+    guard let bench else { throw WorkerError("the coordinator sent work before its welcome") }
+    switch item {
+    case .weights(let header, let body): try bench.take(header, body)
+    case .work(let work):
+      switch work.work {
+      case .gradient(let step, let pictures):
+        let (gradient, totals) = try bench.gradient(pictures, version: work.weightsVersion)
+        let header = GradientHeader(
+          step: step, weightsVersion: work.weightsVersion, loss: totals.loss,
+          correct: totals.correct, count: totals.count, digest: gradient.digest)
+        let body: Body = bodies == .local ? .local(gradient) : try TensorCoding.encode(gradient)
+        link.send(.gradient(header, body))
+      case .validation(let batch, let pictures):
+        let totals = try bench.evaluate(pictures, version: work.weightsVersion)
+        link.send(
+          .evaluated(
+            EvaluationHeader(
+              batch: batch, weightsVersion: work.weightsVersion, loss: totals.loss,
+              correct: totals.correct, count: totals.count)))
+      }
+    }
+  }
+}
+
+/// Why a worker cannot take part.
+public struct WorkerError: Error, CustomStringConvertible {
+  /// One line for the user.
+  public let description: String
+  /// An error that says `description`.
+  public init(_ description: String) { self.description = description }
+}
+
+extension Welcome {
+  /// Whether what a worker has built for `self` serves `other` as well.
+  fileprivate func isSameRun(as other: Welcome) -> Bool {
+    model == other.model && batchSize == other.batchSize
+      && interpolation == other.interpolation && manifest == other.manifest
+  }
+}

@@ -1,0 +1,183 @@
+import FoundationEssentials
+import NIOCore
+
+/// Bytes to messages, as they come. A length and a kind are checked before anything is waited for
+/// or allocated; the bytes of a body are copied once, into the buffer that they stay in.
+package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDecoder {
+  /// What comes out.
+  package typealias InboundOut = Message
+
+  /// How far the peer has come in introducing itself.
+  package enum Stage: Sendable { case preface, introduction, open }
+
+  private let limits: Limits
+  private var stage: Stage
+  /// The bytes of the largest body that the model allows; nil while no model is known.
+  private var maximumBody: Int?
+  /// The message whose body is arriving.
+  private var pending: (kind: Kind, header: Data)?
+  private var body = ByteBuffer()
+  private var bodyMissing = 0
+  private var pieceMissing = 0
+
+  /// A decoder for a new connection.
+  /// - Parameter floats: the model's `ParameterLayout.bufferCount`; nil where the peer will say.
+  package init(limits: Limits = .standard, floats: Int? = nil) {
+    self.init(limits: limits, floats: floats, stage: .preface)
+  }
+
+  package init(limits: Limits, floats: Int?, stage: Stage) {
+    self.limits = limits
+    self.stage = stage
+    maximumBody = floats.map(TensorCoding.maximumFrame)
+  }
+
+  /// The next message that is whole; nil where more bytes are needed.
+  /// - Throws: `WireError`: the connection cannot go on.
+  package mutating func decode(buffer: inout ByteBuffer) throws -> Message? {
+    if stage == .preface {
+      guard try Preface.read(from: &buffer) else { return nil }
+      stage = .introduction
+    }
+    while true {
+      if pieceMissing > 0 {
+        guard takePiece(from: &buffer) else { return nil }
+        if bodyMissing == 0 { return try finishBody() }
+      }
+      guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self),
+        let rawKind = buffer.getInteger(at: buffer.readerIndex + 4, as: UInt8.self)
+      else { return nil }
+      let (kind, payload) = try check(length: Int(length), rawKind: rawKind)
+      if kind == .piece {
+        buffer.moveReaderIndex(forwardBy: 5)
+        pieceMissing = payload
+        continue
+      }
+      guard buffer.readableBytes >= 5 + payload else { return nil }
+      buffer.moveReaderIndex(forwardBy: 5)
+      if let message = try take(kind, payload: payload, from: &buffer) { return message }
+    }
+  }
+
+  /// The same at the end of the stream.
+  /// - Throws: also where the stream ends within a message.
+  package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> Message? {
+    if let message = try decode(buffer: &buffer) { return message }
+    if seenEOF, buffer.readableBytes > 0 || bodyMissing > 0 {
+      throw WireError("the connection ended in the middle of a message")
+    }
+    return nil
+  }
+
+  /// Checks a frame's length and kind; the payload's length is the frame's without the kind.
+  private func check(length: Int, rawKind: UInt8) throws -> (Kind, payload: Int) {
+    guard let kind = Kind(rawValue: rawKind) else {
+      throw WireError("received a message of unknown kind \(rawKind)")
+    }
+    try checkOrder(kind)
+    let payload = length - 1
+    guard payload >= (kind.hasBody ? 4 : 0), payload <= kind.maximumPayload(limits) else {
+      throw WireError("received a message (\(kind)) of \(length) bytes, which cannot be")
+    }
+    if kind == .piece {
+      guard payload > 0, payload <= bodyMissing else {
+        throw WireError("received \(payload) bytes of tensors where \(bodyMissing) are missing")
+      }
+    } else if pending != nil, kind != .heartbeat {
+      throw WireError("received a message (\(kind)) within the tensors of another")
+    }
+    return (kind, payload)
+  }
+
+  /// Moves what is there of a piece to the body; false where some of it is still to come.
+  private mutating func takePiece(from buffer: inout ByteBuffer) -> Bool {
+    guard var part = buffer.readSlice(length: min(pieceMissing, buffer.readableBytes)) else {
+      return false
+    }
+    pieceMissing -= part.readableBytes
+    bodyMissing -= part.readableBytes
+    body.writeBuffer(&part)
+    return pieceMissing == 0
+  }
+
+  private mutating func finishBody() throws -> Message {
+    guard let (kind, header) = pending else { throw WireError("received tensors of no message") }
+    pending = nil
+    defer { body = ByteBuffer() }
+    return try message(MessageParts(kind, headerBytes: header, body: .frame(body)))
+  }
+
+  /// Takes a whole payload; nil where the message's body is still to come.
+  private mutating func take(
+    _ kind: Kind, payload: Int, from buffer: inout ByteBuffer
+  ) throws -> Message? {
+    let bodyLength = kind.hasBody ? buffer.readInteger(as: UInt32.self).map(Int.init) : nil
+    let headerLength = payload - (kind.hasBody ? 4 : 0)
+    let header = Data(buffer.readBytes(length: headerLength) ?? [])
+    guard let bodyLength else {
+      return try message(MessageParts(kind, headerBytes: header, body: nil))
+    }
+    guard let maximumBody, (1...maximumBody).contains(bodyLength) else {
+      throw WireError(
+        "received tensors of \(bodyLength) bytes where the model allows \(maximumBody ?? 0)")
+    }
+    pending = (kind, header)
+    bodyMissing = bodyLength
+    body = ByteBuffer()
+    body.reserveCapacity(bodyLength)
+    return nil
+  }
+
+  private mutating func message(_ parts: MessageParts) throws -> Message {
+    if parts.kind == .hello || parts.kind == .welcome { stage = .open }
+    let message: Message?
+    do {
+      message = try Message(parts)
+    } catch let error as DecodingError {
+      throw WireError("received a message (\(parts.kind)) that cannot be read: \(error.summary)")
+    }
+    guard let message else {
+      throw WireError("received a message (\(parts.kind)) that cannot be read")
+    }
+    if let floats = message.announcedFloats {
+      guard (1...limits.floats).contains(floats) else {
+        throw WireError("received a model of \(floats) parameters; the limit is \(limits.floats)")
+      }
+      maximumBody = TensorCoding.maximumFrame(floats: floats)
+    }
+    return message
+  }
+
+  /// A peer sends what is its to send, and introduces itself once, with a hello or a welcome,
+  /// before it says anything else.
+  private func checkOrder(_ kind: Kind) throws {
+    guard kind.sender == .either || kind.sender == Message.sender else {
+      throw WireError("received a message (\(kind)) that only this side may send")
+    }
+    switch kind {
+    case .heartbeat, .refuse: break
+    case .hello, .welcome:
+      guard stage == .introduction else {
+        throw WireError("received a second introduction (\(kind))")
+      }
+    default:
+      guard stage == .open else {
+        throw WireError("received a message (\(kind)) before the peer introduced itself")
+      }
+    }
+  }
+}
+
+extension DecodingError {
+  /// One line: what is wrong, and at which key.
+  fileprivate var summary: String {
+    switch self {
+    case .keyNotFound(let key, _): "no \(key.stringValue)"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context),
+      .dataCorrupted(let context):
+      context.codingPath.isEmpty
+        ? "no JSON" : "wrong \(context.codingPath.map(\.stringValue).joined(separator: "."))"
+    @unknown default: "no JSON"
+    }
+  }
+}

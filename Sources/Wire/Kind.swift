@@ -1,0 +1,47 @@
+/// What a frame is. A frame: its length (UInt32, big-endian, of all that follows), its kind (one
+/// byte), its payload.
+///
+/// The payload of most kinds is a header in JSON. Before the header of a message with a body stands
+/// the body's length (UInt32); the body follows in frames of kind `piece`, one after the other,
+/// with nothing but heartbeats between them.
+package enum Kind: UInt8, Sendable {
+  /// Who sends it.
+  package enum Sender: Sendable { case coordinator, worker, either }
+
+  case welcome = 1
+  case refuse, weights, work, finished
+  case hello = 17
+  case ready, unable, gradient, evaluated, leaving
+  case heartbeat = 33
+  case piece
+
+  /// Whose messages have this kind.
+  var sender: Sender {
+    switch self {
+    case .welcome, .refuse, .weights, .work, .finished: .coordinator
+    case .hello, .ready, .unable, .gradient, .evaluated, .leaving: .worker
+    case .heartbeat, .piece: .either
+    }
+  }
+
+  /// Whether a body follows.
+  var hasBody: Bool { self == .weights || self == .gradient }
+
+  /// Whether there is a header.
+  var hasHeader: Bool {
+    switch self {
+    case .finished, .ready, .leaving, .heartbeat, .piece: false
+    default: true
+    }
+  }
+
+  /// The bytes of the longest payload.
+  func maximumPayload(_ limits: Limits) -> Int {
+    switch self {
+    case .welcome: limits.welcome
+    case .hello: limits.hello
+    case .piece: limits.piece
+    default: hasHeader ? limits.header : 0
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/// Every limit of a connection, in one value. Sizes are bytes, times are seconds.
+public struct Limits: Hashable, Sendable {
+  /// A body's bytes in one frame, so that a heartbeat never waits behind a whole body.
+  public var piece = 1 << 20
+  /// The header of a `hello`, the one message that a stranger can make us read.
+  public var hello = 16 << 10
+  /// The header of a `welcome`, which holds the manifest: some 500,000 pictures.
+  public var welcome = 128 << 20
+  /// The header of any other message.
+  public var header = 1 << 20
+  /// The floats of a model: 1 GiB of weights.
+  public var floats = 1 << 28
+  /// What may wait to be sent to one peer; bodies that several peers are sent count for each.
+  public var queued = 4 << 30
+  /// Workers connected at once.
+  public var connections = 256
+  /// Time for a new connection to say a valid `hello`.
+  public var helloTimeout = 10.0
+  /// Time to make a connection.
+  public var connectTimeout = 5.0
+  /// Between two heartbeats.
+  public var heartbeat = 1.0
+  /// Silence, or time without accepting a byte, after which a peer is lost.
+  public var heartbeatBound = 3.0
+
+  /// The standard limits.
+  public init() {}
+
+  /// What is used where nobody asks for something else.
+  public static let standard = Limits()
+}

@@ -1,0 +1,95 @@
+// What a worker says to its coordinator. Headers travel as JSON, tensors as a `Body` behind them.
+
+import Engine
+
+/// What a worker says to its coordinator.
+public enum WorkerMessage: Sendable {
+  /// The first message: who is here.
+  case hello(Hello)
+  /// The model is built and the data checked: work may come.
+  case ready
+  /// This worker cannot take part: its data differ, or it cannot read them.
+  case unable(reason: String)
+  /// The gradient of a step.
+  case gradient(GradientHeader, Body)
+  /// The totals of a validation batch.
+  case evaluated(EvaluationHeader)
+  /// The worker goes, on request of its user.
+  case leaving
+  /// Nothing new: the worker is alive.
+  case heartbeat
+}
+
+/// Who a worker is.
+public struct Hello: Codable, Hashable, Sendable {
+  /// The worker's version of Dogsled.
+  public var version: String
+  /// Its host and process, `host:pid`.
+  public var name: String
+  /// Its process on that host.
+  public var processID: Int32
+  /// The threads it computes with.
+  public var threads: Int
+  /// The instruction set its kernels use.
+  public var kernels: String
+
+  /// A hello with every field given.
+  public init(version: String, name: String, processID: Int32, threads: Int, kernels: String) {
+    self.version = version
+    self.name = name
+    self.processID = processID
+    self.threads = threads
+    self.kernels = kernels
+  }
+}
+
+/// What comes with a gradient: sums over the pictures of the batch.
+public struct GradientHeader: Codable, Hashable, Sendable {
+  /// The step, counted over the run.
+  public var step: Int
+  /// The version of the weights it was computed with.
+  public var weightsVersion: Int
+  /// The sum of the pictures' losses.
+  public var loss: Double
+  /// Pictures whose probability rounds to their label.
+  public var correct: Int
+  /// Pictures.
+  public var count: Int
+  /// The digest of the gradient.
+  public var digest: Digest
+
+  /// A header with every field given.
+  public init(
+    step: Int, weightsVersion: Int, loss: Double, correct: Int, count: Int, digest: Digest
+  ) {
+    self.step = step
+    self.weightsVersion = weightsVersion
+    self.loss = loss
+    self.correct = correct
+    self.count = count
+    self.digest = digest
+  }
+}
+
+/// The totals of a validation batch: sums over its pictures.
+public struct EvaluationHeader: Codable, Hashable, Sendable {
+  /// The batch.
+  public var batch: Int
+  /// The version of the weights it was computed with.
+  public var weightsVersion: Int
+  /// The sum of the pictures' losses.
+  public var loss: Double
+  /// Pictures whose probability rounds to their label.
+  public var correct: Int
+  /// Pictures.
+  public var count: Int
+
+  /// Totals with every field given.
+  public init(batch: Int, weightsVersion: Int, loss: Double, correct: Int, count: Int) {
+    self.batch = batch
+    self.weightsVersion = weightsVersion
+    self.loss = loss
+    self.correct = correct
+    self.count = count
+  }
+}

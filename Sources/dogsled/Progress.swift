@@ -1,0 +1,86 @@
+// How a run shows itself: on a terminal one live line for the epoch, elsewhere a plain line an
+// epoch. Results go to standard output, notes to standard error.
+
+import Foundation
+import Training
+
+/// Prints what a coordinator reports. One thread at a time.
+final class ProgressPrinter {
+  private let epochs: Int
+  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private var liveLine = false
+  private var lastDraw: ContinuousClock.Instant?
+
+  /// For a run of `epochs`.
+  init(epochs: Int) { self.epochs = epochs }
+
+  /// Prints a report.
+  func show(_ report: TrainingReport) {
+    switch report {
+    case .note(let note):
+      clear()
+      log(note.description)
+    case .progress(let progress): draw(progress)
+    case .epoch(let record):
+      clear()
+      write(Self.line(record, epochs: epochs) + "\n")
+    }
+  }
+
+  /// One plain line for an epoch.
+  static func line(_ record: EpochRecord, epochs: Int) -> String {
+    var parts = [
+      "epoch \(record.epoch)/\(epochs)", String(format: "loss %.4f", record.loss),
+      String(format: "acc %.4f", record.accuracy),
+    ]
+    if !record.validationLoss.isNaN {
+      parts.append(String(format: "val_loss %.4f", record.validationLoss))
+      parts.append(String(format: "val_acc %.4f", record.validationAccuracy))
+    }
+    parts.append(String(format: "%.1f s", record.seconds))
+    parts.append(String(format: "%.0f pictures/s", record.picturesPerSecond))
+    return parts.joined(separator: "  ")
+  }
+
+  /// The live line, at most `columns` wide.
+  static func live(_ progress: TrainingProgress, columns: Int) -> String {
+    let filled = 20 * progress.steps / max(progress.stepsPerEpoch, 1)
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
+    var parts = [
+      "epoch \(progress.epoch)/\(progress.epochs) [\(bar)] "
+        + "\(progress.steps)/\(progress.stepsPerEpoch)",
+      String(format: "%.0f pictures/s", progress.picturesPerSecond),
+      String(format: "loss %.4f", progress.loss), String(format: "acc %.4f", progress.accuracy),
+    ]
+    if progress.validated > 0 {
+      parts.append("validating \(progress.validated)/\(progress.validationBatches)")
+    } else if let left = progress.secondsLeft {
+      parts.append(String(format: "%.0f s left", left))
+    }
+    parts.append(progress.workers == 1 ? "1 worker" : "\(progress.workers) workers")
+    return String(parts.joined(separator: "  ").prefix(columns))
+  }
+
+  private func draw(_ progress: TrainingProgress) {
+    let now = ContinuousClock.now
+    guard isTerminal, lastDraw.map({ now - $0 >= .milliseconds(100) }) ?? true else { return }
+    lastDraw = now
+    write("\r\(Self.live(progress, columns: Self.columns - 1))\u{1B}[K")
+    liveLine = true
+  }
+
+  private func clear() {
+    if liveLine { write("\r\u{1B}[K") }
+    liveLine = false
+  }
+
+  private func write(_ text: String) {
+    try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+  }
+
+  private static var columns: Int {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
+    return Int(size.ws_col)
+  }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Engine
+import Network
+import Training
+
+/// `dogsled train`: the whole run on this machine.
+struct Train: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train on this machine, in one process or with local workers.",
+    discussion: """
+      DATA holds train/ and validation/ with one folder of JPEGs a class, as prepare makes it.
+
+      Example: dogsled train pets --epochs 30 --workers 2 --run runs/pets
+      """)
+
+  @Argument(help: "The data set's folder.", completion: .directory)
+  var data: String
+
+  @Option(help: ArgumentHelp("Worker processes to start; without it one process.", valueName: "n"))
+  var workers: Int?
+
+  @OptionGroup var options: TrainingOptions
+
+  func validate() throws {
+    if let workers, !(1...256).contains(workers) {
+      throw ValidationError("--workers must be from 1 to 256, not \(workers)")
+    }
+  }
+
+  func run() async throws {
+    if let workers {
+      let threads = options.threads ?? max(1, availableCores / workers)
+      try await NetworkRun(
+        data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
+        workers: workers, threadsOfLocalWorkers: threads
+      ).run()
+    } else {
+      try await inOneProcess()
+    }
+  }
+
+  private func inOneProcess() async throws {
+    let kernels = try KernelSet.chosen()
+    let threads = options.threadCount
+    let setup = try TrainingSetup(
+      options, architecture: options.architecture(), data: data, workers: 1,
+      keepsPictures: true)
+    let folder = try setup.makeFolder(options)
+    setup.announce(
+      folder, computing: "in this process, \(threads) threads, \(kernels.rawValue) kernels")
+    let mailbox = Mailbox<CoordinatorInput>()
+    await Signals.onInterrupt { mailbox.put(.interrupted) }
+    let (ending, digest) = await onOwnThread("coordinator") {
+      let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
+      return OneProcess.train(
+        setup.job, pictures: (setup.training, setup.validation), threads: threads,
+        kernels: kernels, folder: folder, mailbox: mailbox, report: printer.show)
+    }
+    try TrainingSetup.conclude(ending, digest: digest, folder: folder)
+  }
+}

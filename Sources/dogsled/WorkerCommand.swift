@@ -1,0 +1,117 @@
+import ArgumentParser
+import Engine
+import Foundation
+import Network
+import Synchronization
+import Training
+
+/// `dogsled worker`: computes for a coordinator until the run is over.
+struct WorkerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker",
+    abstract: "Compute for a coordinator until its run is over.",
+    discussion: """
+      The coordinator need not be there yet, and may go and come again.
+
+      Example: dogsled worker 192.168.1.2:7777 --data pets
+      """)
+
+  @Argument(help: ArgumentHelp("Where the coordinator listens.", valueName: "host:port"))
+  var coordinator: Endpoint
+
+  @Option(help: "A copy of the coordinator's data folder.", completion: .directory)
+  var data: String
+
+  @Option(help: "Threads to compute with; the default is one a core.")
+  var threads: Int?
+
+  @Flag(help: "End when the connection ends, also where the run is not over.")
+  var once = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+  }
+
+  func run() async throws {
+    ParentWatch.start()
+    let kernels = try KernelSet.chosen()
+    let signal = WorkerSignal()
+    await Signals.onInterrupt { signal.interrupt() }
+    let ending = await onOwnThread("worker") {
+      let worker = WorkerHost(
+        pictures: .folder(data), threads: threads ?? availableCores, kernels: kernels, log: log)
+      return work(worker, signal)
+    }
+    switch ending {
+    case .finished: log("the run is over")
+    case .refused(let reason), .disconnected(let reason): throw Failure(reason)
+    case .interrupted: throw ExitCode(130)
+    }
+  }
+
+  /// Serves one connection after another until the run is over.
+  private func work(_ worker: WorkerHost, _ signal: WorkerSignal) -> WorkerEnding {
+    var pause = ReconnectPause()
+    while true {
+      let mailbox = Mailbox<WorkerInput>()
+      guard signal.use(mailbox) else { return .interrupted }
+      do {
+        let client = try WorkerClient(
+          host: coordinator.host, port: coordinator.port, mailbox: mailbox)
+        log("connected to \(coordinator)")
+        pause.began()
+        let ending = worker.run(mailbox: mailbox, link: client)
+        client.waitUntilClosed()
+        guard case .disconnected(let reason) = ending, !once else { return ending }
+        log("\(reason); trying again")
+      } catch {
+        if pause.isFirst { log("\(error); trying again until there is one") }
+      }
+      pause.wait()
+    }
+  }
+}
+
+/// Pauses between attempts to connect: from 0.1 s, growing to 1 s, each up to half longer or
+/// shorter, so that many workers do not come at once.
+private struct ReconnectPause {
+  private var seconds = 0.1
+  private var connected: ContinuousClock.Instant?
+  /// Whether there has been no pause since the start or the last good connection.
+  private(set) var isFirst = true
+
+  /// A connection is there.
+  mutating func began() { connected = .now }
+
+  mutating func wait() {
+    if let connected, .now - connected > .seconds(1) { seconds = 0.1 }
+    connected = nil
+    isFirst = false
+    Thread.sleep(forTimeInterval: min(1, seconds * .random(in: 0.5...1.5)))
+    seconds = min(1, seconds * 1.5)
+  }
+}
+
+/// Where a worker's signal goes: into the mailbox of its present connection.
+private final class WorkerSignal: Sendable {
+  private let state = Mutex<(isInterrupted: Bool, mailbox: Mailbox<WorkerInput>?)>((false, nil))
+
+  /// Sends a signal to `mailbox` from now on.
+  ///
+  /// - Returns: false where one has come already.
+  func use(_ mailbox: Mailbox<WorkerInput>) -> Bool {
+    state.withLock {
+      $0.mailbox = mailbox
+      return !$0.isInterrupted
+    }
+  }
+
+  func interrupt() {
+    state.withLock {
+      $0.isInterrupted = true
+      $0.mailbox?.put(.interrupted)
+    }
+  }
+}

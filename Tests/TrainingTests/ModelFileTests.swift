@@ -1,0 +1,157 @@
+import Engine
+import Foundation
+import Testing
+import Training
+
+@Suite("Model files")
+struct ModelFileTests {
+  let folder: TemporaryFolder
+  let model: ModelFile
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let architecture = try Architecture(
+      input: Shape(height: 12, width: 10, channels: 3),
+      layers: [
+        (nil, .convolution(Convolution(filters: 5))), (nil, .maxPooling(size: 2)), (nil, .flatten),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+    let weights = ParameterBuffer(architecture.parameters)
+    weights.initialize(seed: 3)
+    let average = ParameterBuffer(architecture.parameters)
+    average.initialize(seed: 4)
+    model = ModelFile(
+      architecture: architecture, weights: weights, average: average,
+      optimizer: RMSprop(learningRate: 3e-4, rho: 0.8, epsilon: 1e-6), iterations: 77,
+      classes: ["cats", "dögs"], interpolation: "bilinear",
+      position: RunPosition(
+        epochs: 3, steps: 5, updates: 77, loss: .nan, correct: 9, count: 100))
+  }
+
+  @Test("everything comes back")
+  func roundTrip() throws {
+    try model.write(to: folder.file("model.h5"))
+    let read = try ModelFile(reading: folder.file("model.h5"))
+    #expect(read.architecture == model.architecture)
+    #expect(read.weights.digest == model.weights.digest)
+    #expect(read.average?.digest == model.average?.digest)
+    #expect(read.optimizer.learningRate == 3e-4)
+    #expect(read.optimizer.rho == 0.8)
+    #expect(read.optimizer.epsilon == 1e-6)
+    #expect(read.iterations == 77)
+    #expect(read.classes == ["cats", "dögs"])
+    #expect(read.interpolation == "bilinear")
+    #expect(read.position?.updates == 77)
+    #expect(read.position?.loss.isNaN == true)
+  }
+
+  @Test("what is not there stays nil")
+  func bare() throws {
+    let bare = ModelFile(architecture: model.architecture, weights: model.weights)
+    try bare.write(to: folder.file("model.h5"))
+    let read = try ModelFile(reading: folder.file("model.h5"))
+    #expect(read.average == nil)
+    #expect(read.classes == nil)
+    #expect(read.interpolation == nil)
+    #expect(read.position == nil)
+    #expect(read.weights.digest == model.weights.digest)
+  }
+
+  @Test("a write replaces the file, and leaves nothing beside it")
+  func replaces() throws {
+    let path = try folder.write(Data("old".utf8), to: "model.h5")
+    try model.write(to: path)
+    _ = try ModelFile(reading: path)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["model.h5"])
+  }
+
+  @Test("a write that fails leaves the old file and names the path")
+  func failingWrite() throws {
+    let error = #expect(throws: ModelFileError.self) {
+      try model.write(to: folder.file("missing/model.h5"))
+    }
+    #expect(error?.description.contains("missing/model.h5") == true)
+    #expect(error?.description.contains("No such file or directory") == true)
+    let path = try folder.write(Data("old".utf8), to: "model.h5")
+    try FileManager.default.createDirectory(
+      atPath: path + ".partial", withIntermediateDirectories: false)
+    #expect(throws: ModelFileError.self) { try model.write(to: path) }
+    #expect(try folder.contents("model.h5") == Data("old".utf8))
+  }
+
+  @Test("a missing file, a folder, text and nothing at all")
+  func notHDF5() throws {
+    for (path, says) in [
+      (folder.file("none.h5"), "No such file"),
+      (folder.path, "s a directory"),
+      (try folder.write(Data("not a model".utf8), to: "text.h5"), "not a model file"),
+      (try folder.write(Data(), to: "empty.h5"), "not a model file"),
+    ] {
+      let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+      #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
+      #expect(error?.description.hasPrefix(path) == true)
+    }
+  }
+
+  @Test("a file cut short anywhere, or with a byte changed, never crashes")
+  func damaged() throws {
+    try model.write(to: folder.file("model.h5"))
+    let whole = try folder.contents("model.h5")
+    for length in stride(from: 0, to: whole.count, by: 97) {
+      let path = try folder.write(whole.prefix(length), to: "cut.h5")
+      let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+      #expect(error?.description.contains("\n") == false)
+    }
+    for place in stride(from: 0, to: min(whole.count, 8000), by: 41) {
+      var changed = whole
+      changed[place] ^= 0xFF
+      let path = try folder.write(changed, to: "changed.h5")
+      do {
+        _ = try ModelFile(reading: path)
+      } catch {
+        #expect(error is ModelFileError)
+      }
+    }
+  }
+
+  @Test("HDF5 that is no model, and a model whose weights are others")
+  func otherShape() throws {
+    let path = folder.file("other.h5")
+    let image = try HDF5.image(for: path) { root in
+      try [Float](repeating: 1, count: 6).withUnsafeBufferPointer {
+        try root.write("numbers", shape: [2, 3], $0)
+      }
+    }
+    _ = try folder.write(image, to: "other.h5")
+    var error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    #expect(error?.description.contains("no Keras model") == true)
+    let (shape, numbers) = try HDF5.read(path) { root in
+      (try root.shape(of: "numbers"), try root.floats("numbers"))
+    }
+    #expect(shape == [2, 3])
+    #expect(numbers == [Float](repeating: 1, count: 6))
+
+    let other = try Architecture(
+      input: Shape(height: 14, width: 10, channels: 3),
+      layers: model.architecture.layers.map { ($0.name, $0.layer) })
+    let mixed = ModelFile(architecture: other, weights: model.weights)
+    try mixed.write(to: path)
+    error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    #expect(error?.description.contains("has the shape [100, 1], not [120, 1]") == true)
+  }
+
+  @Test("many threads at once")
+  func threads() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for index in 0..<8 {
+        group.addTask { [model, path = folder.file("\(index).h5")] in
+          for _ in 0..<5 {
+            try model.write(to: path)
+            #expect(try ModelFile(reading: path).weights.digest == model.weights.digest)
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+}

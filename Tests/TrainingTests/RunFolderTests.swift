@@ -1,0 +1,148 @@
+import Engine
+import Foundation
+import Testing
+import Training
+
+@Suite("Run folders")
+struct RunFolderTests {
+  struct Description: Codable, Equatable {
+    var seed = 7
+    var data = "/a/b"
+    var rate = Float(1e-4)
+  }
+
+  let folder: TemporaryFolder
+  let path: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    path = folder.file("deep/run")
+  }
+
+  func record(_ epoch: Int, loss: Double = 0.5) -> EpochRecord {
+    EpochRecord(
+      epoch: epoch, loss: loss, accuracy: 0.75, validationLoss: .nan,
+      validationAccuracy: 1.0 / 3, seconds: 12.3456, picturesPerSecond: 98.76, bytesReceived: 5,
+      bytesSent: 6)
+  }
+
+  @Test("a new folder has its description and an empty history")
+  func create() throws {
+    let run = try RunFolder.create(path, description: Description())
+    #expect(try run.description(as: Description.self) == Description())
+    let json = try String(contentsOfFile: run.descriptionPath, encoding: .utf8)
+    #expect(json.contains("\"data\" : \"/a/b\",\n"))
+    #expect(
+      try String(contentsOfFile: run.historyPath, encoding: .utf8)
+        == "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent\n")
+  }
+
+  @Test("a folder that holds a run is refused, and stays as it is")
+  func refusesRun() throws {
+    try RunFolder.create(path, description: Description()).append(record(1))
+    let error = #expect(throws: RunFolderError.self) {
+      try RunFolder.create(path, description: Description(seed: 8))
+    }
+    #expect(error?.description.hasPrefix("\(path): holds a run already (run.json)") == true)
+    #expect(try RunFolder.open(path).description(as: Description.self) == Description())
+    #expect(try RunFolder.open(path).history.records.count == 1)
+  }
+
+  @Test("a folder in use is refused until its run is over")
+  func locked() throws {
+    var run: RunFolder? = try RunFolder.create(path, description: Description())
+    let error = #expect(throws: RunFolderError.self) { try RunFolder.open(path) }
+    #expect(error?.description.contains("in use") == true)
+    #expect(run?.path == path)
+    run = nil
+    _ = try RunFolder.open(path)
+  }
+
+  @Test("what cannot be made or is not there is named")
+  func wrongPlaces() throws {
+    let file = try folder.write(Data(), to: "file")
+    for path in [file, file + "/run"] {
+      let error = #expect(throws: RunFolderError.self) {
+        try RunFolder.create(path, description: Description())
+      }
+      #expect(error?.description.hasPrefix(path) == true, "\(error?.description ?? "")")
+      #expect(error?.description.contains("\n") == false)
+    }
+    let error = #expect(throws: RunFolderError.self) { try RunFolder.open(path) }
+    #expect(error?.description == "\(path): holds no run: there is no run.json in it")
+    #expect(!FileManager.default.fileExists(atPath: path))
+  }
+
+  @Test("epochs are kept in order, and repeated ones replaced")
+  func history() throws {
+    do {
+      let run = try RunFolder.create(path, description: Description())
+      for epoch in 1...4 { try run.append(record(epoch)) }
+    }
+    let run = try RunFolder.open(path)
+    #expect(run.history.records.map(\.epoch) == [1, 2, 3, 4])
+    try run.append(record(3, loss: .infinity))
+    let read = try History(reading: run.historyPath).records
+    #expect(read.map(\.epoch) == [1, 2, 3])
+    #expect(read[0].validationAccuracy == 1.0 / 3)
+    #expect(read[0].validationLoss.isNaN)
+    #expect(read[2].loss == .infinity)
+    let text = try String(contentsOfFile: run.historyPath, encoding: .utf8)
+    #expect(text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6\n"))
+  }
+
+  @Test("a history that is none is refused with its line")
+  func wrongHistory() throws {
+    let path = try folder.write(Data("\(History.header)\n1,2,3\n".utf8), to: "history.csv")
+    var error = #expect(throws: RunFolderError.self) { try History(reading: path) }
+    #expect(error?.description == "\(path): line 2 is not an epoch: 1,2,3")
+    _ = try folder.write(Data("a,b\n".utf8), to: "history.csv")
+    error = #expect(throws: RunFolderError.self) { try History(reading: path) }
+    #expect(error?.description.contains("not a history") == true)
+  }
+
+  @Test("events are one JSON object a line, from any thread, and go on after a resume")
+  func events() throws {
+    do {
+      let run = try RunFolder.create(path, description: Description())
+      DispatchQueue.concurrentPerform(iterations: 200) { index in
+        run.record(Event(.joined, worker: index, address: "10.0.0.\(index):80"))
+      }
+    }
+    let run = try RunFolder.open(path)
+    run.record(
+      Event(
+        .lost, worker: 3, reason: "a \"late\"\nheartbeat", time: Date(timeIntervalSince1970: 0.5)))
+    let lines = try String(contentsOfFile: run.eventsPath, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 201)
+    let workers = try lines.map { line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return try #require(object?["worker"] as? Int)
+    }
+    #expect(Set(workers.prefix(200)) == Set(0..<200))
+    #expect(
+      lines.last
+        == #"{"kind":"lost","reason":"a \"late\"\nheartbeat","time":"1970-01-01T00:00:00.500Z","worker":3}"#
+    )
+  }
+
+  @Test("curves, checkpoint and model are written into it")
+  func files() throws {
+    let run = try RunFolder.create(path, description: Description())
+    try run.append(record(1))
+    try run.drawCurves()
+    let architecture = try Architecture(
+      input: Shape(height: 2, width: 2, channels: 3),
+      layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
+    let model = ModelFile(
+      architecture: architecture, weights: ParameterBuffer(architecture.parameters))
+    try run.writeCheckpoint(model)
+    try run.writeModel(model)
+    let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+    #expect(
+      files == [
+        "checkpoint.h5", "curves.png", "curves.svg", "events.jsonl", "history.csv", "model.h5",
+        "run.json",
+      ])
+  }
+}
