@@ -79,7 +79,8 @@ extension Event {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .custom { date, encoder in
       var container = encoder.singleValueContainer()
-      try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+      let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+      try container.encode(date.formatted(style))
     }
     return try encoder.encode(self) + Data("\n".utf8)
   }

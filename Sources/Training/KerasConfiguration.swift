@@ -4,7 +4,7 @@ import Engine
 
 /// `Architecture` from and to Keras's JSON.
 public enum KerasConfiguration {
-  /// The JSON of a Keras 3 `Sequential`; equal for equal architectures.
+  /// The JSON of a `Sequential` that Keras 2 and Keras 3 read; equal for equal architectures.
   public static func encode(_ architecture: Architecture) -> String {
     let input = architecture.input
     var layers: [JSON] = [
@@ -12,7 +12,7 @@ public enum KerasConfiguration {
         "class_name": "InputLayer",
         "config": [
           "name": "input_layer", "dtype": "float32",
-          "batch_shape": [
+          "batch_input_shape": [
             nil, .integer(input.height), .integer(input.width), .integer(input.channels),
           ],
         ],

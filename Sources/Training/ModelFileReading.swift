@@ -74,7 +74,9 @@ extension ModelFile {
 
   /// Takes over RMSprop's settings; false for another optimizer, whose state we cannot go on from.
   private mutating func readSettings(_ optimizer: JSON) -> Bool {
-    guard optimizer["class_name"]?.string?.lowercased() == "rmsprop" else { return false }
+    // tf.keras may write `Custom>RMSprop`.
+    let kind = optimizer["class_name"]?.string?.split(separator: ">").last
+    guard kind == "RMSprop" else { return false }
     let config = optimizer["config"]
     func setting(_ name: String) -> Float? { (config?[name]?.number).map { Float($0) } }
     self.optimizer.learningRate =

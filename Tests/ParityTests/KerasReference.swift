@@ -1,0 +1,156 @@
+import Engine
+import Foundation
+import Pictures
+import Testing
+import Training
+
+/// What Keras computed from a model and pictures of ours: `keras_reference.py`, run once.
+struct KerasReference {
+  /// A folder with model.h5, pictures.h5, reference.h5, keras3.h5 and perhaps keras2.h5.
+  let folder: String
+  let model: ModelFile
+  let pictures: [DecodedPicture]
+  let labels: [Float]
+
+  /// Where Dogsled's tests find real photographs: `DOGSLED_SHARED`, or beside the repository.
+  static let shared: String = {
+    let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    return ProcessInfo.processInfo.environment["DOGSLED_SHARED"]
+      ?? here.appendingPathComponent("../../../shared").standardized.path
+  }()
+
+  /// Runs Keras in a new folder; nil, with a note, where there is no python with TensorFlow.
+  static func make() throws -> KerasReference? {
+    let python = ProcessInfo.processInfo.environment["DOGSLED_PYTHON"] ?? ""
+    guard !python.isEmpty else {
+      print("Not compared with Keras: DOGSLED_PYTHON does not name a python with TensorFlow.")
+      return nil
+    }
+    let folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let model = try somewhatTrained()
+    let pictures = try pictures(8, model.architecture.input)
+    let labels = pictures.indices.map { Float($0 % 2) }
+    let reference = KerasReference(
+      folder: folder, model: model, pictures: pictures, labels: labels)
+    do {
+      try model.write(to: folder + "/model.h5")
+      try reference.writePictures()
+      if try run(python, folder) { return reference }
+    } catch {
+      reference.remove()
+      throw error
+    }
+    reference.remove()
+    print("Not compared with Keras: \(python) has no TensorFlow.")
+    return nil
+  }
+
+  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// The tensor `name` of reference.h5.
+  func tensor(_ name: String) throws -> [Float] {
+    try HDF5.read(folder + "/reference.h5") { try $0.floats(name) }
+  }
+
+  /// Glorot kernels, small biases that are not zero, and averages as after some updates.
+  private static func somewhatTrained() throws -> ModelFile {
+    let architecture = try Architecture.book()
+    let weights = ParameterBuffer(architecture.parameters)
+    let average = ParameterBuffer(architecture.parameters)
+    weights.initialize(seed: 11)
+    let draws = CounterRandom(seed: 12, purpose: .initialWeights)
+    for tensor in architecture.parameters.tensors {
+      for i in 0..<tensor.count {
+        let draw = UInt64(tensor.offset + i)
+        average[tensor][i] = draws.float(draw) * 1e-3
+        if tensor.kind == .bias { weights[tensor][i] = draws.symmetricFloat(draw) * 0.05 }
+      }
+    }
+    return ModelFile(
+      architecture: architecture, weights: weights, average: average, iterations: 77,
+      classes: ["cats", "dogs"])
+  }
+
+  /// Photographs, cats and dogs by turns; without them, waves of colour.
+  private static func pictures(_ count: Int, _ shape: Shape) throws -> [DecodedPicture] {
+    guard FileManager.default.fileExists(atPath: shared + "/pets") else {
+      print("No photographs at \(shared)/pets: compared with Keras on drawn waves.")
+      return (0..<count).map { waves($0, shape) }
+    }
+    let entries = try PictureFolder.scan(shared + "/pets").entries
+    let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
+    return try (0..<count).map { index in
+      let entry = (index % 2 == 0 ? cats : dogs)[index / 2]
+      let picture = try JPEG.decode(path: "\(shared)/pets/\(entry.path)")
+      return Resize.resize(picture, height: shape.height, width: shape.width, .nearest)
+    }
+  }
+
+  private static func waves(_ index: Int, _ shape: Shape) -> DecodedPicture {
+    DecodedPicture(height: shape.height, width: shape.width) { bytes in
+      let noise = CounterRandom(seed: 5, purpose: .samplePicture, UInt64(index))
+      for i in bytes.indices {
+        let (x, y) = (Double(i / 3 % shape.width), Double(i / 3 / shape.width))
+        let wave = sin(x / Double(5 + index) + Double(i % 3)) * cos(y / Double(9 - index))
+        bytes[i] = UInt8(128 + 100 * wave + 20 * noise.double(UInt64(i)))
+      }
+    }
+  }
+
+  private func writePictures() throws {
+    let path = folder + "/pictures.h5"
+    let image = try HDF5.image(for: path) { root in
+      let bytes = pictures.flatMap(\.array)
+      let shape = [pictures.count, pictures[0].height, pictures[0].width, 3]
+      try bytes.withUnsafeBufferPointer { try root.write("pictures", shape: shape, $0) }
+      try labels.withUnsafeBufferPointer { try root.write("labels", shape: [labels.count], $0) }
+    }
+    try image.write(to: URL(fileURLWithPath: path))
+  }
+
+  /// Runs the script; false where TensorFlow is not installed.
+  private static func run(_ python: String, _ folder: String) throws -> Bool {
+    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("keras_reference.py")
+    let errors = Pipe()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: python)
+    process.arguments = [script.path, folder]
+    process.standardError = errors
+    try process.run()
+    let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 || process.terminationStatus == 77 else {
+      throw ScriptFailure(description: "keras_reference.py failed:\n\(said)")
+    }
+    return process.terminationStatus == 0
+  }
+
+  private struct ScriptFailure: Error, CustomStringConvertible { let description: String }
+}
+
+/// Runs Keras before a suite and gives its tests what it computed; without Keras, no test runs.
+struct KerasTrait: SuiteTrait, TestScoping {
+  @TaskLocal static var reference: KerasReference?
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    guard let reference = try KerasReference.make() else { return }
+    defer { reference.remove() }
+    try await Self.$reference.withValue(reference) { try await function() }
+  }
+}
+
+/// The norm of the difference over the norm of `expected`.
+func relativeError(_ values: some Sequence<Float>, _ expected: some Sequence<Float>) -> Double {
+  var (difference, norm, count) = (0.0, 0.0, 0)
+  for (a, b) in zip(values, expected) {
+    difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
+    norm += Double(b) * Double(b)
+    count += 1
+  }
+  // Nothing, or zeros alone, would prove nothing.
+  return count == 0 || norm == 0 ? .infinity : (difference / norm).squareRoot()
+}

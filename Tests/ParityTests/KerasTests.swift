@@ -1,0 +1,106 @@
+import Engine
+import Foundation
+import Testing
+import Training
+
+/// Our engine beside Keras, on one batch of pictures and the weights of one `.h5` file.
+@Suite("Keras", KerasTrait())
+struct KerasTests {
+  let keras: KerasReference
+
+  init() throws { keras = try #require(KerasTrait.reference) }
+
+  @Test("each layer alone, forward and backward, within 1e-4")
+  func layers() throws {
+    var input = keras.model.architecture.input
+    let architecture = keras.model.architecture
+    for ((name, layer), output) in zip(architecture.layers, architecture.outputs) {
+      defer { input = output }
+      if case .flatten = layer { continue }
+      try compare(layer, input: input, with: "layers/\(name)", output: "layers/\(name)")
+    }
+  }
+
+  /// One argmax in a million may fall the other way where two inputs differ in the last bit.
+  @Test("each convolution with the pooling after it, within 1e-2")
+  func fusedLayers() throws {
+    let architecture = keras.model.architecture
+    var input = architecture.input
+    for index in architecture.layers.indices {
+      defer { input = architecture.outputs[index] }
+      let (name, layer) = architecture.layers[index]
+      guard case .convolution = layer,
+        case .maxPooling(let size) = architecture.layers[index + 1].layer
+      else { continue }
+      let pooling = architecture.layers[index + 1].name
+      try compare(
+        layer, pooling: size, input: input, with: "layers/\(name)", output: "layers/\(pooling)",
+        within: 1e-2)
+    }
+  }
+
+  private func compare(
+    _ layer: Layer, pooling: Int = 1, input shape: Shape, with name: String, output: String,
+    within tolerance: Double = 1e-4
+  ) throws {
+    let batch = keras.pictures.count
+    let probe = try LayerProbe(
+      layer: layer, pooling: pooling, input: shape, batch: batch, threads: 2,
+      kernels: try .chosen())
+    let trains = if case .maxPooling = layer { false } else { true }
+    let input = try keras.tensor("\(name)/input")
+    let kernel = trains ? try keras.tensor("\(name)/kernel") : []
+    let bias = trains ? try keras.tensor("\(name)/bias") : []
+
+    let forward = probe.forward(input: input, kernel: kernel, bias: bias)
+    let expected = try keras.tensor("\(output)/output")
+    #expect(forward.count == expected.count, "\(name)")
+    #expect(relativeError(forward, expected) < tolerance, "\(name), forward")
+
+    let backward = probe.backward(
+      input: input, kernel: kernel, bias: bias,
+      outputGradient: try keras.tensor("\(output)/output_gradient"))
+    var gradients = [("input", backward.inputGradient)]
+    if trains {
+      gradients += [("kernel", backward.kernelGradient), ("bias", backward.biasGradient)]
+    }
+    for (kind, gradient) in gradients {
+      let expected = try keras.tensor("\(name)/\(kind)_gradient")
+      #expect(gradient.count == expected.count, "\(name), \(kind)")
+      #expect(relativeError(gradient, expected) < tolerance, "\(name), \(kind)")
+    }
+  }
+
+  @Test("the whole network's gradient, within 1e-2 for each tensor")
+  func network() throws {
+    let gradient = ParameterBuffer(keras.model.weights.layout)
+    _ = try engine().gradient(
+      pictures: keras.pictures.map(\.bytes), labels: keras.labels, weights: keras.model.weights,
+      into: gradient)
+    for (index, tensor) in gradient.layout.tensors.enumerated() {
+      let error = relativeError(gradient[tensor], try keras.tensor("gradients/\(index)"))
+      #expect(error < 1e-2, "\(tensor.layer) \(tensor.kind)")
+    }
+  }
+
+  @Test("predictions within 1e-4, loss and accuracy to three digits")
+  func predictions() throws {
+    let bytes = keras.pictures.map(\.bytes)
+    let predictions = try engine().predict(pictures: bytes, weights: keras.model.weights)
+    let expected = try keras.tensor("predictions")
+    #expect(predictions.count == expected.count)
+    for (a, b) in zip(predictions, expected) { #expect(abs(a - b) < 1e-4) }
+
+    let totals = try engine().evaluate(
+      pictures: bytes, labels: keras.labels, weights: keras.model.weights)
+    let evaluation = try keras.tensor("evaluation")
+    #expect(abs(totals.loss / Double(totals.count) - Double(evaluation[0])) < 5e-4)
+    #expect(abs(Double(totals.correct) / Double(totals.count) - Double(evaluation[1])) < 5e-4)
+  }
+
+  private func engine() throws -> Engine {
+    Engine(
+      keras.model.architecture, batchCapacity: keras.pictures.count, threads: 2,
+      kernels: try .chosen())
+  }
+}

@@ -1,0 +1,149 @@
+"""What Keras computes from a model and pictures that Dogsled wrote.
+
+    keras_reference.py FOLDER
+
+FOLDER has model.h5 (opened with keras.models.load_model) and pictures.h5 (pictures: uint8
+[n, height, width, 3]; labels: float [n]). Writes into it:
+
+reference.h5   layers/NAME/{input,output,output_gradient,input_gradient,kernel,bias,
+               kernel_gradient,bias_gradient}: one batch through the network; gradients are of the
+               SUM of the losses, and the last layer's output_gradient is the logit's.
+               gradients/I, weights/I, average/I: every trainable tensor, in order.
+               predictions [n]; evaluation [loss, accuracy]; iteration, learning_rate.
+               after/{gradients,weights,average}/I: one train_on_batch on; gradients of the MEAN.
+keras3.h5      the model after that, as Keras 3 saves it.
+keras2.h5      the like from tf_keras (Keras 2), where it is installed, and keras2_reference.h5:
+               {weights,average}/I: what it should hold; loaded/I: the weights that load_model
+               of Keras 2 took from model.h5.
+
+Exits with 77 where TensorFlow is not installed.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+try:
+    import h5py
+    import keras
+    import numpy as np
+    import tensorflow as tf
+except ImportError as error:
+    print(error, file=sys.stderr)
+    sys.exit(77)
+
+
+def layer_by_layer(model, x, y, out):
+    """Runs the layers one at a time and records what goes in and out, and all gradients."""
+    inputs, outputs = [], []
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        value = x
+        for layer in model.layers:
+            inputs.append(value)
+            last = layer is model.layers[-1]
+            # The loss is of the logit: the sigmoid is inside it.
+            value = tf.matmul(value, layer.kernel) + layer.bias if last else layer(value)
+            outputs.append(value)
+        loss = tf.reduce_sum(
+            tf.nn.sigmoid_cross_entropy_with_logits(labels=y[:, None], logits=value)
+        )
+    for layer, before, after in zip(model.layers, inputs, outputs):
+        group = out.create_group(f"layers/{layer.name}")
+        last = layer is model.layers[-1]
+        group["input"] = before.numpy()
+        group["output"] = after.numpy()
+        group["output_gradient"] = tape.gradient(loss, after).numpy()
+        group["input_gradient"] = tape.gradient(loss, before).numpy()
+        for kind in ("kernel", "bias"):
+            tensor = getattr(layer, kind, None)
+            if tensor is not None:
+                group[kind] = tensor.numpy()
+                group[f"{kind}_gradient"] = tape.gradient(loss, tensor.value).numpy()
+    weights = [w.value for w in model.trainable_weights]
+    save(out, "gradients", [tape.gradient(loss, w) for w in weights])
+    save(out, "weights", weights)
+
+
+def save(out, name, tensors):
+    for index, tensor in enumerate(tensors):
+        out[f"{name}/{index}"] = np.asarray(tensor)
+
+
+def averages(model):
+    """RMSprop's averages of squared gradients, in the order of the weights."""
+    return [v.numpy() for v in model.optimizer.variables if v.path.endswith("_velocity")]
+
+
+def mean_gradients(model, x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(keras.losses.binary_crossentropy(y[:, None], model(x)))
+    return tape.gradient(loss, [w.value for w in model.trainable_weights])
+
+
+def restore_optimizer(model, path):
+    """Puts the optimizer's state in place.
+
+    Keras 3 (up to 3.15 at least) builds the optimizer of a model from an .h5 file for no weights at
+    all, also for files of its own, so that of the state only the iteration arrives and training
+    fails. Building it again for the model's weights is what load_model should have done.
+    """
+    optimizer = model.optimizer
+    if len(optimizer.variables) < 2 + len(model.trainable_variables):
+        optimizer.built = False
+        optimizer.build(model.trainable_variables)
+    with h5py.File(path) as file:
+        group = file["optimizer_weights"]
+        optimizer.set_weights([group[name][()] for name in group.attrs["weight_names"]])
+
+
+def keras2(x, y, folder):
+    """What Keras 2 makes of model.h5, and what it saves after one step.
+
+    It lists an optimizer's state without the learning rate, so it starts with a new optimizer.
+    """
+    try:
+        import tf_keras
+    except ImportError:
+        return
+    model = tf_keras.models.load_model(f"{folder}/model.h5", compile=False)
+    model.compile(
+        loss="binary_crossentropy",
+        optimizer=tf_keras.optimizers.RMSprop(learning_rate=2e-4, rho=0.8),
+        metrics=["acc"],
+    )
+    with h5py.File(f"{folder}/keras2_reference.h5", "w") as out:
+        save(out, "loaded", model.get_weights())
+        model.train_on_batch(x, y)
+        save(out, "weights", model.get_weights())
+        velocities = [v for v in model.optimizer.variables if "velocity" in v.name]
+        save(out, "average", velocities)
+    model.save(f"{folder}/keras2.h5")
+
+
+def main(folder):
+    with h5py.File(f"{folder}/pictures.h5") as pictures:
+        x = tf.constant(pictures["pictures"][:].astype("float32") / np.float32(255))
+        y = tf.constant(pictures["labels"][:].astype("float32"))
+    model = keras.models.load_model(f"{folder}/model.h5")
+    assert model.compiled and type(model.optimizer).__name__ == "RMSprop"
+    restore_optimizer(model, f"{folder}/model.h5")
+    with h5py.File(f"{folder}/reference.h5", "w") as out:
+        layer_by_layer(model, x, y, out)
+        save(out, "average", averages(model))
+        out["predictions"] = model.predict(x, verbose=0)[:, 0]
+        out["evaluation"] = np.array(model.evaluate(x, y, batch_size=len(y), verbose=0))
+        out["iteration"] = int(model.optimizer.iterations)
+        out["learning_rate"] = float(model.optimizer.learning_rate)
+        save(out, "after/gradients", mean_gradients(model, x, y))
+        model.train_on_batch(x, y)
+        save(out, "after/weights", [w.numpy() for w in model.trainable_weights])
+        save(out, "after/average", averages(model))
+    model.save(f"{folder}/keras3.h5")
+    keras2(x, y, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
