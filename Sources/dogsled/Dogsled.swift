@@ -7,6 +7,8 @@ struct Dogsled: AsyncParsableCommand {
     commandName: "dogsled",
     abstract: "Train a convnet on a folder of JPEGs, on one machine or on a few.",
     subcommands: [
-      Bench.self
+      Bench.self,
+      Prepare.self,
+      Sample.self,
     ])
 }
