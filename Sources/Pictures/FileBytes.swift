@@ -44,6 +44,27 @@ struct FileBytes: ~Copyable {
   var digest: Digest { Digest(of: bytes) }
 
   deinit { bytes.deallocate() }
+
+  /// Writes `bytes` to a new file at `path`.
+  /// - Throws: `PictureError` that names the file, also where it exists.
+  static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(PictureError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw PictureError(path: path, "cannot be made: \(lastError())") }
+    var count = 0
+    while count < bytes.count {
+      let put = Foundation.write(file, bytes.baseAddress! + count, bytes.count - count)
+      if put < 0 && errno == EINTR { continue }
+      guard put > 0 else {
+        let reason = lastError()
+        close(file)
+        throw PictureError(path: path, "cannot be written: \(reason)")
+      }
+      count += put
+    }
+    guard close(file) == 0 else {
+      throw PictureError(path: path, "cannot be written: \(lastError())")
+    }
+  }
 }
 
 /// What errno says, in words.

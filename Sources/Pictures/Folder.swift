@@ -24,6 +24,27 @@ enum Folder {
     return found.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
   }
 
+  /// Whether there is nothing in the folder `path`, hidden files included.
+  static func isEmpty(_ path: String) throws(PictureError) -> Bool {
+    guard try list(path).isEmpty else { return false }
+    return (try? FileManager.default.contentsOfDirectory(atPath: path).isEmpty) ?? false
+  }
+
+  /// Makes the folder `path` and those above it where they are missing.
+  /// - Returns: the folders that were made, outermost first.
+  @discardableResult
+  static func create(_ path: String) throws(PictureError) -> [String] {
+    if isFolder(path) { return [] }
+    let parent = (path as NSString).deletingLastPathComponent
+    let above = try parent.isEmpty ? [] : create(parent)
+    guard mkdir(path, 0o777) == 0 else {
+      let reason = lastError()
+      for folder in above.reversed() { rmdir(folder) }
+      throw PictureError(path: path, "cannot be made: \(reason)")
+    }
+    return above + [path]
+  }
+
   /// Whether `path` is a folder, or a link to one.
   static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
 

@@ -9,6 +9,8 @@ struct Dogsled: AsyncParsableCommand {
     abstract: "Train a convnet on a folder of JPEGs, on one machine or on a few.",
     version: dogsledVersion,
     subcommands: [
+      Prepare.self,
+      Sample.self,
       Train.self,
       CoordinatorCommand.self,
       WorkerCommand.self,

@@ -1,0 +1,61 @@
+import Engine
+import Foundation
+
+/// One drawn picture of a cat or a dog.
+enum SamplePicture {
+  /// A JPEG file, a function of the kind and the random draws alone.
+  static func jpeg(_ kind: Animal.Kind, _ draws: CounterRandom) throws(PictureError) -> [UInt8] {
+    var random = SampleRandom(draws)
+    let picture = draw(kind, &random)
+    return try JPEG.encode(picture, quality: random.whole(60...95))
+  }
+
+  static func draw(_ kind: Animal.Kind, _ random: inout SampleRandom) -> DecodedPicture {
+    let canvas = Canvas(width: random.whole(200...500), height: random.whole(200...500))
+    background(canvas, &random)
+    let animal = Animal(kind, &random)
+    let side = Double(min(canvas.width, canvas.height))
+    let scale = side / 2.4 * random.within(0.65...1.1)
+    let (freeX, freeY) = (
+      max(0.1, Double(canvas.width) - scale * 2.3), max(0.1, Double(canvas.height) - scale * 2.3)
+    )
+    let x = Double(canvas.width) / 2 + freeX * random.within(-0.5...0.5)
+    let y = Double(canvas.height) / 2 + freeY * random.within(-0.5...0.5)
+    let (angle, mirrored) = (random.within(-0.2...0.2), random.chance(0.5))
+    canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
+    canvas.fill(.black, opacity: 0.22)
+    canvas.frame(x: x, y: y, angle: angle, scale: scale, mirrored: mirrored) {
+      Body(animal: animal, canvas: canvas).draw(&random)
+    }
+    return photograph(canvas, &random)
+  }
+
+  /// The background, in half of the pictures out of focus.
+  private static func background(_ canvas: Canvas, _ random: inout SampleRandom) {
+    guard random.chance(0.5) else { return Scene(canvas).draw(&random) }
+    let blur = random.whole(5...12)
+    let small = Canvas(width: canvas.width / blur, height: canvas.height / blur)
+    Scene(small).draw(&random)
+    canvas.paint(small)
+  }
+
+  /// Light, colour cast and noise, as a camera would add them.
+  private static func photograph(
+    _ canvas: Canvas, _ random: inout SampleRandom
+  ) -> DecodedPicture {
+    let light = random.within(0.75...1.2)
+    let gains = (0..<3).map { _ in Int(light * random.within(0.9...1.1) * 256) }
+    let noise = random.within(0...20)
+    let strength = Int(noise * noise / 20 * 256 / 128)
+    let seed = random.bits()
+    let grain = CounterRandom(seed: seed, purpose: .samplePicture)
+    var word: UInt64 = 0
+    return canvas.picture { value, channel, index in
+      if index & 3 == 0 { word = grain.bits(UInt64(index >> 2)) }
+      // The sum of two bytes, less its mean: a triangular distribution.
+      let sum = Int(word & 0xFF) + Int(word >> 8 & 0xFF) - 255
+      word >>= 16
+      return UInt8(max(0, min(255, (Int(value) * gains[channel] + sum * strength) >> 8)))
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import Engine
+import Foundation
+import Synchronization
+
+extension BookLayout {
+  /// Draws a small data set of cats and dogs into the book's folders.
+  ///
+  /// A picture depends on the seed, its class and its number alone.
+  /// - Parameters:
+  ///   - destination: a new or empty folder.
+  ///   - counts: at least 1, 1 and 0.
+  ///   - threads: that draw at once.
+  /// - Returns: six lines, `total training cat images: 500` and so on.
+  /// - Throws: `PictureError`; then nothing is at `destination` that was not there before.
+  public static func sample(
+    to destination: String, _ counts: Counts, seed: UInt64,
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount
+  ) throws(PictureError) -> [String] {
+    try StagedFolder.build(destination) { staged throws(PictureError) in
+      var jobs: [(path: String, kind: Animal.Kind, number: Int)] = []
+      for place in places(counts) {
+        let folder = "\(staged)/\(place.folder)"
+        try Folder.create(folder)
+        let kind: Animal.Kind = place.animal == "cat" ? .cat : .dog
+        jobs += place.numbers.map { ("\(folder)/\(place.name($0))", kind, $0) }
+      }
+      try write(jobs, seed: seed, threads: threads)
+    }
+    return try report(destination)
+  }
+
+  private static func write(
+    _ jobs: [(path: String, kind: Animal.Kind, number: Int)], seed: UInt64, threads: Int
+  ) throws(PictureError) {
+    let next = Atomic(0)
+    let failure = Mutex<PictureError?>(nil)
+    DispatchQueue.concurrentPerform(iterations: max(1, threads)) { _ in
+      while failure.withLock({ $0 == nil }) {
+        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard index < jobs.count else { return }
+        let job = jobs[index]
+        do throws(PictureError) {
+          let draws = CounterRandom(
+            seed: seed, purpose: .samplePicture, UInt64(job.kind.rawValue), UInt64(job.number))
+          let file = try SamplePicture.jpeg(job.kind, draws)
+          try file.withUnsafeBytes { bytes in
+            Result { () throws(PictureError) in try FileBytes.write(bytes, to: job.path) }
+          }.get()
+        } catch {
+          failure.withLock { $0 = error }
+        }
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+}

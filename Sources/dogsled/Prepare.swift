@@ -1,0 +1,41 @@
+import ArgumentParser
+import Pictures
+
+/// The Kaggle folder into the book's folders.
+struct Prepare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Split Kaggle's Dogs vs. Cats photographs as the book does.",
+    discussion: """
+      Copies cat.0.jpg, dog.0.jpg and so on from SOURCE, or from its train folder, into
+      DEST/{train,validation,test}/{cats,dogs} and prints how many there are.
+
+      Example: dogsled prepare dogs-vs-cats cats_and_dogs_small
+      """)
+
+  @Argument(help: "The unpacked Kaggle folder.", completion: .directory)
+  var source: String
+
+  @Argument(help: "A new or empty folder.", completion: .directory)
+  var dest: String
+
+  @Option(help: "Training pictures of each class.")
+  var train = 1000
+
+  @Option(help: "Validation pictures of each class.")
+  var validation = 500
+
+  @Option(help: "Test pictures of each class.")
+  var test = 500
+
+  private var counts: BookLayout.Counts {
+    BookLayout.Counts(train: train, validation: validation, test: test)
+  }
+
+  func validate() throws {
+    if let problem = counts.problem { throw ValidationError(problem) }
+  }
+
+  func run() throws {
+    for line in try BookLayout.prepare(from: source, to: dest, counts) { print(line) }
+  }
+}
