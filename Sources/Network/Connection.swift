@@ -52,7 +52,9 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     if let introductionTimeout {
-      context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(introductionTimeout)) { [self] in
+      context.eventLoop.assumeIsolated().scheduleTask(
+        in: TimeAmount(seconds: introductionTimeout)
+      ) { [self] in
         guard !isIntroduced else { return }
         end("said no valid hello within \(introductionTimeout) s", context)
       }

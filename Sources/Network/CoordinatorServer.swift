@@ -85,7 +85,7 @@ public final class CoordinatorServer: WorkerLinks {
     let loop = listener.eventLoop
     let all = EventLoopFuture.whenAllComplete(
       channels.map(\.closeFuture) + [listener.closeFuture], on: loop)
-    let deadline = loop.scheduleTask(in: .seconds(core.limits.heartbeatBound)) {
+    let deadline = loop.scheduleTask(in: TimeAmount(seconds: core.limits.heartbeatBound)) {
       for channel in channels { channel.close(promise: nil) }
     }
     _ = try? all.wait()

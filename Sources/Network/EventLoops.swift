@@ -9,8 +9,8 @@ enum EventLoops {
 
 extension TimeAmount {
   /// A time in seconds.
-  static func seconds(_ seconds: Double) -> TimeAmount {
-    .nanoseconds(Int64((min(max(seconds, 0), 1e9) * 1e9).rounded()))
+  init(seconds: Double) {
+    self = .nanoseconds(Int64((min(max(seconds, 0), 1e9) * 1e9).rounded()))
   }
 
   /// The time in seconds, to one decimal, as messages give it.

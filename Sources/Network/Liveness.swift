@@ -21,15 +21,15 @@ final class Liveness: ChannelDuplexHandler {
   private var taken = 0
 
   init(heartbeat: Double, bound: Double, traffic: Traffic) {
-    interval = .seconds(heartbeat)
-    self.bound = .seconds(bound)
+    interval = TimeAmount(seconds: heartbeat)
+    self.bound = TimeAmount(seconds: bound)
     self.traffic = traffic
   }
 
   /// Takes on what the coordinator's welcome asks for.
   func adopt(heartbeat: Double, bound: Double) {
-    interval = .seconds(heartbeat)
-    self.bound = .seconds(bound)
+    interval = TimeAmount(seconds: heartbeat)
+    self.bound = TimeAmount(seconds: bound)
   }
 
   func channelActive(context: ChannelHandlerContext) {

@@ -28,7 +28,7 @@ public final class LocalWorkers: Sendable {
   ) throws {
     let logs = try (0..<count).map { try Self.openLog("\(folder)/worker-\($0 + 1).log") }
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else {
+    guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
       throw NetworkError("cannot launch workers: \(String(cString: strerror(errno)))")
     }
     pipeEnds = (ends[0], ends[1])
@@ -41,7 +41,8 @@ public final class LocalWorkers: Sendable {
       return Task.detached {
         let reason = await Self.run(configuration, input: input, log: log)
         mailbox.put(
-          .localWorkerExited(index, reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
+          .localWorkerExited(
+            index, reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
         running.leave()
       }
     }
@@ -75,14 +76,17 @@ public final class LocalWorkers: Sendable {
     options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: grace)]
     return Configuration(
       executable: .path(.init(executable)), arguments: .init(arguments),
-      environment: .inherit.updating([ParentWatch.variable: "1"]), platformOptions: options)
+      environment: .inherit.updating([.init(stringLiteral: ParentWatch.variable): "1"]),
+      platformOptions: options)
   }
 
   /// - Returns: how the process ended.
-  private static func run(_ configuration: Configuration, input: Int32, log: Int32) async -> String {
+  private static func run(_ configuration: Configuration, input: Int32, log: Int32) async -> String
+  {
     do {
       let result = try await Subprocess.run(
-        configuration, input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
+        configuration,
+        input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
         output: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false),
         error: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: true))
       return switch result.terminationStatus {

@@ -1,5 +1,4 @@
 import Foundation
-import ServiceLifecycle
 import UnixSignals
 
 /// SIGINT and SIGTERM as calls.

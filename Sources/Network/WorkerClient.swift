@@ -23,7 +23,7 @@ public final class WorkerClient: CoordinatorLink {
   ) throws {
     let traffic = Traffic()
     let bootstrap = ClientBootstrap(group: EventLoops.shared)
-      .connectTimeout(.seconds(limits.connectTimeout))
+      .connectTimeout(TimeAmount(seconds: limits.connectTimeout))
       .channelOption(.writeBufferWaterMark, value: .pieces)
       .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
       .channelInitializer { channel in
@@ -70,7 +70,7 @@ public final class WorkerClient: CoordinatorLink {
   /// ends, so that its last message leaves.
   public func waitUntilClosed() {
     let channel = channel
-    let deadline = channel.eventLoop.scheduleTask(in: .seconds(limits.heartbeatBound)) {
+    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(seconds: limits.heartbeatBound)) {
       channel.close(promise: nil)
     }
     _ = try? channel.closeFuture.wait()
