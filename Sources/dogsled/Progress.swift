@@ -4,7 +4,7 @@
 import Foundation
 import Training
 
-/// Prints what a coordinator reports. One thread at a time.
+/// Prints what a coordinator reports; one thread at a time.
 final class ProgressPrinter {
   private let epochs: Int
   private let isTerminal = isatty(STDOUT_FILENO) == 1

@@ -1,0 +1,123 @@
+import Engine
+import Foundation
+import Pictures
+import Training
+
+/// A small data set of real JPEGs (dark cats, bright dogs, noise) and runs of a small model on it.
+struct TinyRun {
+  let folder: TemporaryFolder
+  let job: TrainingJob
+  var data: String { folder.file("data") }
+
+  init(_ change: (inout Hyperparameters) -> Void = { _ in }) throws {
+    folder = try TemporaryFolder()
+    for (part, count) in [("train", 13), ("validation", 6)] {
+      for (label, name) in ["cats", "dogs"].enumerated() {
+        let path = folder.file("data/\(part)/\(name)")
+        try FileManager.default.createDirectory(
+          atPath: path, withIntermediateDirectories: true)
+        for index in 0..<count {
+          let bytes = try Self.picture(label, index + (part == "train" ? 0 : 100))
+          try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(index + 10).jpg"))
+        }
+      }
+    }
+    var values = Hyperparameters()
+    values.epochs = 3
+    values.stepsPerEpoch = 5
+    values.batchSize = 4
+    values.learningRate = 3e-3
+    change(&values)
+    let architecture = try Architecture(
+      input: Shape(height: 12, width: 12, channels: 3),
+      layers: [
+        (nil, .convolution(Convolution(filters: 4))), (nil, .maxPooling(size: 2)),
+        (nil, .flatten), (nil, .dense(units: 8, activation: .relu)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+    job = try TrainingJob(
+      architecture: architecture, hyperparameters: values,
+      manifest: DataSet.scan(folder.file("data")).manifest)
+  }
+
+  private static func picture(_ label: Int, _ index: Int) throws -> [UInt8] {
+    let draws = CounterRandom(
+      seed: 11, purpose: .samplePicture, UInt64(label), UInt64(index))
+    let picture = DecodedPicture(height: 20, width: 24) { bytes in
+      for position in bytes.indices {
+        bytes[position] = UInt8(draws.bits(UInt64(position)) & 127) + UInt8(label * 100)
+      }
+    }
+    return try JPEG.encode(picture, quality: 90)
+  }
+
+  /// A store of all the pictures of a list, as the coordinator of one process has it.
+  private func store(_ entries: [ManifestEntry]) -> PictureStore {
+    PictureStore(
+      folder: data, entries: entries, height: 12, width: 12, interpolation: .nearest, threads: 1,
+      memoryLimit: 1 << 20)
+  }
+
+  func makeFolder(_ name: String) throws -> RunFolder {
+    try RunFolder.create(folder.file(name), description: RunDescription(job, data: data))
+  }
+
+  /// Trains in one process.
+  func alone(
+    _ folder: RunFolder, threads: Int = 1, mailbox: Mailbox<CoordinatorInput> = .init(),
+    checkpoint: ModelFile? = nil, report: @escaping (TrainingReport) -> Void = { _ in }
+  ) -> (ending: RunEnding, digest: Digest) {
+    OneProcess.train(
+      job, pictures: (store(job.manifest.training), store(job.manifest.validation)),
+      threads: threads, kernels: .baseline, folder: folder, mailbox: mailbox,
+      checkpoint: checkpoint, report: report)
+  }
+
+  /// Trains with a crew of workers whose bodies are encoded as for a socket.
+  func crew(
+    _ folder: RunFolder, minimum: Int, first: Int,
+    report: @escaping (TrainingReport, Crew) -> Void = { _, _ in }
+  ) -> (ending: RunEnding, digest: Digest) {
+    let crew = Crew(data: data)
+    for _ in 0..<first { crew.start() }
+    var options = CoordinatorHost.Options(kernels: .baseline)
+    options.minimumWorkers = minimum
+    let coordinator = CoordinatorHost(
+      job, options: options, folder: folder, mailbox: crew.coordinator, links: crew.links,
+      report: { report($0, crew) })
+    let ending = coordinator.run()
+    crew.wait()
+    return (ending, coordinator.digest)
+  }
+}
+
+/// Workers on threads of this process, each with its own pictures.
+final class Crew {
+  let coordinator = Mailbox<CoordinatorInput>()
+  let links: InMemoryLinks
+  private let data: String
+  private var workers: [Mailbox<WorkerInput>] = []
+  private let running = DispatchGroup()
+
+  init(data: String) {
+    self.data = data
+    links = InMemoryLinks(coordinator: coordinator)
+  }
+
+  func start() {
+    let mailbox = Mailbox<WorkerInput>()
+    workers.append(mailbox)
+    let link = links.connect(mailbox)
+    running.enter()
+    Thread.detachNewThread { [data, running] in
+      let worker = WorkerHost(pictures: .folder(data), threads: 1, kernels: .baseline)
+      _ = worker.run(mailbox: mailbox, link: link)
+      running.leave()
+    }
+  }
+
+  /// The worker finds its connection gone; the coordinator too, once the worker is out of its step.
+  func cut(_ index: Int) { workers[index].put(.closed(reason: "cut")) }
+
+  func wait() { running.wait() }
+}

@@ -1,0 +1,111 @@
+import Engine
+import Foundation
+import Testing
+import Training
+
+@Suite struct WholeRunTests {
+  @Test func `A small model learns, and the run folder holds what came of it`() throws {
+    let run = try TinyRun { $0.stepsPerEpoch = 40 }
+    let folder = try run.makeFolder("run")
+    var epochs: [EpochRecord] = []
+    let (ending, digest) = run.alone(folder) { report in
+      if case .epoch(let record) = report { epochs.append(record) }
+    }
+    #expect(ending == .finished)
+    #expect(epochs.map(\.epoch) == [1, 2, 3])
+    #expect(folder.history.records == epochs)
+    #expect(epochs[2].loss < epochs[0].loss)
+    #expect(epochs[2].validationAccuracy >= 0.9)
+    let model = try ModelFile(reading: folder.modelPath)
+    #expect(model.weights.digest == digest)
+    #expect(model.iterations == 120)
+    #expect(model.classes == ["cats", "dogs"])
+    let events = try String(contentsOfFile: folder.eventsPath, encoding: .utf8)
+    #expect(events.contains("\"kind\":\"joined\""))
+    #expect(events.contains(digest.description))
+  }
+
+  @Test(arguments: [1, 3])
+  func `Workers that come and go leave the weights as one process makes them`(
+    perUpdate: Int
+  ) throws {
+    let run = try TinyRun { $0.batchesPerUpdate = perUpdate }
+    let alone = run.alone(try run.makeFolder("alone"), threads: 2)
+    let three = run.crew(try run.makeFolder("three"), minimum: 3, first: 3)
+    #expect(three == alone)
+    var reports = 0
+    let stormy = run.crew(try run.makeFolder("stormy"), minimum: 2, first: 2) { report, crew in
+      guard case .progress = report else { return }
+      reports += 1
+      switch reports {
+      case 2: crew.cut(0)
+      case 4: crew.start()
+      case 7:
+        crew.cut(1)
+        crew.cut(2)
+        crew.start()
+      case 13: crew.start()
+      default: break
+      }
+    }
+    #expect(stormy == alone)
+    let records = try ["alone", "three", "stormy"].map {
+      try History(reading: run.folder.file("\($0)/history.csv")).records.map {
+        [$0.loss, $0.accuracy, $0.validationLoss, $0.validationAccuracy]
+      }
+    }
+    #expect(records[0] == records[1])
+    #expect(records[0] == records[2])
+  }
+
+  @Test func `The weights depend on the seed and on the batches of an update`() throws {
+    var digests = Set<Digest>()
+    for (seed, perUpdate) in [(1, 1), (2, 1), (1, 2)] {
+      let run = try TinyRun {
+        $0.epochs = 1
+        $0.seed = UInt64(seed)
+        $0.batchesPerUpdate = perUpdate
+      }
+      digests.insert(run.alone(try run.makeFolder("run")).digest)
+    }
+    #expect(digests.count == 3)
+  }
+
+  @Test(arguments: [1, 4, 7])
+  func `An interrupted run goes on from its checkpoint to the same weights`(
+    after progress: Int
+  ) throws {
+    let run = try TinyRun { $0.batchesPerUpdate = 2 }
+    let whole = run.alone(try run.makeFolder("whole"))
+    let folder = try run.makeFolder("part")
+    let mailbox = Mailbox<CoordinatorInput>()
+    var reports = 0
+    let part = run.alone(folder, mailbox: mailbox) { report in
+      guard case .progress = report else { return }
+      reports += 1
+      if reports == progress { mailbox.put(.interrupted) }
+    }
+    #expect(part.ending == .interrupted)
+    let checkpoint = try ModelFile(reading: folder.checkpointPath)
+    #expect(checkpoint.weights.digest == part.digest)
+    let rest = run.alone(folder, checkpoint: checkpoint)
+    #expect(rest == whole)
+    let history = try History(reading: run.folder.file("whole/history.csv"))
+    #expect(folder.history.records.map(\.loss) == history.records.map(\.loss))
+  }
+
+  @Test func `A worker with other files names the first that differs`() throws {
+    let run = try TinyRun()
+    let path = run.data + "/train/dogs/12.jpg"
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
+    var refusals: [String] = []
+    let result = run.crew(try run.makeFolder("run"), minimum: 1, first: 1) { report, crew in
+      guard case .note(.refused(_, let reason)) = report else { return }
+      refusals.append(reason)
+      crew.coordinator.put(.interrupted)
+    }
+    #expect(result.ending == .interrupted)
+    #expect(refusals.count == 1)
+    #expect(refusals.first?.contains("train/dogs/12.jpg differs") == true)
+  }
+}
