@@ -117,3 +117,19 @@ extension ModelFile {
     }
   }
 }
+
+extension KerasConfiguration {
+  /// The model in the file at `path`: an `.h5` file, or JSON as Keras's `to_json()` gives it where
+  /// the name ends in `.json`.
+  /// - Throws: `ModelFileError` naming the file.
+  public static func architecture(inFile path: String) throws -> Architecture {
+    guard path.hasSuffix(".json") else { return try ModelFile(reading: path).architecture }
+    do {
+      return try decode(try RunFolderFiles.text(of: path))
+    } catch let error as RunFolderError {
+      throw ModelFileError("\(error)")
+    } catch {
+      throw ModelFileError("\(path): \(error)")
+    }
+  }
+}

@@ -14,6 +14,11 @@ struct Dogsled: AsyncParsableCommand {
       Train.self,
       CoordinatorCommand.self,
       WorkerCommand.self,
+      Summary.self,
+      Evaluate.self,
+      Predict.self,
+      Plot.self,
+      DigestCommand.self,
       Bench.self,
     ])
 }

@@ -1,0 +1,19 @@
+import ArgumentParser
+import Training
+
+/// `dogsled digest`: the digest of a model's weights.
+struct DigestCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "digest",
+    abstract: "Print the digest of a model's weights: equal digests, equal weights to the bit.",
+    discussion: """
+      XXH3 (128 bits) over all weights in their order, as 32 hexadecimal digits.
+
+      Example: dogsled digest runs/pets/model.h5
+      """)
+
+  @Argument(help: "A model: an .h5 file.", completion: .file(extensions: ["h5"]))
+  var model: String
+
+  func run() throws { print(try ModelFile(reading: model).weights.digest) }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// `dogsled plot`: the curves of runs.
+struct Plot: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draw the curves of a run, or of several in one picture.",
+    discussion: """
+      Without --output, one run's curves go into its folder, those of several into this one, as \
+      curves.svg and curves.png.
+
+      Example: dogsled plot runs/a runs/b --output both.png
+      """)
+
+  @Argument(help: "Run folders, or history.csv files.", completion: .directory)
+  var runs: [String]
+
+  @Option(
+    help: ArgumentHelp("The picture to write: .svg or .png.", valueName: "file"),
+    completion: .file(extensions: ["svg", "png"]))
+  var output: String?
+
+  func run() throws {
+    let histories = try runs.map { run in
+      try History(reading: Self.isFolder(run) ? run + "/history.csv" : run)
+    }
+    let names = runs.map { URL(fileURLWithPath: $0).lastPathComponent }
+    let curves = Curves(
+      zip(Set(names).count == names.count ? names : runs, histories).map { (name: $0, history: $1) })
+    let folder = runs.count == 1 && Self.isFolder(runs[0]) ? runs[0] + "/" : ""
+    for path in output.map({ [$0] }) ?? [folder + "curves.svg", folder + "curves.png"] {
+      try curves.write(to: path)
+      print(path)
+    }
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
+  }
+}

@@ -1,0 +1,94 @@
+import ArgumentParser
+import Engine
+import Foundation
+import Training
+
+/// `dogsled summary`: the layer table.
+struct Summary: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Print a model's layers, output shapes and parameter counts.",
+    discussion: """
+      Without --model it is the network that train makes by default.
+
+      Example: dogsled summary --model runs/pets/model.h5
+      """)
+
+  @Option(
+    help: ArgumentHelp("A model: an .h5 file, or Keras's JSON.", valueName: "file"),
+    completion: .file(extensions: ["h5", "json"]))
+  var model: String?
+
+  @Option(
+    help: ArgumentHelp("The default network's input; 150x150 by default.", valueName: "hxw"))
+  var inputSize: InputSize?
+
+  func validate() throws {
+    guard model == nil || inputSize == nil else {
+      throw ValidationError("--input-size is for the default network: --model has its own")
+    }
+  }
+
+  func run() throws {
+    let size = inputSize ?? InputSize(height: 150, width: 150)
+    let architecture =
+      try model.map { try KerasConfiguration.architecture(inFile: $0) }
+      ?? .book(height: size.height, width: size.width)
+    print(Self.table(architecture))
+  }
+
+  /// The table as Keras 2.2 prints it.
+  static func table(_ architecture: Architecture) -> String {
+    let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
+      [
+        "\(layer.name) (\(layer.layer.kerasClass))", "\(output)",
+        "\(architecture.parameters.tensors.filter { $0.layer == layer.name }.map(\.count).reduce(0, +))",
+      ]
+    }
+    let header = ["Layer (type)", "Output Shape", "Param #"]
+    let widths = zip([29, 26, 10], header.indices).map { width, column in
+      max(width, (rows.map { $0[column].count + 2 }.max() ?? 0))
+    }
+    func line(_ cells: [String]) -> String {
+      zip(cells, widths).map { cell, width in
+        cell + String(repeating: " ", count: max(0, width - cell.count))
+      }.joined()
+    }
+    func rule(_ mark: String) -> String {
+      String(repeating: mark, count: widths.reduce(0, +))
+    }
+    var lines = [rule("_"), line(header), rule("=")]
+    for (index, row) in rows.enumerated() {
+      lines += [line(row), rule(index + 1 < rows.count ? "_" : "=")]
+    }
+    let total = grouped(architecture.parameters.parameterCount)
+    lines += ["Total params: \(total)", "Trainable params: \(total)", "Non-trainable params: 0"]
+    return (lines + [rule("_")]).joined(separator: "\n")
+  }
+
+  /// `3,453,121`.
+  private static func grouped(_ number: Int) -> String {
+    var digits = String(number)
+    var groups: [String] = []
+    while digits.count > 3 {
+      groups.insert(String(digits.suffix(3)), at: 0)
+      digits.removeLast(3)
+    }
+    return ([digits] + groups).joined(separator: ",")
+  }
+}
+
+/// Rows and columns of a picture, as `150x150`.
+struct InputSize: ExpressibleByArgument {
+  let height: Int
+  let width: Int
+
+  init(height: Int, width: Int) { (self.height, self.width) = (height, width) }
+
+  init?(argument: String) {
+    let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false)
+    guard sides.count == 2, let height = Int(sides[0]), let width = Int(sides[1]),
+      (1...4096).contains(height), (1...4096).contains(width)
+    else { return nil }
+    self.init(height: height, width: width)
+  }
+}
