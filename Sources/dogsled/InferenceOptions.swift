@@ -13,8 +13,10 @@ struct InferenceOptions: ParsableArguments {
   var threads: Int?
 
   @Option(
-    help: "How pictures are resized (nearest, bilinear, area); the default is what the model "
-      + "was trained with.")
+    help: """
+      How pictures are resized (nearest, bilinear, area); the default is what the model was \
+      trained with.
+      """)
   var interpolation: Interpolation?
 
   func validate() throws {
