@@ -73,7 +73,7 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    end(NetworkError.summary(of: error), context)
+    end(NetworkError.summary(of: error), context, isStranger: error is WireError)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -89,9 +89,13 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
     context.triggerUserOutboundEvent(event, promise: promise)
   }
 
-  private func end(_ reason: String, _ context: ChannelHandlerContext) {
-    self.reason = self.reason ?? reason
-    context.close(promise: nil)
+  /// Closes; where the peer may only speak another version it is left a second to read ours.
+  private func end(_ reason: String, _ context: ChannelHandlerContext, isStranger: Bool = false) {
+    if !isClosedHere { self.reason = self.reason ?? reason }
+    isIntroduced = true
+    guard isStranger else { return context.close(promise: nil) }
+    context.close(mode: .output, promise: nil)
+    context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
   }
 }
 

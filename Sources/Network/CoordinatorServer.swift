@@ -173,7 +173,8 @@ extension CoordinatorServer {
     }
 
     private static func text(_ address: SocketAddress) -> String {
-      "\(address.ipAddress ?? "unix"):\(address.port ?? 0)"
+      let host = address.ipAddress ?? ""
+      return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
     }
   }
 }

@@ -12,7 +12,6 @@ import Training
 public final class LocalWorkers: Sendable {
   private let tasks: [Task<Void, Never>]
   private let running: DispatchGroup
-  private let pipeEnds: (read: Int32, write: Int32)
 
   /// Launches `count` workers at once; their ends come to `mailbox` as `localWorkerExited`, also
   /// that of one that cannot be started.
@@ -31,7 +30,6 @@ public final class LocalWorkers: Sendable {
     guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
       throw NetworkError("cannot launch workers: \(String(cString: strerror(errno)))")
     }
-    pipeEnds = (ends[0], ends[1])
     let running = DispatchGroup()
     self.running = running
     tasks = (0..<count).map { index in
@@ -46,6 +44,9 @@ public final class LocalWorkers: Sendable {
         running.leave()
       }
     }
+    running.notify(queue: .global()) { [ends] in
+      for end in ends { close(end) }
+    }
   }
 
   /// Ends those that still run, with SIGTERM and then SIGKILL; returns when all are gone.
@@ -54,11 +55,7 @@ public final class LocalWorkers: Sendable {
     running.wait()
   }
 
-  deinit {
-    for task in tasks { task.cancel() }
-    close(pipeEnds.read)
-    close(pipeEnds.write)
-  }
+  deinit { for task in tasks { task.cancel() } }
 
   private static func openLog(_ path: String) throws -> Int32 {
     let log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)

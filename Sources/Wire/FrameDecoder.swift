@@ -149,13 +149,13 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
   }
 
   /// A peer sends what is its to send, and introduces itself once, with a hello or a welcome,
-  /// before it says anything else.
+  /// before it says anything else; a coordinator may turn a worker away at once.
   private func checkOrder(_ kind: Kind) throws {
     guard kind.sender == .either || kind.sender == Message.sender else {
       throw WireError("received a message (\(kind)) that only this side may send")
     }
     switch kind {
-    case .heartbeat, .refuse: break
+    case .heartbeat, .refuse, .finished: break
     case .hello, .welcome:
       guard stage == .introduction else {
         throw WireError("received a second introduction (\(kind))")

@@ -1,0 +1,191 @@
+import Foundation
+import NIOCore
+import Network
+import Testing
+import Training
+import Wire
+
+extension NetworkTests {
+  @Suite("Conversations")
+  struct Conversations {
+    @Test func messagesBothWays() throws {
+      let test = try TestServer()
+      let (peer, client, inputs) = try test.join()
+      test.server.send(.welcome(welcome), to: peer)
+      test.server.send(weights(14_000_000), to: peer)
+      test.server.send(
+        .work(AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: 1)), to: peer)
+      guard case .message(.welcome(welcome))? = inputs.soon(),
+        case .message(.weights(let header, .frame(let frame)))? = inputs.soon(),
+        case .message(.work(let work))? = inputs.soon()
+      else {
+        Issue.record("other messages came")
+        return
+      }
+      #expect(frame.readableBytes == 14_000_000)
+      #expect(digest(frame) == header.digest)
+      #expect(work == AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: 1))
+
+      client.send(.ready)
+      client.send(gradient(step: 4, 9_000_000))
+      guard case .message(peer, .ready)? = test.next(),
+        case .message(peer, .gradient(let answer, .frame(let body)))? = test.next()
+      else {
+        Issue.record("other messages came")
+        return
+      }
+      #expect(digest(body) == answer.digest)
+      #expect((14_000_000..<14_010_000).contains(test.server.bytesSent))
+      #expect((9_000_000..<9_010_000).contains(test.server.bytesReceived))
+      #expect(client.bytesReceived == test.server.bytesSent)
+      client.close()
+      #expect(test.nextClosed() == "it closed the connection")
+      test.server.shutdown()
+    }
+
+    @Test func manyWorkersAtOnce() throws {
+      let test = try TestServer()
+      let clients = try (0..<8).map { _ in try test.join() }
+      let threads = clients.map { _, client, _ in
+        Thread {
+          for step in 0..<5 { client.send(gradient(step: step, 1_500_000 + step)) }
+        }
+      }
+      for thread in threads { thread.start() }
+      let message = weights(5_000_000)
+      for (peer, _, _) in clients {
+        test.server.send(.welcome(welcome), to: peer)
+        test.server.send(message, to: peer)
+      }
+      var steps: [PeerID: [Int]] = [:]
+      for _ in 0..<40 {
+        guard case .message(let peer, .gradient(let header, .frame(let frame)))? = test.next()
+        else {
+          Issue.record("another message came")
+          return
+        }
+        #expect(digest(frame) == header.digest)
+        steps[peer, default: []].append(header.step)
+      }
+      #expect(
+        steps == Dictionary(uniqueKeysWithValues: clients.map { ($0.peer, [0, 1, 2, 3, 4]) }))
+      for (_, client, inputs) in clients {
+        _ = inputs.soon()
+        guard case .message(.weights(let header, .frame(let frame)))? = inputs.soon() else {
+          Issue.record("no weights came")
+          return
+        }
+        #expect(digest(frame) == header.digest)
+        client.close()
+      }
+      test.server.shutdown()
+    }
+
+    /// What was sent before a close arrives, though the other side is still sending.
+    @Test func lastWordsArrive() throws {
+      for _ in 0..<10 {
+        let test = try TestServer()
+        let (peer, client, inputs) = try test.join()
+        test.server.send(.welcome(welcome), to: peer)
+        for step in 0..<4 { client.send(gradient(step: step, 3_000_000)) }
+        test.server.send(weights(3_000_000), to: peer)
+        test.server.send(.finished, to: peer)
+        test.server.close(peer)
+        guard case .message(.welcome)? = inputs.soon(), case .message(.weights)? = inputs.soon(),
+          case .message(.finished)? = inputs.soon(), case .closed? = inputs.soon()
+        else {
+          Issue.record("the last words did not arrive")
+          return
+        }
+        #expect(test.nextClosed() == "the coordinator closed the connection")
+        test.server.shutdown()
+      }
+    }
+
+    @Test func shutdownSendsWhatWaits() throws {
+      let test = try TestServer()
+      let (peer, _, inputs) = try test.join()
+      let port = test.server.port
+      test.server.send(.welcome(welcome), to: peer)
+      test.server.send(weights(14_000_000), to: peer)
+      test.server.send(.finished, to: peer)
+      test.server.shutdown()
+      guard case .message(.welcome)? = inputs.soon(), case .message(.weights)? = inputs.soon(),
+        case .message(.finished)? = inputs.soon(), case .closed? = inputs.soon()
+      else {
+        Issue.record("the last words did not arrive")
+        return
+      }
+      #expect(throws: NetworkError.self) {
+        try WorkerClient(host: "127.0.0.1", port: port, mailbox: Mailbox())
+      }
+      // The port is free at once.
+      let again = try CoordinatorServer(
+        host: "127.0.0.1", port: port, floats: 1, mailbox: Mailbox())
+      again.shutdown()
+    }
+
+    @Test func workersLastWordArrives() throws {
+      let test = try TestServer()
+      let (peer, client, inputs) = try test.join()
+      client.send(gradient(step: 1, 10_000_000))
+      client.send(.leaving)
+      client.close()
+      client.waitUntilClosed()
+      guard case .message(peer, .gradient)? = test.next(),
+        case .message(peer, .leaving)? = test.next(),
+        case .closed(peer, _)? = test.next()
+      else {
+        Issue.record("the last words did not arrive")
+        return
+      }
+      // Whoever closed is told no more.
+      #expect(inputs.next(timeout: .milliseconds(100)) == nil)
+      client.send(.ready)
+      test.server.send(.finished, to: peer)
+      test.server.close(peer)
+      test.server.shutdown()
+    }
+
+    @Test func tooManyWorkers() throws {
+      var limits = Limits.standard
+      limits.connections = 1
+      let test = try TestServer(limits)
+      let (_, first, _) = try test.join()
+      let (second, inputs) = try test.connect()
+      second.send(.hello(hello))
+      guard case .message(.refuse(let reason))? = inputs.soon(), case .closed? = inputs.soon()
+      else {
+        Issue.record("not turned away")
+        return
+      }
+      #expect(reason == "the coordinator has all 1 workers that it takes")
+      first.close()
+      #expect(test.nextClosed() != nil)
+      _ = try test.join()
+      test.server.shutdown()
+    }
+
+    @Test func wrongUse() throws {
+      let test = try TestServer()
+      let port = test.server.port
+      let inUse = #expect(throws: NetworkError.self) {
+        try CoordinatorServer(host: "127.0.0.1", port: port, floats: 1, mailbox: Mailbox())
+      }
+      #expect(inUse?.description.contains("127.0.0.1:\(port): the port is in use") == true)
+      test.server.shutdown()
+      let refused = #expect(throws: NetworkError.self) {
+        try WorkerClient(host: "127.0.0.1", port: port, mailbox: Mailbox())
+      }
+      #expect(refused?.description.contains("connection refused: no coordinator") == true)
+      let unknown = #expect(throws: NetworkError.self) {
+        try WorkerClient(host: "no-such-host.invalid", port: 1, mailbox: Mailbox())
+      }
+      #expect(unknown?.description.contains("no machine is known by that name") == true)
+      let elsewhere = #expect(throws: NetworkError.self) {
+        try CoordinatorServer(host: "192.0.2.1", port: 0, floats: 1, mailbox: Mailbox())
+      }
+      #expect(elsewhere?.description.contains("this machine has no such address") == true)
+    }
+  }
+}
