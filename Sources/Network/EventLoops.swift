@@ -1,8 +1,9 @@
 import NIOCore
 import NIOPosix
 
-/// The one thread that all sockets of this process are served by. Nothing is computed on it: what
-/// arrives goes to a mailbox.
+/// The one thread that all sockets of this process are served by.
+///
+/// Nothing is computed on it: what arrives goes to a mailbox.
 enum EventLoops {
   static let shared = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 }

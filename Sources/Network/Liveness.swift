@@ -2,7 +2,9 @@ import NIOCore
 import Wire
 
 /// Next to the socket: sends heartbeats, and ends a connection whose peer is silent, or takes
-/// nothing of what waits to be sent, for longer than the bound. Any byte is a sign of life.
+/// nothing of what waits to be sent, for longer than the bound.
+///
+/// Any byte is a sign of life.
 final class Liveness: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

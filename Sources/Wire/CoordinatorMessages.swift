@@ -67,7 +67,9 @@ public struct WeightsHeader: Codable, Hashable, Sendable {
   }
 }
 
-/// One batch to compute. Pictures are indices into the manifest's list of that kind.
+/// One batch to compute.
+///
+/// Pictures are indices into the manifest's list of that kind.
 public enum Work: Codable, Hashable, Sendable {
   /// The gradient of the sum of the losses of these training pictures.
   case gradient(step: Int, pictures: [Int])

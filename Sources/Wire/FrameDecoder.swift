@@ -1,8 +1,9 @@
 import FoundationEssentials
 import NIOCore
 
-/// Bytes to messages, as they come. A length and a kind are checked before anything is waited for
-/// or allocated; the bytes of a body are copied once, into the buffer that they stay in.
+/// Bytes to messages, as they come.
+///
+/// A length and a kind are checked before anything is waited for or allocated; the bytes of a body are copied once, into the buffer that they stay in.
 package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDecoder {
   /// What comes out.
   package typealias InboundOut = Message

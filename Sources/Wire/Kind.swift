@@ -1,4 +1,6 @@
-/// What a frame is. A frame: its length (UInt32, big-endian, of all that follows), its kind (one
+/// What a frame is.
+///
+/// A frame: its length (UInt32, big-endian, of all that follows), its kind (one
 /// byte), its payload.
 ///
 /// The payload of most kinds is a header in JSON. Before the header of a message with a body stands

@@ -1,4 +1,6 @@
-/// Every limit of a connection, in one value. Sizes are bytes, times are seconds.
+/// Every limit of a connection, in one value.
+///
+/// Sizes are bytes, times are seconds.
 public struct Limits: Hashable, Sendable {
   /// A body's bytes in one frame, so that a heartbeat never waits behind a whole body.
   public var piece = 1 << 20

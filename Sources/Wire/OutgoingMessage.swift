@@ -1,8 +1,9 @@
 import FoundationEssentials
 import NIOCore
 
-/// A message on its way out, frame by frame. Bodies are sliced and not copied, so one body may be
-/// on its way to many peers.
+/// A message on its way out, frame by frame.
+///
+/// Bodies are sliced and not copied, so one body may be on its way to many peers.
 package struct OutgoingMessage: Sendable, IteratorProtocol {
   /// A frame, or the part of one that can be written at once.
   package struct Frame: Sendable {

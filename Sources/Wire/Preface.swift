@@ -1,7 +1,8 @@
 import NIOCore
 
-/// The first eight bytes from either side: `DOGSLED` and the protocol's version. Whoever sends
-/// something else is refused at its first wrong byte.
+/// The first eight bytes from either side: `DOGSLED` and the protocol's version.
+///
+/// Whoever sends something else is refused at its first wrong byte.
 package enum Preface {
   /// The version of the protocol, 1...255: raised by every change of messages or frames.
   package static let version: UInt8 = 1
