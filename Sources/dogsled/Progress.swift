@@ -57,7 +57,7 @@ final class ProgressPrinter {
     } else if let left = progress.secondsLeft {
       parts.append(String(format: "%.0f s left", left))
     }
-    parts.append(progress.workers == 1 ? "1 worker" : "\(progress.workers) workers")
+    parts.append(counted(progress.workers, "worker"))
     return String(parts.joined(separator: "  ").prefix(columns))
   }
 
