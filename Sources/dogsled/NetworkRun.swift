@@ -40,10 +40,12 @@ struct NetworkRun {
       hostOptions.localWorkers = workers
       setup.announce(
         folder,
-        computing: "\(workers) local workers of \(threads) threads, \(kernels.rawValue) kernels")
+        computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread")), "
+          + "\(kernels.rawValue) kernels")
       local = try launch(threads, address, folder, mailbox)
     } else {
-      setup.announce(folder, computing: "workers that join at \(address), at first \(workers)")
+      setup.announce(
+        folder, computing: "begins with \(counted(workers, "worker")) that join at \(address)")
     }
     defer { local?.stop() }
     let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)

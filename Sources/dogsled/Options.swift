@@ -105,6 +105,11 @@ struct TrainingOptions: ParsableArguments {
 /// The cores that this process may use.
 var availableCores: Int { ProcessInfo.processInfo.activeProcessorCount }
 
+/// `1 worker`, `2 workers`.
+func counted(_ count: Int, _ noun: String) -> String {
+  "\(count) \(noun)\(count == 1 ? "" : "s")"
+}
+
 /// What ends a verb with exit status 1; one clear line.
 struct Failure: Error, CustomStringConvertible {
   let description: String

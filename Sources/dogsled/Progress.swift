@@ -44,21 +44,26 @@ final class ProgressPrinter {
 
   /// The live line, at most `columns` wide.
   static func live(_ progress: TrainingProgress, columns: Int) -> String {
-    let filled = 20 * progress.steps / max(progress.stepsPerEpoch, 1)
-    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
     var parts = [
-      "epoch \(progress.epoch)/\(progress.epochs) [\(bar)] "
-        + "\(progress.steps)/\(progress.stepsPerEpoch)",
+      "\(progress.steps)/\(progress.stepsPerEpoch)",
       String(format: "%.0f pictures/s", progress.picturesPerSecond),
-      String(format: "loss %.4f", progress.loss), String(format: "acc %.4f", progress.accuracy),
+      String(format: "loss %.3f", progress.loss), String(format: "acc %.3f", progress.accuracy),
     ]
     if progress.validated > 0 {
       parts.append("validating \(progress.validated)/\(progress.validationBatches)")
     } else if let left = progress.secondsLeft {
       parts.append(String(format: "%.0f s left", left))
     }
-    parts.append(progress.workers == 1 ? "1 worker" : "\(progress.workers) workers")
-    return String(parts.joined(separator: "  ").prefix(columns))
+    parts.append(counted(progress.workers, "worker"))
+    let (head, tail) = (
+      "epoch \(progress.epoch)/\(progress.epochs) ", parts.joined(separator: "  ")
+    )
+    // The bar takes the room that is left.
+    let width = min(20, columns - head.count - tail.count - 3)
+    guard width >= 4 else { return String((head + tail).prefix(columns)) }
+    let filled = width * progress.steps / max(progress.stepsPerEpoch, 1)
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+    return "\(head)[\(bar)] \(tail)"
   }
 
   private func draw(_ progress: TrainingProgress) {

@@ -47,14 +47,22 @@ struct Train: AsyncParsableCommand {
       keepsPictures: true)
     let folder = try setup.makeFolder(options)
     setup.announce(
-      folder, computing: "in this process, \(threads) threads, \(kernels.rawValue) kernels")
+      folder,
+      computing: "in this process, \(counted(threads, "thread")), \(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
     await Signals.onInterrupt { mailbox.put(.interrupted) }
     let (ending, digest) = await onOwnThread("coordinator") {
       let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
       return OneProcess.train(
         setup.job, pictures: (setup.training, setup.validation), threads: threads,
-        kernels: kernels, folder: folder, mailbox: mailbox, report: printer.show)
+        kernels: kernels, folder: folder, mailbox: mailbox,
+        report: { report in
+          // Who computes is said above.
+          switch report {
+          case .note(.waiting), .note(.joined): break
+          default: printer.show(report)
+          }
+        })
     }
     try TrainingSetup.conclude(ending, digest: digest, folder: folder)
   }
