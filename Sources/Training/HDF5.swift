@@ -17,11 +17,12 @@ package enum HDF5 {
     try checkSignature(of: path)
     return try lock.withLock {
       try prepareLibrary()
-      let access = try HDF5Handle(H5Pcreate(chdf5_file_access()), H5Pclose, path, "opening it")
+      let access = try HDF5Handle(
+        H5Pcreate(chdf5_file_access()), H5Pclose, path, "libhdf5 has no memory")
       H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
       let file = try HDF5Handle(
         H5Fopen(path, chdf5_read_only(), access.id), H5Fclose, path,
-        "opening it: it is cut short or damaged")
+        "a damaged HDF5 file, or one that is cut short")
       let root = try HDF5Group(opening: "/", in: file.id, path: path)
       return try body(root)
     }
@@ -35,12 +36,13 @@ package enum HDF5 {
   ) throws -> Data {
     try lock.withLock {
       try prepareLibrary()
-      let access = try HDF5Handle(H5Pcreate(chdf5_file_access()), H5Pclose, path, "making it")
+      let access = try HDF5Handle(
+        H5Pcreate(chdf5_file_access()), H5Pclose, path, "libhdf5 has no memory")
       H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
       H5Pset_fapl_core(access.id, 1 << 20, false)
       let file = try HDF5Handle(
         H5Fcreate("\(path) in memory", chdf5_truncate(), chdf5_default(), access.id), H5Fclose,
-        path, "making it")
+        path, "libhdf5 cannot make a file")
       do {
         let root = try HDF5Group(opening: "/", in: file.id, path: path)
         try body(root)
@@ -84,9 +86,11 @@ struct HDF5Handle: ~Copyable {
   let id: hid_t
   private let close: (hid_t) -> herr_t
 
-  /// - Throws: `ModelFileError` where `id` is negative: libhdf5's way to say no.
-  init(_ id: hid_t, _ close: @escaping (hid_t) -> herr_t, _ path: String, _ doing: String) throws {
-    guard id >= 0 else { throw ModelFileError("\(path): libhdf5 failed at \(doing)") }
+  /// - Throws: `ModelFileError` with `failure` where `id` is negative: libhdf5's way to say no.
+  init(
+    _ id: hid_t, _ close: @escaping (hid_t) -> herr_t, _ path: String, _ failure: String
+  ) throws {
+    guard id >= 0 else { throw ModelFileError("\(path): \(failure)") }
     self.id = id
     self.close = close
   }
@@ -103,7 +107,7 @@ package struct HDF5Group: ~Copyable {
   init(opening name: String, in parent: hid_t, path: String) throws {
     self.path = path
     handle = try HDF5Handle(
-      H5Gopen2(parent, name, chdf5_default()), H5Gclose, path, "group \(name): it is not there")
+      H5Gopen2(parent, name, chdf5_default()), H5Gclose, path, "has no group \(name)")
   }
 
   /// The group `name` in this one.

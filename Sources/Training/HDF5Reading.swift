@@ -75,11 +75,12 @@ extension HDF5Group {
   private func dataset(_ name: String) throws -> HDF5Handle {
     try HDF5Handle(
       H5Dopen2(handle.id, name, chdf5_default()), H5Dclose, path,
-      "dataset \(name): it is not there")
+      "has no dataset \(name)")
   }
 
   private func extent(of set: borrowing HDF5Handle, _ name: String) throws -> [Int] {
-    let space = try HDF5Handle(H5Dget_space(set.id), H5Sclose, path, "the shape of \(name)")
+    let space = try HDF5Handle(
+      H5Dget_space(set.id), H5Sclose, path, "the shape of \(name) cannot be read")
     return try extent(ofSpace: space, name)
   }
 
@@ -103,11 +104,16 @@ extension HDF5Group {
 
   private func attribute(_ name: String) throws -> [String] {
     let attribute = try HDF5Handle(
-      H5Aopen(handle.id, name, chdf5_default()), H5Aclose, path, "attribute \(name)")
-    let space = try HDF5Handle(H5Aget_space(attribute.id), H5Sclose, path, "attribute \(name)")
+      H5Aopen(handle.id, name, chdf5_default()), H5Aclose, path,
+      "attribute \(name) cannot be read")
+    let space = try HDF5Handle(
+      H5Aget_space(attribute.id), H5Sclose, path,
+      "attribute \(name) cannot be read")
     let count = try extent(ofSpace: space, name).reduce(1, *)
     if count == 0 { return [] }
-    let type = try HDF5Handle(H5Aget_type(attribute.id), H5Tclose, path, "attribute \(name)")
+    let type = try HDF5Handle(
+      H5Aget_type(attribute.id), H5Tclose, path,
+      "attribute \(name) cannot be read")
     guard H5Tget_class(type.id) == H5T_STRING else {
       throw ModelFileError("\(path): attribute \(name) holds no strings")
     }

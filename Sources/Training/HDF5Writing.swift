@@ -8,7 +8,7 @@ extension HDF5Group {
   package func makeGroup(_ name: String) throws -> HDF5Group {
     _ = try HDF5Handle(
       H5Gcreate2(handle.id, name, chdf5_default(), chdf5_default(), chdf5_default()), H5Gclose,
-      path, "making group \(name)")
+      path, "group \(name) cannot be made")
     return try group(name)
   }
 
@@ -58,7 +58,9 @@ extension HDF5Group {
   /// for an empty list an empty array of floats, as Keras writes it.
   private func write(attribute name: String, shape: [Int], _ strings: [String]) throws {
     let length = max(1, strings.map(\.utf8.count).max() ?? 1)
-    let type = try HDF5Handle(H5Tcopy(chdf5_string()), H5Tclose, path, "attribute \(name)")
+    let type = try HDF5Handle(
+      H5Tcopy(chdf5_string()), H5Tclose, path,
+      "attribute \(name) cannot be made")
     H5Tset_size(type.id, length)
     H5Tset_strpad(type.id, H5T_STR_NULLPAD)
     let space = try self.space(shape, name)
@@ -66,29 +68,31 @@ extension HDF5Group {
       H5Acreate2(
         handle.id, name, strings.isEmpty ? chdf5_float64() : type.id, space.id, chdf5_default(),
         chdf5_default()),
-      H5Aclose, path, "making attribute \(name)")
+      H5Aclose, path, "attribute \(name) cannot be made")
     if strings.isEmpty { return }
     let bytes = strings.flatMap { string in
       Array(string.utf8) + [UInt8](repeating: 0, count: length - string.utf8.count)
     }
     guard H5Awrite(attribute.id, type.id, bytes) >= 0 else {
-      throw ModelFileError("\(path): libhdf5 failed at writing attribute \(name)")
+      throw ModelFileError("\(path): attribute \(name) cannot be written")
     }
   }
 
   private func write(
     _ name: String, shape: [Int], stored: hid_t, memory: hid_t, _ values: UnsafeRawPointer?
   ) throws {
-    let links = try HDF5Handle(H5Pcreate(chdf5_link_creation()), H5Pclose, path, "making \(name)")
+    let links = try HDF5Handle(
+      H5Pcreate(chdf5_link_creation()), H5Pclose, path,
+      "libhdf5 has no memory")
     H5Pset_create_intermediate_group(links.id, 1)
     let space = try self.space(shape, name)
     let set = try HDF5Handle(
       H5Dcreate2(
         handle.id, name, stored, space.id, links.id, chdf5_default(), chdf5_default()),
-      H5Dclose, path, "making \(name)")
+      H5Dclose, path, "dataset \(name) cannot be made")
     let written = H5Dwrite(set.id, memory, chdf5_all(), chdf5_all(), chdf5_default(), values)
     guard written >= 0 else {
-      throw ModelFileError("\(path): libhdf5 failed at writing \(name)")
+      throw ModelFileError("\(path): dataset \(name) cannot be written")
     }
   }
 
@@ -96,6 +100,6 @@ extension HDF5Group {
     let id =
       shape.isEmpty
       ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), shape.map(hsize_t.init), nil)
-    return try HDF5Handle(id, H5Sclose, path, "the shape of \(name)")
+    return try HDF5Handle(id, H5Sclose, path, "the shape of \(name) cannot be made")
   }
 }

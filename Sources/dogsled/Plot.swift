@@ -27,7 +27,8 @@ struct Plot: ParsableCommand {
     }
     let names = runs.map { URL(fileURLWithPath: $0).lastPathComponent }
     let curves = Curves(
-      zip(Set(names).count == names.count ? names : runs, histories).map { (name: $0, history: $1) })
+      zip(Set(names).count == names.count ? names : runs, histories).map { (name: $0, history: $1) }
+    )
     let folder = runs.count == 1 && Self.isFolder(runs[0]) ? runs[0] + "/" : ""
     for path in output.map({ [$0] }) ?? [folder + "curves.svg", folder + "curves.png"] {
       try curves.write(to: path)

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+/// What a run of the `dogsled` that stands beside the tests gave.
+struct Command {
+  let status: Int32
+  let output: String
+  let errors: String
+
+  /// Runs `dogsled arguments` in `folder` and waits for its end.
+  init(_ arguments: String..., in folder: TemporaryFolder) throws {
+    try self.init(arguments, in: folder)
+  }
+
+  /// Runs `dogsled arguments` in `folder` and waits for its end.
+  init(_ arguments: [String], in folder: TemporaryFolder) throws {
+    let process = Process()
+    process.executableURL = Bundle.main.bundleURL.appendingPathComponent("dogsled")
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    // Little enough is said that neither pipe fills while the other is read.
+    self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    status = process.terminationStatus
+  }
+
+  var lines: [String] { output.split(separator: "\n").map(String.init) }
+  var errorLines: [String] { errors.split(separator: "\n").map(String.init) }
+}
+
+/// A folder that is gone when this object is.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Writes `bytes` to `name`, which may have folders before it.
+  func write(_ bytes: Data, to name: String) throws {
+    let file = URL(fileURLWithPath: path + "/" + name)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try bytes.write(to: file)
+  }
+}
