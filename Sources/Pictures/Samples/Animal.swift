@@ -43,7 +43,7 @@ struct Animal {
 
   init(_ kind: Kind, _ random: inout SampleRandom) {
     self.kind = kind
-    pose = random.one(of: [.portrait, .portrait, .sitting, .sitting, .standing, .lying])
+    pose = random.one(of: [.portrait, .portrait, .portrait, .sitting, .sitting, .standing, .lying])
     coat = random.one(of: Coat.allCases)
     let furs = [
       Color(0.17, 0.16, 0.17), Color(0.36, 0.35, 0.37), Color(0.62, 0.61, 0.62),

@@ -29,8 +29,8 @@ struct Body {
     let wide = (isCat ? 0.62 : 0.78) * fat
     coated(
       [
-        Point(-wide * 0.6, 0.2), Point(wide * 0.6, 0.2), Point(wide, 0.85), Point(wide * 1.1, 1.6),
-        Point(-wide * 1.1, 1.6), Point(-wide, 0.85),
+        Point(-wide * 0.6, 0.2), Point(wide * 0.6, 0.2), Point(wide, 0.85), Point(wide * 1.2, 3),
+        Point(-wide * 1.2, 3), Point(-wide, 0.85),
       ], &random)
     if animal.coat != .plain {
       canvas.ellipse(0, 1.05, wide * 0.42, 0.42)
