@@ -19,9 +19,9 @@ enum SamplePicture {
     let (freeX, freeY) = (
       max(0.1, Double(canvas.width) - scale * 2.3), max(0.1, Double(canvas.height) - scale * 2.3)
     )
-    let x = Double(canvas.width) / 2 + freeX * random.within(-0.5...0.5)
-    let y = Double(canvas.height) / 2 + freeY * random.within(-0.5...0.5)
-    let (angle, mirrored) = (random.within(-0.2...0.2), random.chance(0.5))
+    let x = Double(canvas.width) / 2 + freeX * random.within(-0.4...0.4)
+    let y = Double(canvas.height) / 2 + freeY * random.within(-0.4...0.4)
+    let (angle, mirrored) = (random.within(-0.15...0.15), random.chance(0.5))
     if animal.pose != .portrait {
       canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
       canvas.fill(.black, opacity: 0.22)
