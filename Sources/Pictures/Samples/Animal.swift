@@ -43,7 +43,9 @@ struct Animal {
 
   init(_ kind: Kind, _ random: inout SampleRandom) {
     self.kind = kind
-    pose = random.one(of: [.portrait, .portrait, .sitting, .sitting, .standing, .lying])
+    pose = random.one(of: [
+      .portrait, .portrait, .portrait, .portrait, .sitting, .sitting, .standing, .lying,
+    ])
     coat = random.one(of: Coat.allCases)
     let furs = [
       Color(0.17, 0.16, 0.17), Color(0.36, 0.35, 0.37), Color(0.62, 0.61, 0.62),
@@ -63,7 +65,7 @@ struct Animal {
       random.chance(0.35)
       ? random.color(saturation: 0.5...0.9, brightness: 0.4...0.9) : nil
     turn = random.within(-1...1)
-    tilt = random.within(-0.3...0.3)
+    tilt = random.within(-0.25...0.25)
     ears = random.within(0...1)
     earsFolded = random.chance(0.2)
     face = random.within(0...1)

@@ -29,15 +29,15 @@ struct Body {
     let wide = (isCat ? 0.62 : 0.78) * fat
     coated(
       [
-        Point(-wide * 0.6, 0.2), Point(wide * 0.6, 0.2), Point(wide, 0.85), Point(wide * 1.1, 1.6),
-        Point(-wide * 1.1, 1.6), Point(-wide, 0.85),
+        Point(-wide * 0.6, 0.2), Point(wide * 0.6, 0.2), Point(wide, 0.85), Point(wide * 1.2, 3),
+        Point(-wide * 1.2, 3), Point(-wide, 0.85),
       ], &random)
     if animal.coat != .plain {
       canvas.ellipse(0, 1.05, wide * 0.42, 0.42)
       canvas.fill(animal.light)
     }
     collar(0, 0.62, wide * 0.72)
-    head(0, -0.08, 0.78)
+    head(0, -0.08, 0.82)
   }
 
   private func sitting(_ random: inout SampleRandom) {
@@ -68,7 +68,7 @@ struct Body {
       paw(side * 0.18, 1.12, thick * 0.75)
     }
     collar(0, 0.12, 0.34)
-    head(0, -0.4, 0.52)
+    head(0, -0.42, 0.58)
   }
 
   private func standing(_ random: inout SampleRandom) {
@@ -95,7 +95,7 @@ struct Body {
       paw(x + 0.04, legs + 0.04, thick * 0.75)
     }
     collar(0.6, -0.15, 0.26)
-    head(0.66, -0.48, 0.42)
+    head(0.66, -0.48, 0.49)
   }
 
   private func lying(_ random: inout SampleRandom) {
@@ -123,7 +123,7 @@ struct Body {
       paw(1.0, y + 0.02, thick * 0.7)
     }
     collar(0.48, 0.42, 0.34)
-    head(0.5, 0.02, 0.5)
+    head(0.5, 0, 0.56)
   }
 
   /// A part of the body with the animal's coat on it.

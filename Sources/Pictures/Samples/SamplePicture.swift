@@ -15,15 +15,17 @@ enum SamplePicture {
     background(canvas, &random)
     let animal = Animal(kind, &random)
     let side = Double(min(canvas.width, canvas.height))
-    let scale = side / 2.4 * random.within(0.65...1.1)
+    let scale = side / 2.4 * random.within(0.9...1.2)
     let (freeX, freeY) = (
       max(0.1, Double(canvas.width) - scale * 2.3), max(0.1, Double(canvas.height) - scale * 2.3)
     )
-    let x = Double(canvas.width) / 2 + freeX * random.within(-0.5...0.5)
-    let y = Double(canvas.height) / 2 + freeY * random.within(-0.5...0.5)
-    let (angle, mirrored) = (random.within(-0.2...0.2), random.chance(0.5))
-    canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
-    canvas.fill(.black, opacity: 0.22)
+    let x = Double(canvas.width) / 2 + freeX * random.within(-0.4...0.4)
+    let y = Double(canvas.height) / 2 + freeY * random.within(-0.4...0.4)
+    let (angle, mirrored) = (random.within(-0.15...0.15), random.chance(0.5))
+    if animal.pose != .portrait {
+      canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
+      canvas.fill(.black, opacity: 0.22)
+    }
     canvas.frame(x: x, y: y, angle: angle, scale: scale, mirrored: mirrored) {
       Body(animal: animal, canvas: canvas).draw(&random)
     }
@@ -45,8 +47,8 @@ enum SamplePicture {
   ) -> DecodedPicture {
     let light = random.within(0.75...1.2)
     let gains = (0..<3).map { _ in Int(light * random.within(0.9...1.1) * 256) }
-    let noise = random.within(0...20)
-    let strength = Int(noise * noise / 20 * 256 / 128)
+    let noise = random.within(0...14)
+    let strength = Int(noise * noise / 14 * 256 / 128)
     let seed = random.bits()
     let grain = CounterRandom(seed: seed, purpose: .samplePicture)
     var word: UInt64 = 0

@@ -12,10 +12,10 @@ struct Scene {
   }
 
   func draw(_ random: inout SampleRandom) {
-    switch random.whole(0...3) {
-    case 0: meadow(&random)
-    case 1: room(&random)
-    case 2: lights(&random)
+    switch random.whole(0...6) {
+    case 0...1: meadow(&random)
+    case 2...3: room(&random)
+    case 4...5: lights(&random)
     default: blanket(&random)
     }
   }
@@ -150,7 +150,7 @@ struct Scene {
     let step = width * random.within(0.08...0.22)
     canvas.frame(x: width / 2, y: height / 2, angle: random.within(-0.8...0.8)) {
       let reach = width + height
-      for (share, opacity) in [(0.5, 0.3), (0.12, 0.5)] {
+      for (share, opacity) in [(0.5, 0.15), (0.12, 0.25)] {
         let color = random.color(saturation: 0.2...0.8, brightness: 0.2...0.95)
         for place in stride(from: -reach, to: reach, by: step) {
           canvas.rectangle(place, -reach, step * share, 2 * reach)
