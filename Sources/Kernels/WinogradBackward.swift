@@ -230,17 +230,22 @@ public func winogradFilterGradient(
       store(sums.1, scratch + (6 + x) * 16)
       store(sums.2, scratch + (12 + x) * 16)
     }
+    let target = gradient + input * outChannels + channel
     let count = min(16, outChannels - channel)
     for y in 0..<3 where count > 0 {
       let sums = filterAdjoint(loadSix(scratch + y * 6 * 16, 16))
-      store(sums.0, total)
-      store(sums.1, total + 16)
-      store(sums.2, total + 32)
-      for x in 0..<3 {
-        let target = gradient + (y * 3 + x) * tap + input * outChannels + channel
-        for lane in 0..<count { target[lane] = total[x * 16 + lane] }
-      }
+      storeLanes(sums.0, count, target + y * 3 * tap, total)
+      storeLanes(sums.1, count, target + (y * 3 + 1) * tap, total)
+      storeLanes(sums.2, count, target + (y * 3 + 2) * tap, total)
     }
     channel += 16
   }
+}
+
+/// Stores the first `count` lanes.
+@inline(__always)
+func storeLanes(_ v: Vector, _ count: Int, _ target: Target, _ scratch: Target) {
+  guard count < 16 else { return store(v, target) }
+  store(v, scratch)
+  for lane in 0..<count { target[lane] = scratch[lane] }
 }
