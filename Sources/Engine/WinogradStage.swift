@@ -38,7 +38,7 @@ final class WinogradStage: Stage {
   private let biasGradient: Target
 
   /// Groups of pictures: part of the sums, whatever the machine.
-  private static let groups = 2
+  private static let groups = 4
   /// Tiles of a block; 36 of 64 and 128 channels take 1 MB, a second-level cache.
   private static let tilesPerBlock = 36
 
