@@ -24,7 +24,8 @@ struct CurvesAxis {
     decimals = max(0, -Int(log10(step).rounded(.down)))
     let first = (range.lowerBound / step).rounded(.up)
     let last = (range.upperBound / step).rounded(.down)
-    ticks = stride(from: first, through: last, by: 1).map { $0 * step }
+    // Adding zero makes the negative zero positive.
+    ticks = stride(from: first, through: last, by: 1).map { $0 * step + 0 }
   }
 
   /// What is written at `tick`.
