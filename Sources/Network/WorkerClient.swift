@@ -33,7 +33,7 @@ public final class WorkerClient: CoordinatorLink {
             events: .init(
               message: { _, message in mailbox.put(.message(message)) },
               closed: { reason in
-                if let reason { mailbox.put(.closed(reason: reason)) }
+                if let reason { mailbox.put(.closed(reason: "lost the coordinator: \(reason)")) }
               }))
         }
       }

@@ -86,7 +86,7 @@ extension NetworkTests {
         Issue.record("not closed")
         return
       }
-      #expect(reason.hasPrefix("silent for 0."))
+      #expect(reason.hasPrefix("lost the coordinator: silent for 0."))
       withExtendedLifetime((client, coordinator)) {}
     }
 
