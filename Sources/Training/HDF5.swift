@@ -14,7 +14,7 @@ package enum HDF5 {
   package static func read<Result>(
     _ path: String, _ body: (borrowing HDF5Group) throws -> Result
   ) throws -> Result {
-    try checkSignature(of: path)
+    try ModelFileSeal.check(path)
     return try lock.withLock {
       try prepareLibrary()
       let access = try HDF5Handle(
@@ -64,20 +64,6 @@ package enum HDF5 {
   private static func prepareLibrary() throws {
     guard H5open() >= 0 else { throw ModelFileError("libhdf5 does not start") }
     chdf5_silence()
-  }
-
-  /// Tells a missing file and one of another kind apart from a damaged one.
-  private static func checkSignature(of path: String) throws {
-    let bytes: Data
-    do {
-      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      bytes = try file.read(upToCount: 8) ?? Data()
-    } catch {
-      throw ModelFileError("\(path): \(reason(error))")
-    }
-    guard bytes.elementsEqual([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) else {
-      throw ModelFileError("\(path): not a model file: a Keras model in HDF5 (.h5) was expected")
-    }
   }
 }
 

@@ -20,7 +20,7 @@ extension ModelFile {
       try writeOwn(to: try root.makeGroup(Name.own))
     }
     do {
-      try RunFolderFiles.replace(path, with: image)
+      try RunFolderFiles.replace(path, with: ModelFileSeal.sealed(image))
     } catch {
       throw ModelFileError("\(error)")
     }
