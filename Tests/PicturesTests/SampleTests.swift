@@ -57,7 +57,7 @@ private struct LinearClassifier {
   init(_ pixels: [[Float]], _ labels: [Float]) {
     weights = Array(repeating: 0, count: pixels[0].count)
     var step = [Float](repeating: 0, count: weights.count)
-    let rate: Float = 0.004
+    let rate: Float = 0.01
     for _ in 0..<300 {
       var (slope, biasSlope) = ([Float](repeating: 0, count: weights.count), Float(0))
       for (picture, label) in zip(pixels, labels) {

@@ -60,17 +60,17 @@ struct Animal {
     let dogEyes = [Color(0.35, 0.20, 0.10), Color(0.55, 0.34, 0.14), Color(0.45, 0.62, 0.74)]
     eyes = random.near(random.one(of: kind == .cat ? catEyes : dogEyes), 0.05)
     let noses = [Color(0.13, 0.11, 0.12), Color(0.36, 0.22, 0.18), Color(0.88, 0.56, 0.56)]
-    nose = random.near(noses[random.chance(0.6) ? 0 : random.whole(1...2)], 0.03)
+    nose = random.near(noses[random.chance(0.7) ? 0 : random.whole(1...2)], 0.03)
     collar =
       random.chance(0.35)
       ? random.color(saturation: 0.5...0.9, brightness: 0.4...0.9) : nil
     turn = random.within(-1...1)
     tilt = random.within(-0.25...0.25)
     ears = random.within(0...1)
-    earsFolded = random.chance(0.2)
+    earsFolded = random.chance(0.15)
     face = random.within(0...1)
     pupils = random.within(0...1)
-    mouthOpen = random.chance(0.45)
+    mouthOpen = random.chance(0.65)
     build = random.within(0...1)
     tail = random.within(0...1)
   }

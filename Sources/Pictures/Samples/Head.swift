@@ -114,10 +114,10 @@ struct Head {
   private func catEyes() {
     for side in [-1.0, 1] {
       let (x, y) = (middle + side * 0.4, -0.1)
-      canvas.ellipse(x, y, 0.21, 0.185, angle: side * -0.25)
+      canvas.ellipse(x, y, 0.24, 0.215, angle: side * -0.25)
       canvas.fill(animal.eyes, keepingPath: true)
       canvas.stroke(.black, width: line)
-      canvas.ellipse(x, y, 0.035 + 0.09 * animal.pupils, 0.165)
+      canvas.ellipse(x, y, 0.035 + 0.09 * animal.pupils, 0.195)
       canvas.fill(Color(0.05, 0.05, 0.06))
       canvas.ellipse(x + 0.06, y - 0.07, 0.04, 0.04)
       canvas.fill(.white)
@@ -156,7 +156,7 @@ struct Head {
           Point(x + side * (0.22 + length), 0.4 + fall * 1.8),
         ])
         let whisker = animal.fur.red > 0.7 ? Color(0.25, 0.23, 0.22) : .white
-        canvas.stroke(whisker, width: 0.022, opacity: 0.9)
+        canvas.stroke(whisker, width: 0.028, opacity: 0.95)
       }
     }
   }
@@ -164,9 +164,9 @@ struct Head {
   private func dogMuzzle() {
     let x = middle * 1.9
     if animal.mouthOpen {
-      canvas.ellipse(x, 0.78, 0.24, 0.22)
+      canvas.ellipse(x, 0.78, 0.28, 0.24)
       canvas.fill(Color(0.30, 0.10, 0.11))
-      canvas.ellipse(x + 0.02, 0.9, 0.15, 0.24)
+      canvas.ellipse(x + 0.02, 0.94, 0.19, 0.3)
       canvas.fill(Color(0.90, 0.47, 0.50), keepingPath: true)
       canvas.stroke(Color(0.65, 0.28, 0.33), width: 0.02)
     }
@@ -178,7 +178,7 @@ struct Head {
       from: animal.light.lighter(0.1), at: Point(0, 0), to: animal.light.darker(0.15),
       at: Point(0, 0.8), keepingPath: true)
     canvas.stroke(animal.dark, width: line * 0.6, opacity: 0.5)
-    canvas.ellipse(x, 0.17, 0.2, 0.15)
+    canvas.ellipse(x, 0.17, 0.23, 0.17)
     canvas.fill(animal.nose)
     canvas.ellipse(x - 0.06, 0.11, 0.05, 0.03)
     canvas.fill(.white, opacity: 0.7)

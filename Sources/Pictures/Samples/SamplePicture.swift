@@ -19,8 +19,8 @@ enum SamplePicture {
     let (freeX, freeY) = (
       max(0.1, Double(canvas.width) - scale * 2.3), max(0.1, Double(canvas.height) - scale * 2.3)
     )
-    let x = Double(canvas.width) / 2 + freeX * random.within(-0.4...0.4)
-    let y = Double(canvas.height) / 2 + freeY * random.within(-0.4...0.4)
+    let x = Double(canvas.width) / 2 + freeX * random.within(-0.5...0.5)
+    let y = Double(canvas.height) / 2 + freeY * random.within(-0.5...0.5)
     let (angle, mirrored) = (random.within(-0.15...0.15), random.chance(0.5))
     if animal.pose != .portrait {
       canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
@@ -45,7 +45,7 @@ enum SamplePicture {
   private static func photograph(
     _ canvas: Canvas, _ random: inout SampleRandom
   ) -> DecodedPicture {
-    let light = random.within(0.75...1.2)
+    let light = random.within(0.8...1.15)
     let gains = (0..<3).map { _ in Int(light * random.within(0.9...1.1) * 256) }
     let noise = random.within(0...14)
     let strength = Int(noise * noise / 14 * 256 / 128)
