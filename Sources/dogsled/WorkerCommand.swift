@@ -25,7 +25,10 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: "Threads to compute with; the default is one a core.")
   var threads: Int?
 
-  @Flag(help: "End when the connection ends, also where the run is not over.")
+  @Flag(
+    help: ArgumentHelp(
+      "End when the connection ends, also where the run is not over, and where none can be made "
+        + "for 10 seconds."))
   var once = false
 
   func validate() throws {
@@ -54,6 +57,7 @@ struct WorkerCommand: AsyncParsableCommand {
   /// Serves one connection after another until the run is over.
   private func work(_ worker: WorkerHost, _ signal: WorkerSignal) -> WorkerEnding {
     var pause = ReconnectPause()
+    let start = ContinuousClock.now
     while true {
       let mailbox = Mailbox<WorkerInput>()
       guard signal.use(mailbox) else { return .interrupted }
@@ -67,6 +71,7 @@ struct WorkerCommand: AsyncParsableCommand {
         guard case .disconnected(let reason) = ending, !once else { return ending }
         log("\(reason); trying again")
       } catch {
+        if once, .now - start > .seconds(10) { return .disconnected("\(error)") }
         if pause.isFirst { log("\(error); trying again until there is one") }
       }
       pause.wait()
