@@ -41,8 +41,9 @@ final class ConvolutionStage: Stage {
   private struct Scratch {
     /// Convolved rows of one row of pooling windows.
     let strip: Target
-    /// The output's gradient, spread by the strides, in a border of kernel size - 1. Without an
-    /// input gradient only the rows of one row of pooling windows.
+    /// The output's gradient, spread by the strides, in a border of kernel size - 1.
+    ///
+    /// Without an input gradient only the rows of one row of pooling windows.
     let map: Target
   }
 

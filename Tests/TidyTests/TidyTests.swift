@@ -19,7 +19,12 @@ import Testing
       "ServiceLifecycle",
     ],
   ]
-  static let always: Set<String> = ["Foundation", "Synchronization", "Glibc", "Dispatch"]
+  static let always: Set<String> = [
+    "Foundation", "FoundationEssentials", "Synchronization", "Glibc", "Dispatch",
+  ]
+  static var importLine: Regex<(Substring, Substring)> {
+    /^\s*(?:@\S+ |public |package |internal )*import (?:(?:struct|class|enum|func) )?(\w+)/
+  }
 
   static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
@@ -31,7 +36,11 @@ import Testing
       let base = root.appending(path: folder)
       let paths = try FileManager.default.subpathsOfDirectory(atPath: base.path)
       for path in paths.sorted() where extensions.contains(URL(filePath: path).pathExtension) {
-        let text = try String(contentsOf: base.appending(path: path), encoding: .utf8)
+        let file = base.appending(path: path)
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder)
+        guard !isFolder.boolValue else { continue }
+        let text = try String(contentsOf: file, encoding: .utf8)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         files.append(("\(folder)/\(path)", lines))
       }
@@ -60,11 +69,9 @@ import Testing
       }
       seen.insert(module)
       for line in lines {
-        let words = line.split(separator: " ")
-        guard let at = words.firstIndex(of: "import"), at <= 1, !line.hasPrefix("//") else {
-          continue
-        }
-        let name = String(words[words.count > at + 2 ? at + 2 : at + 1].split(separator: ".")[0])
+        // `import X`, `import struct X.Y`, after an attribute or an access level if any.
+        guard let match = line.firstMatch(of: Self.importLine) else { continue }
+        let name = String(match.1)
         #expect(
           allowed.union(Self.always).contains(name), "\(path) imports \(name), which is above it")
       }
