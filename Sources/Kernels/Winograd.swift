@@ -17,8 +17,8 @@
 //   dM = A dY A^T     dU = sum over tiles of V dM     dV = sum over output channels of U dM
 //   dg = G^T dU G     dd = B dV B^T, added where tiles overlap
 //
-// A tile's journey. Tiles are taken in blocks of some dozens, so that V and M of a block stay in the
-// second-level cache: V is [36 positions][tile][in], M is [36][tile][out], U is
+// A tile's journey. Tiles are taken in blocks of some dozens, so that V and M of a block stay in
+// the second-level cache: V is [36 positions][tile][in], M is [36][tile][out], U is
 // [36][out / 32][in][32]. For each of the 36 positions the sum over channels is a plain matrix
 // product, which is where the time goes. `WinogradForward.swift` makes U, V and Y,
 // `WinogradBackward.swift` the gradients. Each function takes 16 channels at a time; a tile's

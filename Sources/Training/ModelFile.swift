@@ -1,5 +1,5 @@
-// A model in a file, in the HDF5 form that Keras calls legacy: weights, architecture, RMSprop state,
-// and what Dogsled adds for a run that goes on.
+// A model in a file, in the HDF5 form that Keras calls legacy: weights, architecture, RMSprop's
+// state, and what Dogsled adds for a run that goes on.
 
 import Engine
 import Foundation

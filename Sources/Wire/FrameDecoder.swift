@@ -3,7 +3,8 @@ import NIOCore
 
 /// Bytes to messages, as they come.
 ///
-/// A length and a kind are checked before anything is waited for or allocated; the bytes of a body are copied once, into the buffer that they stay in.
+/// A length and a kind are checked before anything is waited for or allocated; the bytes of a body
+/// are copied once, into the buffer that they stay in.
 package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDecoder {
   /// What comes out.
   package typealias InboundOut = Message

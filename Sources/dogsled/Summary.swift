@@ -39,10 +39,9 @@ struct Summary: ParsableCommand {
   /// The table as Keras 2.2 prints it.
   static func table(_ architecture: Architecture) -> String {
     let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
-      [
-        "\(layer.name) (\(layer.layer.kerasClass))", "\(output)",
-        "\(architecture.parameters.tensors.filter { $0.layer == layer.name }.map(\.count).reduce(0, +))",
-      ]
+      let tensors = architecture.parameters.tensors.filter { $0.layer == layer.name }
+      let parameters = tensors.reduce(0) { $0 + $1.count }
+      return ["\(layer.name) (\(layer.layer.kerasClass))", "\(output)", "\(parameters)"]
     }
     let header = ["Layer (type)", "Output Shape", "Param #"]
     let widths = zip([29, 26, 10], header.indices).map { width, column in

@@ -149,7 +149,7 @@ import Testing
     "truncated_exif_dpi.jpg": "4208757a4ed90ed18dbe71486cfb9062",
   ]
 
-  /// Files of 16x16 pixels that Pillow wrote, with the digest of the pixels that it reads from them.
+  /// Files of 16x16 pixels that Pillow wrote, with the digest of the pixels that it reads in them.
   enum Small {
     static let grey = (
       base64: """

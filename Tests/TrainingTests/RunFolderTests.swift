@@ -122,7 +122,8 @@ struct RunFolderTests {
     #expect(Set(workers.prefix(200)) == Set(0..<200))
     #expect(
       lines.last
-        == #"{"kind":"lost","reason":"a \"late\"\nheartbeat","time":"1970-01-01T00:00:00.500Z","worker":3}"#
+        == #"{"kind":"lost","reason":"a \"late\"\nheartbeat","#
+        + #""time":"1970-01-01T00:00:00.500Z","worker":3}"#
     )
   }
 
