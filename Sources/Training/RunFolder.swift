@@ -55,6 +55,16 @@ public final class RunFolder: Sendable {
       time.hour ?? 0, time.minute ?? 0, time.second ?? 0)
   }
 
+  /// Refuses a folder that holds a run; one that is not there is fine.
+  /// - Throws: `RunFolderError` naming the file that is there.
+  public static func refuseUsed(_ path: String) throws {
+    for file in ["run.json", "history.csv", "checkpoint.h5", "model.h5"]
+    where FileManager.default.fileExists(atPath: "\(path)/\(file)") {
+      throw RunFolderError(
+        "\(path): holds a run already (\(file)): name another folder, or remove this one")
+    }
+  }
+
   /// Makes the folder and writes `run.json`.
   /// - Parameter description: all that decides the weights, and versions.
   /// - Throws: `RunFolderError` where the folder holds a run already, is in use, or cannot be
@@ -66,12 +76,7 @@ public final class RunFolder: Sendable {
       throw RunFolderError("\(path): the run folder cannot be made: \(reason(error))")
     }
     let folder = try RunFolder(path: path)
-    let files = [folder.descriptionPath, folder.historyPath, folder.checkpointPath]
-    for file in files + [folder.modelPath] where FileManager.default.fileExists(atPath: file) {
-      throw RunFolderError(
-        "\(path): holds a run already (\((file as NSString).lastPathComponent)): name another "
-          + "folder, or remove this one")
-    }
+    try refuseUsed(path)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -22,6 +22,8 @@ struct TrainingSetup {
     keepsPictures: Bool
   ) throws {
     self.data = data
+    // Before the pictures are decoded, which takes a while.
+    if let run = options.run { try RunFolder.refuseUsed(run) }
     let hyperparameters = options.hyperparameters(workers: workers)
     var manifest = try DataSet.scan(data).manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)

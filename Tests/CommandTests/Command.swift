@@ -13,15 +13,32 @@ struct Command {
   }
 
   /// Runs `dogsled arguments` in `folder` and waits for its end.
-  init(_ arguments: [String], in folder: TemporaryFolder) throws {
+  /// - Parameter environment: added to this process's.
+  init(
+    _ arguments: [String], in folder: TemporaryFolder, environment: [String: String] = [:]
+  ) throws {
+    try self.init(waitingFor: Self.start(arguments, in: folder, environment: environment))
+  }
+
+  /// Starts `dogsled arguments` in `folder`, its outputs into pipes.
+  static func start(
+    _ arguments: [String], in folder: TemporaryFolder, environment: [String: String] = [:]
+  ) throws -> Process {
     let process = Process()
     process.executableURL = Bundle.main.bundleURL.appendingPathComponent("dogsled")
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardOutput = Pipe()
+    process.standardError = Pipe()
     try process.run()
+    return process
+  }
+
+  /// Waits for the end of what `start` started.
+  init(waitingFor process: Process) throws {
+    let output = try #require(process.standardOutput as? Pipe)
+    let errors = try #require(process.standardError as? Pipe)
     // Little enough is said that neither pipe fills while the other is read.
     self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

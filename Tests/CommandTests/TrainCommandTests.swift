@@ -1,0 +1,181 @@
+import Engine
+import Foundation
+import Pictures
+import Testing
+import Training
+
+/// The verbs that train, as real processes on real sockets.
+@Suite(.serialized) struct TrainCommandTests {
+  let folder: TemporaryFolder
+
+  /// A folder with drawn pictures in `data` and a small network in `model.json`.
+  init() throws {
+    folder = try TemporaryFolder()
+    _ = try BookLayout.sample(
+      to: folder.path + "/data", .init(train: 20, validation: 7, test: 1), seed: 4)
+    let architecture = try Architecture(
+      input: Shape(height: 40, width: 44, channels: 3),
+      layers: [
+        (nil, .convolution(Convolution(filters: 16))), (nil, .maxPooling(size: 2)),
+        (nil, .convolution(Convolution(filters: 32))), (nil, .maxPooling(size: 2)),
+        (nil, .flatten), (nil, .dense(units: 24, activation: .relu)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+    try folder.write(Data(KerasConfiguration.encode(architecture).utf8), to: "model.json")
+  }
+
+  private static let options = [
+    "--model", "model.json", "--epochs", "2", "--steps-per-epoch", "10", "--batch-size", "6",
+    "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
+  ]
+
+  private func train(
+    _ run: String, _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Command {
+    try Command(
+      ["train", "data", "--run", run] + Self.options + arguments, in: folder,
+      environment: environment)
+  }
+
+  private func digest(_ command: Command) throws -> String {
+    let line = command.lines.first { $0.hasPrefix("digest ") }
+    return try #require(
+      line?.split(separator: " ").last.map(String.init), "\(command.errors)")
+  }
+
+  /// The history without the columns that tell times and bytes.
+  private func history(_ run: String) throws -> [String] {
+    try String(contentsOfFile: "\(folder.path)/\(run)/history.csv", encoding: .utf8)
+      .split(separator: "\n").map { $0.split(separator: ",").prefix(5).joined(separator: ",") }
+  }
+
+  @Test func theWeightsAreTheSameHoweverTheyAreComputed() throws {
+    let expected = try digest(train("one", ["--threads", "1"]))
+    #expect(try digest(train("two", ["--threads", "2"])) == expected)
+    for kernels in KernelSet.available {
+      let run = try train("k-\(kernels)", [], environment: ["DOGSLED_KERNELS": kernels.rawValue])
+      #expect(try digest(run) == expected, "with \(kernels) kernels")
+    }
+    for workers in 1...4 {
+      let run = "w\(workers)"
+      #expect(
+        try digest(train(run, ["--workers", "\(workers)"])) == expected, "\(workers) workers")
+      #expect(try history(run) == history("one"))
+    }
+    #expect(try Command("digest", "w3/model.h5", in: folder).lines == [expected])
+    let others = try digest(train("other", ["--seed", "8"]))
+    #expect(others != expected)
+  }
+
+  @Test func coordinatorAndWorkersStartedByHandInAnyOrder() throws {
+    let expected = try digest(train("one", []))
+    let port = try #require((20000...60000).randomElement())
+    let worker = ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"]
+    let first = try Command.start(worker, in: folder)
+    let coordinator = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:\(port)", "--workers", "2", "--run", "hand"]
+        + Self.options, in: folder)
+    let second = try Command.start(worker, in: folder)
+    let result = try Command(waitingFor: coordinator)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(try digest(result) == expected)
+    for process in [first, second] {
+      #expect(try Command(waitingFor: process).status == 0)
+    }
+    #expect(try history("hand") == history("one"))
+  }
+
+  @Test func aKilledWorkerChangesNothing() throws {
+    let long = Self.options + ["--epochs", "12"]
+    let expected = try digest(Command(["train", "data", "--run", "one"] + long, in: folder))
+    let port = try #require((20000...60000).randomElement())
+    let worker = ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"]
+    let coordinator = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:\(port)", "--workers", "2", "--run", "killed"]
+        + long, in: folder)
+    let workers = try (0..<2).map { _ in try Command.start(worker, in: folder) }
+    let events = "\(folder.path)/killed/events.jsonl"
+    // Killed once the first epoch is over, and replaced.
+    let limit = Date().addingTimeInterval(60)
+    while (try? String(contentsOfFile: events, encoding: .utf8))?.contains(#""kind":"epoch""#)
+      != true
+    {
+      try #require(Date() < limit, "no epoch within a minute")
+      usleep(5000)
+    }
+    kill(workers[0].processIdentifier, SIGKILL)
+    let third = try Command.start(worker, in: folder)
+    let result = try Command(waitingFor: coordinator)
+    #expect(try digest(result) == expected)
+    #expect(try Command(waitingFor: workers[1]).status == 0)
+    third.terminate()
+    #expect(
+      try String(contentsOfFile: events, encoding: .utf8).contains(#""kind":"lost""#))
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM]) func interruptedWithACheckpoint(_ signal: Int32) throws {
+    let process = try Command.start(
+      ["train", "data", "--run", "cut", "--workers", "2"] + Self.options + ["--epochs", "4000"],
+      in: folder)
+    let history = "\(folder.path)/cut/history.csv"
+    let limit = Date().addingTimeInterval(60)
+    while ((try? String(contentsOfFile: history, encoding: .utf8)) ?? "").count(where: {
+      $0 == "\n"
+    })
+      < 2
+    {
+      try #require(Date() < limit, "no epoch within a minute")
+      usleep(5000)
+    }
+    kill(process.processIdentifier, signal)
+    #expect(try Command(waitingFor: process).status == 130)
+    #expect(try Command("digest", "cut/checkpoint.h5", in: folder).status == 0)
+  }
+
+  @Test(arguments: [
+    (["train", "nowhere"], 1, "nowhere"),
+    (["train", "data/train"], 1, "data/train"),
+    (["train", "data", "--bogus"], 2, "--bogus"),
+    (["train", "data", "--batch-size", "41"], 2, "--batch-size"),
+    (["train", "data", "--epochs", "none"], 2, "--epochs"),
+    (["train", "data", "--model", "data/train/cats/cat.0.jpg"], 1, "cat.0.jpg"),
+    (["coordinator", "data", "--listen", "0.0.0.0:7777"], 2, "--insecure"),
+    (["coordinator", "data", "--listen", "127.0.0.1"], 2, "--listen"),
+    (["worker", "127.0.0.1:99999", "--data", "data"], 2, "99999"),
+    (["frobnicate"], 2, "frobnicate"),
+  ])
+  func wrongUseIsOneClearLine(_ arguments: [String], _ status: Int32, _ word: String) throws {
+    let result = try Command(arguments, in: folder)
+    #expect(result.status == status, "\(result.errors)")
+    #expect(result.errorLines.last?.contains(word) == true, "\(result.errors)")
+    #expect(result.output.isEmpty)
+  }
+
+  @Test func aDamagedDataSetIsRefusedWithAListOfItsFiles() throws {
+    try folder.write(Data("no picture".utf8), to: "data/train/cats/zz.jpg")
+    try folder.write(Data(), to: "data/validation/dogs/zz.jpg")
+    let result = try train("bad", [])
+    #expect(result.status == 1)
+    for file in ["data/train/cats/zz.jpg", "data/validation/dogs/zz.jpg"] {
+      #expect(result.errorLines.count { $0.contains(file) } == 1, "\(result.errors)")
+    }
+    #expect(try train("without", ["--skip-unreadable"]).status == 0)
+    try FileManager.default.removeItem(atPath: folder.path + "/data/train/dogs")
+    let oneClass = try train("one class", [])
+    #expect(oneClass.status == 1)
+    #expect(oneClass.errorLines.last?.contains("data/train") == true, "\(oneClass.errors)")
+  }
+
+  @Test func aRunFolderIsNeverOverwritten() throws {
+    #expect(try train("run", []).status == 0)
+    let before = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/run/model.h5"))
+    let again = try train("run", [])
+    #expect(again.status == 1)
+    #expect(
+      again.errorLines == [
+        "dogsled: run: holds a run already (run.json): name another "
+          + "folder, or remove this one"
+      ])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/run/model.h5")) == before)
+  }
+}
