@@ -22,7 +22,8 @@ public struct PictureFolder: Sendable {
       let found = classes.isEmpty ? "none" : classes.prefix(5).joined(separator: ", ")
       throw PictureError(
         path: root,
-        "\(classes.count) classes (\(found)): there must be two subfolders, one a class")
+        "\(classes.count) class\(classes.count == 1 ? "" : "es") (\(found)): "
+          + "there must be two subfolders, one a class")
     }
     var entries: [ManifestEntry] = []
     for (label, name) in classes.enumerated() {

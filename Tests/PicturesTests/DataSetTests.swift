@@ -66,7 +66,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder.path + "/train/foxes/fox.0.jpg")
     #expect(failure(folder.path).hasPrefix("D/train/foxes: an empty class"))
     try FileManager.default.removeItem(atPath: folder.path + "/train/foxes")
-    #expect(failure(folder.path).hasPrefix("D/train: 1 classes (cats)"))
+    #expect(failure(folder.path).hasPrefix("D/train: 1 class (cats)"))
   }
 
   @Test(.enabled(if: geteuid() != 0, "root may read everything"))
