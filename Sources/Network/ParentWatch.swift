@@ -16,7 +16,8 @@ public enum ParentWatch {
         let count = read(STDIN_FILENO, &byte, 1)
         if count == 0 || (count < 0 && errno != EINTR) { break }
       }
-      FileHandle.standardError.write(Data("dogsled: the coordinator is gone\n".utf8))
+      try? FileHandle.standardError.write(
+        contentsOf: Data("dogsled: the coordinator is gone\n".utf8))
       _exit(1)
     }
   }
