@@ -185,31 +185,26 @@ final class ConvolutionStage: Stage {
     for row in 0..<size.neededHeight {
       let first = row * size.poolSize
       let rows = wantsInputGradient ? map + first * strideHeight * mapRow : map
-      spreadGradient(picture, row, kernels, rows)
-      addGradients(
+      spreadGradient(picture, row, kernels, rows, partial.bias)
+      addWeightGradient(
         kernels, rows,
-        inputCorner(picture) + first * strideHeight * input.rowStride, partial)
+        inputCorner(picture) + first * strideHeight * input.rowStride, partial.kernel)
     }
     if wantsInputGradient { inputGradient(picture, kernels, scratch.map) }
   }
 
   /// Adds what the rows of one row of pooling windows contribute.
   /// - Parameter source: what the first of them reads.
-  private func addGradients(
-    _ kernels: KernelTable, _ rows: Source, _ source: Source, _ partial: Partial
+  private func addWeightGradient(
+    _ kernels: KernelTable, _ rows: Source, _ source: Source, _ gradient: Target
   ) {
     let (strideHeight, strideWidth) = size.convolution.strides
-    let rowStride = strideHeight * mapWidth * outChannels
-    for row in 0..<size.poolSize {
-      kernels.addBiasGradient(
-        rows + row * rowStride, size.columns, strideWidth * outChannels, outChannels,
-        partial.bias)
-    }
     for kernelRow in 0..<size.convolution.kernel.height {
       kernels.addWeightGradient(
         convolutionRow, size.poolSize, source + kernelRow * input.rowStride,
-        strideHeight * input.rowStride, rows, strideWidth * outChannels, rowStride, outChannels,
-        partial.kernel + kernelRow * convolutionRow.run * outChannels)
+        strideHeight * input.rowStride, rows, strideWidth * outChannels,
+        strideHeight * mapWidth * outChannels, outChannels,
+        gradient + kernelRow * convolutionRow.run * outChannels)
     }
   }
 
@@ -230,9 +225,10 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  /// Writes the gradient of the convolution's sums under one output row to `rows`, strides apart.
+  /// Writes the gradient of the convolution's sums under one output row to `rows`, strides apart,
+  /// and adds it to the bias's.
   private func spreadGradient(
-    _ picture: Int, _ row: Int, _ kernels: KernelTable, _ rows: Target
+    _ picture: Int, _ row: Int, _ kernels: KernelTable, _ rows: Target, _ biasGradient: Target
   ) {
     let rowStride = size.convolution.strides.height * mapWidth * outChannels
     let positionStride = size.convolution.strides.width * outChannels
@@ -240,11 +236,11 @@ final class ConvolutionStage: Stage {
     if size.poolSize == 1 {
       kernels.copyGradient(
         output.gradient + at, output.values + at, size.convolution.activation == .relu,
-        size.columns, outChannels, rows, positionStride)
+        size.columns, outChannels, rows, positionStride, biasGradient)
     } else {
       kernels.unpoolRow(
         output.gradient + at, codes + at, size.poolSize, size.neededWidth, outChannels, rows,
-        rowStride, positionStride)
+        rowStride, positionStride, biasGradient)
     }
   }
 

@@ -73,10 +73,10 @@ final class DenseStage: Stage {
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
     let kernels = step.kernels
-    kernels.copyGradient(
-      output.gradient, output.values, relu, step.batch, columns, output.gradient, columns)
     biasGradient.update(repeating: 0, count: columns)
-    kernels.addBiasGradient(output.gradient, step.batch, columns, columns, biasGradient)
+    kernels.copyGradient(
+      output.gradient, output.values, relu, step.batch, columns, output.gradient, columns,
+      biasGradient)
     (gradient.floats + bias.offset).update(from: biasGradient, count: units)
 
     let weights = paddedKernel ?? step.weights.floats + kernel.offset

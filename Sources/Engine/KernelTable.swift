@@ -48,7 +48,7 @@ struct KernelTable: Sendable {
     ) -> Void
   let winogradGradientProducts:
     @Sendable (
-      TileGrid, Int, Target, Int, Source, Int, Source?, Target
+      TileGrid, Int, Target, Int, Source, Int, Source?, Target, Bool
     ) -> Void
   let winogradInputGradient: @Sendable (TileGrid, Int, Int, Source, Int, Target, Target) -> Void
   let winogradFilterGradient:
@@ -60,9 +60,11 @@ struct KernelTable: Sendable {
     @Sendable (
       Source, Int, Int, Int, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>
     ) -> Void
-  let unpoolRow: @Sendable (Source, UnsafePointer<Int32>, Int, Int, Int, Target, Int, Int) -> Void
-  let copyGradient: @Sendable (Source, Source, Bool, Int, Int, Target, Int) -> Void
-  let addBiasGradient: @Sendable (Source, Int, Int, Int, Target) -> Void
+  let unpoolRow:
+    @Sendable (
+      Source, UnsafePointer<Int32>, Int, Int, Int, Target, Int, Int, Target
+    ) -> Void
+  let copyGradient: @Sendable (Source, Source, Bool, Int, Int, Target, Int, Target) -> Void
   let bytesToFloats: @Sendable (UnsafePointer<UInt8>, Target, Int) -> Void
   let add: @Sendable (Source, Target, Int) -> Void
   let copyRows: @Sendable (Source, Int, Target, Int, Int, Int) -> Void
@@ -112,7 +114,6 @@ extension KernelTable {
     poolRows: Kernels.poolRows,
     unpoolRow: Kernels.unpoolRow,
     copyGradient: Kernels.copyGradient,
-    addBiasGradient: Kernels.addBiasGradient,
     bytesToFloats: Kernels.bytesToFloats,
     add: Kernels.add,
     copyRows: Kernels.copyRows,
@@ -143,7 +144,6 @@ extension KernelTable {
       poolRows: KernelsAVX2.poolRows,
       unpoolRow: KernelsAVX2.unpoolRow,
       copyGradient: KernelsAVX2.copyGradient,
-      addBiasGradient: KernelsAVX2.addBiasGradient,
       bytesToFloats: KernelsAVX2.bytesToFloats,
       add: KernelsAVX2.add,
       copyRows: KernelsAVX2.copyRows,
@@ -173,7 +173,6 @@ extension KernelTable {
       poolRows: KernelsAVX512.poolRows,
       unpoolRow: KernelsAVX512.unpoolRow,
       copyGradient: KernelsAVX512.copyGradient,
-      addBiasGradient: KernelsAVX512.addBiasGradient,
       bytesToFloats: KernelsAVX512.bytesToFloats,
       add: KernelsAVX512.add,
       copyRows: KernelsAVX512.copyRows,

@@ -46,7 +46,8 @@ struct Plan {
               wantsInputGradient: wanted))
       case .maxPooling(let size):
         let map = FeatureMap(output, batch: batch, border: border)
-        stages.append(PoolingStage(size: size, input: current, output: map, batch: batch))
+        stages.append(
+          PoolingStage(size: size, input: current, output: map, batch: batch, threads: threads))
       case .flatten where current.channelStride == current.shape.channels:
         current = FeatureMap(flattening: current)
         continue

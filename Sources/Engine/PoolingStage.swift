@@ -10,19 +10,23 @@ final class PoolingStage: Stage {
   private let input: FeatureMap
   private let codes: UnsafeMutablePointer<Int32>
   private let zeroBias: Target
+  /// Where the kernel's sums go, for each thread: there is no bias that wants them.
+  private let ignored: Target
 
-  init(size: Int, input: FeatureMap, output: FeatureMap, batch: Int) {
+  init(size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int) {
     self.size = size
     self.input = input
     self.output = output
     codes = .allocate(capacity: batch * output.pictureStride)
     codes.initialize(repeating: 0, count: batch * output.pictureStride)
     zeroBias = allocateFloats(output.channelStride)
+    ignored = allocateFloats(threads * output.channelStride)
   }
 
   deinit {
     codes.deallocate()
     zeroBias.deallocate()
+    ignored.deallocate()
   }
 
   func forward(_ step: StepContext) {
@@ -39,13 +43,13 @@ final class PoolingStage: Stage {
 
   /// Rows and columns of the input that no window covers keep the gradient zero.
   func backward(_ step: StepContext) {
-    step.pool.run(step.batch) { picture, _ in
+    step.pool.run(step.batch) { picture, thread in
       for row in 0..<output.shape.height {
         let at = picture * output.pictureStride + row * output.rowStride
         step.kernels.unpoolRow(
           output.gradient + at, codes + at, size, output.shape.width, output.channelStride,
           input.gradient + picture * input.pictureStride + row * size * input.rowStride,
-          input.rowStride, input.channelStride)
+          input.rowStride, input.channelStride, ignored + thread * output.channelStride)
       }
     }
   }

@@ -39,8 +39,11 @@ final class WinogradStage: Stage {
 
   /// Groups of pictures: part of the sums, whatever the machine.
   private static let groups = 4
-  /// Tiles of a block; 36 of 64 and 128 channels take 1 MB, a second-level cache.
-  private static let tilesPerBlock = 36
+  /// The most tiles of a block; the sums do not depend on it.
+  ///
+  /// Few enough that V and M of a block stay in the second-level cache, or, where U is large
+  /// itself, enough that reading and writing U's gradient costs little.
+  private let tilesPerBlock: Int
 
   /// What one thread needs while it works on a block of tiles.
   private struct Scratch {
@@ -65,9 +68,10 @@ final class WinogradStage: Stage {
       outputPicture: output.pictureStride, outChannels: outputs,
       outputHeight: size.neededHeight, outputWidth: size.neededWidth
     )
+    tilesPerBlock = inputs * outputs <= 32 * 64 ? 36 : 84
     filterPosition = inputs * outputs + winogradGap
-    inputPosition = Self.tilesPerBlock * inputs + winogradGap
-    outputPosition = Self.tilesPerBlock * outputs + winogradGap
+    inputPosition = tilesPerBlock * inputs + winogradGap
+    outputPosition = tilesPerBlock * outputs + winogradGap
     let (vFloats, mFloats) = (
       winogradPositions * inputPosition, winogradPositions * outputPosition
     )
@@ -109,12 +113,24 @@ final class WinogradStage: Stage {
     paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
     transformFilters(step)
     // Blocks of tiles share nothing: one job each.
-    let tiles = step.batch * grid.rows * grid.columns
-    let blocks = (tiles + Self.tilesPerBlock - 1) / Self.tilesPerBlock
-    step.pool.run(blocks) { block, thread in
-      let first = block * Self.tilesPerBlock
-      forward(first, min(Self.tilesPerBlock, tiles - first), step.kernels, scratch[thread])
+    let pictures = 0..<step.batch
+    step.pool.run(blockCount(of: pictures)) { block, thread in
+      forward(tiles(block, of: pictures), step.kernels, scratch[thread])
     }
+  }
+
+  /// The blocks that the tiles of `pictures` are cut into, evenly.
+  private func blockCount(of pictures: Range<Int>) -> Int {
+    (pictures.count * grid.rows * grid.columns + tilesPerBlock - 1) / tilesPerBlock
+  }
+
+  /// The tiles of one block.
+  private func tiles(_ block: Int, of pictures: Range<Int>) -> Range<Int> {
+    let (blocks, tilesPerPicture) = (blockCount(of: pictures), grid.rows * grid.columns)
+    let (first, count) = (
+      pictures.lowerBound * tilesPerPicture, pictures.count * tilesPerPicture
+    )
+    return first + count * block / blocks..<first + count * (block + 1) / blocks
   }
 
   private func transformFilters(_ step: StepContext) {
@@ -145,7 +161,8 @@ final class WinogradStage: Stage {
   /// The corner of the first picture's first tile, in the border for padding `same`.
   private var corner: Int { size.zerosAbove * input.rowStride + size.zerosLeft * grid.inChannels }
 
-  private func forward(_ first: Int, _ count: Int, _ kernels: KernelTable, _ scratch: Scratch) {
+  private func forward(_ tiles: Range<Int>, _ kernels: KernelTable, _ scratch: Scratch) {
+    let (first, count) = (tiles.lowerBound, tiles.count)
     let relu = size.convolution.activation == .relu
     kernels.winogradInput(
       grid, first, count, input.values - corner, scratch.v, inputPosition, scratch.tile)
@@ -168,34 +185,33 @@ final class WinogradStage: Stage {
     guard let gradient = step.gradient else { return }
     let outputs = grid.outChannels
     let filterFloats = winogradPositions * filterPosition
-    let tilesPerPicture = grid.rows * grid.columns
-    step.pool.run(Self.groups) { group, thread in
-      (filterGradient + group * filterFloats).update(repeating: 0, count: filterFloats)
+    // No group is empty, so that the first block of each can set its gradient.
+    let groups = min(Self.groups, step.batch)
+    step.pool.run(groups) { group, thread in
       (biasGradient + group * outputs).update(repeating: 0, count: outputs)
-      var first = step.batch * group / Self.groups * tilesPerPicture
-      let end = step.batch * (group + 1) / Self.groups * tilesPerPicture
-      while first < end {
-        let count = min(Self.tilesPerBlock, end - first)
-        backward(first, count, group, step.kernels, scratch[thread])
-        first += count
+      let pictures = step.batch * group / groups..<step.batch * (group + 1) / groups
+      for block in 0..<blockCount(of: pictures) {
+        backward(
+          tiles(block, of: pictures), group, isFirst: block == 0, step.kernels, scratch[thread])
       }
     }
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
     step.pool.run(inChannels) { channel, thread in
       step.kernels.winogradFilterGradient(
-        filterGradient, Self.groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
+        filterGradient, groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
         filters, gradient.floats + kernel.offset, filterScratch + thread * winogradScratch)
     }
     for channel in 0..<filters {
       var sum = biasGradient[channel]
-      for group in 1..<Self.groups { sum += biasGradient[group * outputs + channel] }
+      for group in 1..<groups { sum += biasGradient[group * outputs + channel] }
       gradient.floats[bias.offset + channel] = sum
     }
   }
 
   private func backward(
-    _ first: Int, _ count: Int, _ group: Int, _ kernels: KernelTable, _ scratch: Scratch
+    _ tiles: Range<Int>, _ group: Int, isFirst: Bool, _ kernels: KernelTable, _ scratch: Scratch
   ) {
+    let (first, count) = (tiles.lowerBound, tiles.count)
     let relu = size.convolution.activation == .relu
     let biasSums = biasGradient + group * grid.outChannels
     kernels.winogradInput(
@@ -212,7 +228,7 @@ final class WinogradStage: Stage {
     kernels.winogradGradientProducts(
       grid, count, scratch.v, inputPosition, scratch.m, outputPosition,
       wantsInputGradient ? transposedFilter : nil,
-      filterGradient + group * winogradPositions * filterPosition)
+      filterGradient + group * winogradPositions * filterPosition, !isFirst)
     if wantsInputGradient {
       kernels.winogradInputGradient(
         grid, first, count, scratch.v, inputPosition, input.gradient - corner, scratch.tile)

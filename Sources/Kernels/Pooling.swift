@@ -61,11 +61,13 @@ public func poolRows(
 }
 
 /// Spreads one row of pooled gradients over the `size` rows that it came from.
-/// - Parameter rows: overwritten where windows lie; `rowStride` floats between rows,
-///   `positionStride` between columns.
+/// - Parameters:
+///   - rows: overwritten where windows lie; `rowStride` floats between rows, `positionStride`
+///     between columns.
+///   - sums: [channels]; the gradients that reach an element are added.
 public func unpoolRow(
   gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
-  rows: Target, rowStride: Int, positionStride: Int
+  rows: Target, rowStride: Int, positionStride: Int, sums: Target
 ) {
   for position in 0..<positions {
     var channel = 0
@@ -74,6 +76,8 @@ public func unpoolRow(
       let g = load(gradient + at)
       let code = UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<Int32>.self)
       let window = rows + position * size * positionStride + channel
+      let counted = Vector.zero.replacing(with: g, where: code .> SIMD16<Int32>.zero)
+      store(load(sums + channel) + counted, sums + channel)
       for y in 0..<size {
         for x in 0..<size {
           let bit = SIMD16<Int32>(repeating: 1 &<< Int32(y &* size &+ x))
@@ -89,10 +93,10 @@ public func unpoolRow(
 }
 
 /// target[position][channels] = gradient where the activation's value is above zero (all of it
-/// without relu), `targetPosition` floats between positions.
+/// without relu), `targetPosition` floats between positions; sums[channels] += the same.
 public func copyGradient(
   _ gradient: Source, values: Source, relu: Bool, positions: Int, channels: Int, target: Target,
-  targetPosition: Int
+  targetPosition: Int, sums: Target
 ) {
   for position in 0..<positions {
     var channel = 0
@@ -101,20 +105,8 @@ public func copyGradient(
       var g = load(gradient + at)
       if relu { g.replace(with: Vector.zero, where: .!(load(values + at) .> .zero)) }
       store(g, target + position * targetPosition + channel)
+      store(load(sums + channel) + g, sums + channel)
       channel += 16
     }
-  }
-}
-
-/// sums[channels] += the gradients of `positions`, `stride` floats apart.
-public func addBiasGradient(
-  _ gradient: Source, positions: Int, stride: Int, channels: Int, sums: Target
-) {
-  var channel = 0
-  while channel < channels {
-    var sum = load(sums + channel)
-    for position in 0..<positions { sum += load(gradient + position * stride + channel) }
-    store(sum, sums + channel)
-    channel += 16
   }
 }

@@ -120,14 +120,14 @@ public func winogradGradient(
   }
 }
 
-/// dU += V dM, and V = dM U for `count` tiles, position by position.
+/// dU = (adding ? dU : 0) + V dM, and V = dM U for `count` tiles, position by position.
 /// - Parameters:
 ///   - v: V before, dV after (left alone where `uTransposed` is nil: no input gradient wanted).
 ///   - uTransposed: U of the transposed weights, [36][in / 32][out][32].
 ///   - du: [36][in][out], positions in * out + gap apart.
 public func winogradGradientProducts(
   _ grid: TileGrid, count: Int, v: Target, vPosition: Int, m: Source, mPosition: Int,
-  uTransposed: Source?, du: Target
+  uTransposed: Source?, du: Target, adding: Bool
 ) {
   let (inputs, outputs) = (grid.inChannels, grid.outChannels)
   let uPosition = inputs * outputs + winogradGap
@@ -139,7 +139,7 @@ public func winogradGradientProducts(
         bPass: 0, run: count, passes: 1)
       transposedProduct(
         o, rows: inputs, c: du + position * uPosition + block * blockColumns, cRow: outputs,
-        adding: true)
+        adding: adding)
     }
     guard let uTransposed else { continue }
     for block in 0..<inputs / blockColumns {
