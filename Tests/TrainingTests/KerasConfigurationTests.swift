@@ -69,13 +69,15 @@ struct KerasConfigurationTests {
         "groups is 3"
       ),
       (
-        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "dilation_rate": 2}}"#,
+        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "#
+          + #""dilation_rate": 2}}"#,
         "dilation_rate is 2"
       ),
       (#"{"class_name": "Conv2D", "config": {"filters": 0, "kernel_size": 3}}"#, "filters is 0"),
       (#"{"class_name": "Conv2D", "config": {"filters": 4}}"#, "kernel_size is not given"),
       (
-        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "activation": "elu"}}"#,
+        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "#
+          + #""activation": "elu"}}"#,
         "activation is \"elu\""
       ),
       (
