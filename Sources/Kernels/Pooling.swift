@@ -36,28 +36,39 @@ public func poolRows(
     var channel = 0
     while channel < channels {
       let window = rows + position * size * channels + channel
-      var largest = load(window)
-      var code = SIMD16<Int32>(repeating: 1)
-      for y in 0..<size {
-        for x in 0..<size where y + x > 0 {
-          let v = load(window + y * rowStride + x * channels)
-          let larger = v .> largest
-          largest.replace(with: v, where: larger)
-          code.replace(with: SIMD16(repeating: 1 &<< Int32(y &* size &+ x)), where: larger)
-        }
-      }
-      largest += load(bias + channel)
-      if relu {
-        let cut = .!(largest .> .zero)
-        largest.replace(with: Vector.zero, where: cut)
-        code.replace(with: SIMD16<Int32>.zero, where: cut)
-      }
       let at = position * channels + channel
-      store(largest, pooled + at)
+      let code =
+        size == 2
+        ? poolWindow(window, 2, channels, rowStride, bias + channel, relu, pooled + at)
+        : poolWindow(window, size, channels, rowStride, bias + channel, relu, pooled + at)
       UnsafeMutableRawPointer(codes + at).storeBytes(of: code, as: SIMD16<Int32>.self)
       channel += 16
     }
   }
+}
+
+/// Stores one window's maximum, with bias and relu, and returns the bit of its first largest.
+@inline(__always)
+func poolWindow(
+  _ values: Source, _ size: Int, _ column: Int, _ row: Int, _ bias: Source, _ relu: Bool,
+  _ output: Target
+) -> SIMD16<Int32> {
+  var largest = load(values)
+  var code = SIMD16<Int32>(repeating: 1)
+  for index in 1..<size * size {
+    let v = load(values + index / size * row + index % size * column)
+    let larger = v .> largest
+    largest.replace(with: v, where: larger)
+    code.replace(with: SIMD16(repeating: 1 &<< Int32(truncatingIfNeeded: index)), where: larger)
+  }
+  largest += load(bias)
+  if relu {
+    let cut = .!(largest .> Vector.zero)
+    largest.replace(with: Vector.zero, where: cut)
+    code.replace(with: SIMD16<Int32>.zero, where: cut)
+  }
+  store(largest, output)
+  return code
 }
 
 /// Spreads one row of pooled gradients over the `size` rows that it came from.
@@ -76,20 +87,34 @@ public func unpoolRow(
       let g = load(gradient + at)
       let code = UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<Int32>.self)
       let window = rows + position * size * positionStride + channel
+      if size == 2 {
+        unpoolWindow(g, code, 2, window, positionStride, rowStride)
+      } else {
+        unpoolWindow(g, code, size, window, positionStride, rowStride)
+      }
       let counted = Vector.zero.replacing(with: g, where: code .> SIMD16<Int32>.zero)
       store(load(sums + channel) + counted, sums + channel)
-      for y in 0..<size {
-        for x in 0..<size {
-          let bit = SIMD16<Int32>(repeating: 1 &<< Int32(y &* size &+ x))
-          let here = (code & bit) .> SIMD16<Int32>.zero
-          store(
-            Vector.zero.replacing(with: g, where: here),
-            window + y * rowStride + x * positionStride)
-        }
-      }
       channel += 16
     }
   }
+}
+
+@inline(__always)
+func unpoolWindow(
+  _ gradient: Vector, _ code: SIMD16<Int32>, _ size: Int, _ window: Target, _ column: Int,
+  _ row: Int
+) {
+  for index in 0..<size * size {
+    store(
+      masked(gradient, code, 1 &<< Int32(truncatingIfNeeded: index)),
+      window + index / size * row + index % size * column)
+  }
+}
+
+/// The lanes of `v` whose code has one of `bits`.
+@inline(__always)
+func masked(_ v: Vector, _ code: SIMD16<Int32>, _ bits: Int32) -> Vector {
+  Vector.zero.replacing(with: v, where: (code & SIMD16(repeating: bits)) .> SIMD16<Int32>.zero)
 }
 
 /// target[position][channels] = gradient where the activation's value is above zero (all of it

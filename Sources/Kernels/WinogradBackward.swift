@@ -58,12 +58,6 @@ func spreadWindows(
   store(load(biasGradient) + (masked(g0, word, 15) + masked(g1, word, 15 << 8)), biasGradient)
 }
 
-/// The lanes of `v` whose code has one of `bits`.
-@inline(__always)
-func masked(_ v: Vector, _ code: SIMD16<Int32>, _ bits: Int32) -> Vector {
-  Vector.zero.replacing(with: v, where: (code & SIMD16(repeating: bits)) .> SIMD16<Int32>.zero)
-}
-
 /// dM's 36 positions from [6][4][16] columns.
 @inline(never)
 func transformGradientRows(_ columns: Source, _ m: Target, _ position: Int) {

@@ -12,9 +12,14 @@ public func winogradPad(
   for tap in 0..<9 {
     let source = weights + tap * inChannels * outChannels
     let target = padded + tap * rows * columns
-    for row in 0..<rowCount {
-      for column in 0..<columnCount {
-        target[row * columns + column] = source[row * rowStride + column * columnStride]
+    // In squares, so that a transposition finds its lines in the cache.
+    for firstRow in stride(from: 0, to: rowCount, by: 16) {
+      for firstColumn in stride(from: 0, to: columnCount, by: 16) {
+        for row in firstRow..<min(firstRow + 16, rowCount) {
+          for column in firstColumn..<min(firstColumn + 16, columnCount) {
+            target[row * columns + column] = source[row * rowStride + column * columnStride]
+          }
+        }
       }
     }
   }
@@ -180,33 +185,10 @@ func poolTile(
   for y in 0..<windows.rows {
     for x in 0..<windows.columns {
       let window = poolWindow(
-        values + (y * 8 + x * 2) * 16, bias, relu, output + y * outputRow + x * outputColumn)
+        values + (y * 8 + x * 2) * 16, 2, 16, 4 * 16, bias, relu,
+        output + y * outputRow + x * outputColumn)
       code |= window &<< SIMD16(repeating: Int32(truncatingIfNeeded: (y &* 2 &+ x) &* 4))
     }
   }
   UnsafeMutableRawPointer(codes).storeBytes(of: code, as: SIMD16<Int32>.self)
-}
-
-/// Stores one window's maximum, with bias and relu, and returns the bit of its first largest.
-@inline(__always)
-func poolWindow(_ values: Source, _ bias: Source, _ relu: Bool, _ output: Target) -> SIMD16<Int32> {
-  var largest = load(values)
-  var code = SIMD16<Int32>(repeating: 1)
-  let second = load(values + 16)
-  code.replace(with: SIMD16(repeating: 2), where: second .> largest)
-  largest.replace(with: second, where: second .> largest)
-  let third = load(values + 4 * 16)
-  code.replace(with: SIMD16(repeating: 4), where: third .> largest)
-  largest.replace(with: third, where: third .> largest)
-  let fourth = load(values + 5 * 16)
-  code.replace(with: SIMD16(repeating: 8), where: fourth .> largest)
-  largest.replace(with: fourth, where: fourth .> largest)
-  largest += load(bias)
-  if relu {
-    let cut = .!(largest .> Vector.zero)
-    largest.replace(with: Vector.zero, where: cut)
-    code.replace(with: SIMD16<Int32>.zero, where: cut)
-  }
-  store(largest, output)
-  return code
 }

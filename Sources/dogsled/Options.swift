@@ -85,17 +85,7 @@ struct TrainingOptions: ParsableArguments {
   /// The model that `--model` names, or the book's.
   func architecture() throws -> Architecture {
     guard let model else { return try .book() }
-    if model.hasSuffix(".json") {
-      guard let data = FileManager.default.contents(atPath: model) else {
-        throw Failure("\(model): cannot be read")
-      }
-      do {
-        return try KerasConfiguration.decode(String(decoding: data, as: UTF8.self))
-      } catch {
-        throw Failure("\(model): \(error)")
-      }
-    }
-    return try ModelFile(reading: model).architecture
+    return try KerasConfiguration.architecture(inFile: model)
   }
 
   /// The threads that `--threads` asks for, or one a core.
