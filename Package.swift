@@ -3,11 +3,10 @@
 
 import PackageDescription
 
-/// Kernels are compiled once per instruction set from the same sources (the wider folders are
-/// symbolic links), optimised in debug builds as well: an unoptimised kernel is a thousand
-/// times slower.
-/// `-num-threads` has the compiler write one object a file, as debug builds want it with `-wmo`,
-/// and the threshold unrolls a tile's rows whole, so that its sums stay in registers.
+// Kernels are compiled once for each instruction set from the same sources (the wider folders are
+// symbolic links), optimised in debug builds as well: an unoptimised kernel is a thousand times
+// slower. `-num-threads` has the compiler write one object a file, as debug builds want it with
+// `-wmo`; the threshold unrolls a tile's rows whole, so that its sums stay in registers.
 let kernelFlags = [
   "-Ounchecked", "-wmo", "-num-threads", "1", "-Xllvm", "-unroll-threshold=4000",
 ]
