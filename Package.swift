@@ -84,6 +84,7 @@ let package = Package(
     .testTarget(
       name: "ParityTests", dependencies: ["Engine", "Pictures", "Training"],
       exclude: ["keras_reference.py"]),
+    .testTarget(name: "ClusterTests"),
     .testTarget(name: "TidyTests"),
   ] + widerKernels
 )

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+@Suite("cluster/launch against an sshd on loopback", .serialized, .timeLimit(.minutes(2)))
+struct ClusterTests {
+  static let twoHosts = """
+    # two hosts, three workers
+
+    node1 slots=2   # this one has two
+    node2
+    """
+
+  @Test("the weights are those of one process, also with a host down")
+  func weights() async throws {
+    guard let cluster = try await Cluster.start() else { return }
+    defer { cluster.stop() }
+    let alone = try await cluster.trainAlone(
+      cluster.options(run: "alone") + ["--batches-per-update", "3"])
+    let digest = try #require(Cluster.digest(alone))
+
+    let both = try cluster.launch(
+      Self.twoHosts, cluster.options(run: "both") + ["--workers", "3"])
+    #expect(try await both.status() == 0, "\(both.output)")
+    #expect(Cluster.digest(both.output) == digest, "\(both.output)")
+    #expect(both.lines.count { $0 == "node1 | the run is over" } == 2, "\(both.output)")
+    #expect(both.lines.count { $0 == "node2 | the run is over" } == 1, "\(both.output)")
+
+    let one = try cluster.launch("node1\nnode3 slots=2", cluster.options(run: "one"))
+    #expect(try await one.status() == 0, "\(one.output)")
+    #expect(one.lines.count { $0.hasPrefix("cluster/launch: node3 cannot be used: ") } == 1)
+    #expect(Cluster.digest(one.output) == digest, "\(one.output)")
+    try await cluster.expectNothingLeft()
+  }
+
+  @Test("hosts that cannot be used are named, each with its reason")
+  func unusableHosts() async throws {
+    guard let cluster = try await Cluster.start() else { return }
+    defer { cluster.stop() }
+    let options = cluster.options(run: "run")
+    let unreachable = try cluster.launch("node3", options)
+    #expect(try await unreachable.status() == 1)
+    #expect(unreachable.lines.count == 2, "\(unreachable.output)")
+    #expect(unreachable.output.contains("node3 cannot be used: ssh: connect to host 127.0.0.3"))
+
+    for variable in ["DOGSLED_REMOTE", "DOGSLED_DATA"] {
+      let launch = try cluster.launch("node1", options, environment: [variable: "/none/such"])
+      #expect(try await launch.status() == 1)
+      #expect(launch.lines.count == 2, "\(launch.output)")
+      #expect(launch.output.contains("node1 cannot be used: no "), "\(launch.output)")
+      #expect(launch.output.contains(variable), "\(launch.output)")
+    }
+    try await cluster.expectNothingLeft()
+  }
+
+  @Test("wrong use: one clear line and status 2")
+  func wrongUse() async throws {
+    guard let cluster = try await Cluster.start() else { return }
+    defer { cluster.stop() }
+    for (hosts, line) in [
+      ("node1\n-oProxyCommand=false", 2), ("node1 slots=0", 1), ("node1 slots=two", 1),
+      ("# one\nnode1 slots=1 fast", 2), ("node1\n\nnode1", 3),
+    ] {
+      let launch = try cluster.launch(hosts, [])
+      #expect(try await launch.status() == 2)
+      #expect(launch.lines.count == 1 && launch.output.contains("hosts, line \(line): "))
+    }
+    let empty = try cluster.launch("# nobody", [])
+    #expect(try await empty.status() == 2)
+    #expect(empty.lines.count == 1 && empty.output.contains("names no host"))
+    let listen = try cluster.launch("node1", ["--listen=127.0.0.1:1"])
+    #expect(try await listen.status() == 2)
+    #expect(listen.lines.count == 1 && listen.output.contains("--listen"))
+    let open = try cluster.launch("node1", [], environment: ["DOGSLED_ADDRESS": "192.0.2.1"])
+    #expect(try await open.status() == 2)
+    #expect(open.lines.count == 1 && open.output.contains("--insecure"))
+    try await cluster.expectNothingLeft()
+  }
+
+  /// Control-C on a terminal signals the launcher's process group; the others only the launcher.
+  @Test(
+    "nothing is left when it is interrupted or killed",
+    arguments: [(SIGINT, true), (SIGINT, false), (SIGTERM, false), (SIGKILL, false)])
+  func stopped(signal: Int32, group: Bool) async throws {
+    guard let cluster = try await Cluster.start() else { return }
+    defer { cluster.stop() }
+    let launch = try cluster.launch(
+      Self.twoHosts, cluster.options(epochs: 1_000_000, run: "run") + ["--workers", "3"])
+    try await eventually("training goes on") { launch.output.contains("epoch 1/") }
+    #expect(cluster.processes { $0.contains(" worker ") && !$0.hasPrefix("ssh") }.count == 3)
+    #expect(kill(group ? -launch.processID : launch.processID, signal) == 0)
+    #expect(try await launch.status() == (signal == SIGKILL ? -SIGKILL : 130))
+    try await cluster.expectNothingLeft()
+    #expect(FileManager.default.fileExists(atPath: cluster.file("run/checkpoint.h5")))
+  }
+
+  @Test("when every worker is gone the run ends with status 1")
+  func lostWorkers() async throws {
+    guard let cluster = try await Cluster.start() else { return }
+    defer { cluster.stop() }
+    let launch = try cluster.launch(
+      "node1\nnode2", cluster.options(epochs: 1_000_000, run: "run") + ["--workers", "2"])
+    try await eventually("training goes on") { launch.output.contains("epoch 1/") }
+    for id in cluster.processes(where: { $0.contains(" worker ") && !$0.hasPrefix("ssh") }).keys {
+      #expect(kill(id, SIGKILL) == 0)
+    }
+    #expect(try await launch.status() == 1)
+    #expect(launch.output.contains("cluster/launch: a worker on node1 ended with status "))
+    #expect(launch.output.contains("cluster/launch: no worker is left"), "\(launch.output)")
+    try await cluster.expectNothingLeft()
+  }
+}
