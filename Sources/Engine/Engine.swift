@@ -125,7 +125,12 @@ public final class Engine {
 
   /// Sets `profile` to zero, and from now on adds up what each stage takes.
   public func startProfile() {
-    profile = plan.stages.map { StageTime(layers: $0.layers, products: $0.products) }
+    profile = plan.stages.enumerated().map { index, stage in
+      // The first stage has no input gradient.
+      StageTime(
+        layers: stage.layers, products: stage.products,
+        backwardProducts: index == 0 ? stage.products : 2 * stage.products)
+    }
   }
 
   private func measured(
@@ -156,13 +161,16 @@ public struct StageTime: Sendable {
   public let layers: String
   /// Multiply-adds of a picture's forward pass, as if by direct convolution.
   public let products: Int
+  /// The same of the backward pass, its weights' and its input's gradient.
+  public let backwardProducts: Int
   /// Forward passes.
   public var forward = Duration.zero
   /// Backward passes.
   public var backward = Duration.zero
 
-  init(layers: String, products: Int) {
+  init(layers: String, products: Int, backwardProducts: Int) {
     self.layers = layers
     self.products = products
+    self.backwardProducts = backwardProducts
   }
 }

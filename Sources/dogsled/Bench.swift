@@ -21,6 +21,7 @@ struct BenchStep: ParsableCommand {
   @Option(help: "Threads; the machine's processors by default.") var threads: Int?
   @Option(help: "Steps that are timed, after three that are not.") var count = 20
   @Option(help: "Rows and columns of a picture.") var size = 150
+  @Flag(help: "Also print a line for each layer.") var profile = false
 
   func validate() throws {
     guard batch > 0, count > 0, threads ?? 1 > 0 else {
@@ -51,6 +52,7 @@ struct BenchStep: ParsableCommand {
     let clock = ContinuousClock()
     var milliseconds: [Double] = []
     for step in -3..<count {
+      if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
         _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
         updater.apply(
@@ -61,7 +63,10 @@ struct BenchStep: ParsableCommand {
     let result = BenchResult(
       bench: "step", batch: batch, size: size, threads: threads, kernels: kernels.rawValue,
       milliseconds: milliseconds)
-    print(try result.line())
+    print(try jsonLine(result))
+    for time in engine.profile {
+      print(try jsonLine(LayerResult(time, batch: batch, threads: threads, steps: count)))
+    }
   }
 }
 
@@ -91,10 +96,33 @@ struct BenchResult: Encodable {
       sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     minimum_ms = sorted[0]
   }
+}
 
-  func line() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
+/// What a profile prints for the layers that are computed as one: mean milliseconds, and the speed
+/// as if every product were computed.
+struct LayerResult: Encodable {
+  let bench = "step"
+  let layers: String
+  let threads: Int
+  let forward_ms: Double
+  let backward_ms: Double
+  let forward_gflops: Double
+  let backward_gflops: Double
+
+  init(_ time: StageTime, batch: Int, threads: Int, steps: Int) {
+    layers = time.layers
+    self.threads = threads
+    forward_ms = time.forward / .milliseconds(steps)
+    backward_ms = time.backward / .milliseconds(steps)
+    // A product is two operations.
+    forward_gflops = 2e-6 * Double(time.products * batch) / forward_ms
+    backward_gflops = 2e-6 * Double(time.backwardProducts * batch) / backward_ms
   }
+}
+
+/// A benchmark's result as one line.
+private func jsonLine(_ result: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = .sortedKeys
+  return String(decoding: try encoder.encode(result), as: UTF8.self)
 }
