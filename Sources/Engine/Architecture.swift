@@ -85,6 +85,9 @@ public struct Architecture: Hashable, Sendable {
   /// Every trainable tensor, in Keras's order: each layer's kernel, then its bias.
   public let parameters: ParameterLayout
 
+  /// The most floats of one tensor, or of one picture's map: 1 GiB.
+  private static let floatsMax = 0x1p28
+
   /// Checks that every layer fits on the one before.
   /// - Parameter layers: with names; nil makes them as Keras does (`conv2d`, `conv2d_1`, ...).
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
@@ -112,6 +115,11 @@ public struct Architecture: Hashable, Sendable {
     var tensors: [ParameterLayout.Tensor] = []
     for (name, layer) in named {
       let (output, added) = try layer.applied(to: shape, name: name)
+      for size in added.map(\.shape) + [[output.height, output.width, output.channels]]
+      where size.reduce(1, { $0 * Double($1) }) > Self.floatsMax {
+        throw ArchitectureError(
+          "\(name): \(size.map(String.init).joined(separator: " x ")) numbers are too many")
+      }
       outputs.append(output)
       tensors += added
       shape = output

@@ -80,18 +80,18 @@ public final class LocalWorkers: Sendable {
   /// - Returns: how the process ended.
   private static func run(_ configuration: Configuration, input: Int32, log: Int32) async -> String
   {
+    defer { close(log) }
     do {
       let result = try await Subprocess.run(
         configuration,
         input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
         output: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false),
-        error: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: true))
+        error: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false))
       return switch result.terminationStatus {
       case .exited(let status): "it exited with status \(status)"
       case .signaled(let signal): "it was killed by signal \(signal)"
       }
     } catch {
-      close(log)
       return "it cannot be launched: \(NetworkError.summary(of: error))"
     }
   }

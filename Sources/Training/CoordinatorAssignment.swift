@@ -17,9 +17,14 @@ extension CoordinatorRules {
     guard !isGathering, !isOver, board.waiting.isEmpty, let peer = idlestWorker(),
       members[peer]?.queue.isEmpty == true
     else { return [] }
+    // Of each worker the first unit that nobody else has: behind one that was answered elsewhere
+    // there may be others that wait for the same worker.
     let slowest =
-      members.values.compactMap(\.queue.first)
-      .filter { $0.version == board.version && board.holders[$0.unit]?.count == 1 }
+      members.values.compactMap { member in
+        member.queue.first {
+          $0.version == board.version && board.holders[$0.unit]?.count == 1
+        }
+      }
       .min { ($0.since, $0.unit) < ($1.since, $1.unit) }
     guard let slowest else { return [] }
     let median =

@@ -4,7 +4,6 @@ import Foundation
 public final class Mailbox<Item: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private var items: [Item] = []
-  private var head = 0
 
   /// Empty.
   public init() {}

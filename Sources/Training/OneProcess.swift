@@ -28,8 +28,8 @@ public enum OneProcess {
     let source = WorkerPictures.shared(
       training: pictures.training, validation: pictures.validation)
     let workerIsDone = DispatchSemaphore(value: 0)
+    let own = Mailbox<WorkerInput>()
     let thread = Thread {
-      let own = Mailbox<WorkerInput>()
       let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
       mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
@@ -39,6 +39,8 @@ public enum OneProcess {
     thread.stackSize = 8 << 20
     thread.start()
     let ending = coordinator.run()
+    // A run that ended before the worker joined had nobody to tell.
+    own.put(.closed(reason: "the run is over"))
     workerIsDone.wait()
     return (ending, coordinator.digest)
   }

@@ -150,7 +150,4 @@ public final class RunFolder: Sendable {
     try curves.write(to: path + "/curves.svg")
     try curves.write(to: path + "/curves.png")
   }
-
-  /// Where worker `number`'s log goes.
-  public func logPath(worker number: Int) -> String { path + "/worker-\(number).log" }
 }

@@ -24,8 +24,8 @@ struct BenchStep: ParsableCommand {
   @Flag(help: "Also print a line for each layer.") var profile = false
 
   func validate() throws {
-    guard batch > 0, count > 0, threads ?? 1 > 0 else {
-      throw ValidationError("--batch, --threads and --count must be at least 1")
+    guard (1...4096).contains(batch), count > 0, (1...1024).contains(threads ?? 1) else {
+      throw ValidationError("--batch is 1 to 4096, --threads 1 to 1024, --count at least 1")
     }
   }
 

@@ -92,8 +92,8 @@ private struct ReconnectPause {
 
   mutating func wait() {
     if let connected, .now - connected > .seconds(1) { seconds = 0.1 }
+    isFirst = connected != nil
     connected = nil
-    isFirst = false
     Thread.sleep(forTimeInterval: min(1, seconds * .random(in: 0.5...1.5)))
     seconds = min(1, seconds * 1.5)
   }

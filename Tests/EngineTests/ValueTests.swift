@@ -18,6 +18,8 @@ import Testing
     ([.flatten, .dense(units: 2, activation: .sigmoid)], "last layer"),
     ([.convolution(Convolution(filters: 4, size: 20))], "does not fit"),
     ([.maxPooling(size: 9)], "pooling by 9"),
+    ([.flatten, .dense(units: 1 << 60, activation: .relu)], "too many"),
+    ([.convolution(Convolution(filters: 1 << 55))], "too many"),
     ([.flatten, .convolution(Convolution(filters: 4))], "cannot follow"),
   ])
   func refusesWhatDoesNotFit(_ layers: [Layer], _ words: String) throws {
