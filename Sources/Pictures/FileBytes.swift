@@ -11,7 +11,8 @@ struct FileBytes: ~Copyable {
   /// Reads the file at `path`.
   /// - Throws: `PictureError` that names the file.
   init(path: String) throws(PictureError) {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
+    // Without blocking: a pipe that nobody writes to would otherwise wait here for ever.
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw PictureError(path: path, "cannot be opened: \(lastError())") }
     defer { close(file) }
     var status = stat()

@@ -48,6 +48,11 @@ struct TrainingSetup {
       let indices = (Set(bad.0.map(\.index)), Set(bad.1.map(\.index)))
       manifest = manifest.leavingOut(training: indices.0, validation: indices.1)
       stores = (stores.0.leavingOut(indices.0), stores.1.leavingOut(indices.1))
+      for entries in [manifest.training, manifest.validation]
+      where Set(entries.map(\.label)).count < manifest.classes.count {
+        throw Failure("\(data): a class has no picture left that can be used")
+      }
+      try hyperparameters.validate(trainingPictures: manifest.training.count)
     }
     (training, validation) = stores
     job = try TrainingJob(
