@@ -1,6 +1,5 @@
 import NIOCore
 import NIOPosix
-import Synchronization
 import Training
 import Wire
 
@@ -11,7 +10,6 @@ import Wire
 public final class WorkerClient: CoordinatorLink {
   private let channel: any Channel
   private let limits: Limits
-  private let traffic: Traffic
 
   /// Connects.
   ///
@@ -21,7 +19,6 @@ public final class WorkerClient: CoordinatorLink {
   public init(
     host: String, port: Int, limits: Limits = .standard, mailbox: Mailbox<WorkerInput>
   ) throws {
-    let traffic = Traffic()
     let bootstrap = ClientBootstrap(group: EventLoops.shared)
       .connectTimeout(TimeAmount(seconds: limits.connectTimeout))
       .channelOption(.writeBufferWaterMark, value: .pieces)
@@ -29,7 +26,7 @@ public final class WorkerClient: CoordinatorLink {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try Connection<CoordinatorMessage>.configure(
-            channel, limits: limits, floats: nil, introductionTimeout: nil, traffic: traffic,
+            channel, limits: limits, floats: nil, introductionTimeout: nil, traffic: Traffic(),
             events: .init(
               message: { _, message in mailbox.put(.message(message)) },
               closed: { reason in
@@ -43,14 +40,7 @@ public final class WorkerClient: CoordinatorLink {
       throw NetworkError.connecting(host, port, error, timeout: limits.connectTimeout)
     }
     self.limits = limits
-    self.traffic = traffic
   }
-
-  /// Bytes that came from the coordinator.
-  public var bytesReceived: Int { traffic.received.load(ordering: .relaxed) }
-
-  /// Bytes that went to the coordinator.
-  public var bytesSent: Int { traffic.sent.load(ordering: .relaxed) }
 
   /// Sends in order, without waiting; where the connection is gone it does nothing.
   public func send(_ message: WorkerMessage) {

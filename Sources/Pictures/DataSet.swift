@@ -36,6 +36,9 @@ public struct PictureFolder: Sendable {
     return PictureFolder(classes: classes, entries: entries)
   }
 
+  /// Whether there is a folder at `path`.
+  public static func exists(_ path: String) -> Bool { Folder.isFolder(path) }
+
   /// Kinds of file that count as pictures.
   ///
   /// Only JPEG can be read: the others are listed so that they are reported, not silently left out.

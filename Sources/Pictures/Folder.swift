@@ -4,6 +4,7 @@ import Foundation
 enum Folder {
   /// The visible names in the folder `path`, in the order of their bytes, and whether each is a
   /// folder itself.
+  /// - Throws: `PictureError` for a folder that cannot be listed, or has a name not in UTF-8.
   static func list(_ path: String) throws(PictureError) -> [(name: String, isFolder: Bool)] {
     guard let folder = opendir(path) else {
       switch errno {
@@ -15,8 +16,11 @@ enum Folder {
     defer { closedir(folder) }
     var found: [(name: String, isFolder: Bool)] = []
     while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      let name = String(decoding: bytes, as: UTF8.self)
+      guard name.utf8.elementsEqual(bytes) else {
+        throw PictureError(
+          path: "\(path)/\(name)", "a name that is not in UTF-8: rename it, or remove it")
       }
       if name.hasPrefix(".") { continue }
       found.append((name, isFolder("\(path)/\(name)")))

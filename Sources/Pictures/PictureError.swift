@@ -12,8 +12,10 @@ public struct PictureError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// `path: reason` in one line.
   public var description: String {
-    guard let path else { return reason }
-    return "\(path): \(reason)"
+    let line = path.map { "\($0): \(reason)" } ?? reason
+    // A name may hold anything, a line end too.
+    return line.unicodeScalars.contains { $0.properties.generalCategory == .control }
+      ? String(line.debugDescription.dropFirst().dropLast()) : line
   }
 
   /// The same error, about the file `path`.

@@ -128,6 +128,8 @@ extension CoordinatorHost {
     do {
       try folder.append(record)
     } catch {
+      // After the last epoch the rules are over: `end` says it then.
+      unwritten = "\(error)"
       return rules.failed("\(error)")
     }
     folder.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
@@ -146,6 +148,7 @@ extension CoordinatorHost {
         try folder.writeModel(modelFile(position: nil))
         folder.record(
           Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
+        if let unwritten { ending = .failed(unwritten) }
       } catch {
         ending = .failed("\(error)")
       }
@@ -153,7 +156,12 @@ extension CoordinatorHost {
       writeCheckpoint(epochs: rules.epochsFinished)
     }
     if case .failed(let reason) = ending { folder.record(Event(.failure, reason: reason)) }
-    for peer in rules.members.keys.sorted() {
+    // Who connected just now has not come to the rules yet.
+    var peers = rules.members.keys.sorted()
+    while let input = mailbox.next(timeout: .zero) {
+      if case .opened(let peer, _) = input { peers.append(peer) }
+    }
+    for peer in peers {
       if case .failed(let reason) = ending {
         links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
       } else {

@@ -54,6 +54,8 @@ public final class CoordinatorHost {
   var ledger = EpochLedger()
   var arrived: WorkerMessage?
   var ending: RunEnding?
+  /// Why the history of the last epoch could not be written.
+  var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
   ///

@@ -109,7 +109,7 @@ package struct HDF5Group: ~Copyable {
 }
 
 /// What the system says went wrong, without Foundation's words around it.
-func reason(_ error: any Error) -> String {
+package func reason(_ error: any Error) -> String {
   let error = error as NSError
   let system = (error.userInfo[NSUnderlyingErrorKey] as? NSError) ?? error
   if system.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(system.code))) }

@@ -56,7 +56,7 @@ public struct History: Hashable, Sendable {
   /// Reads a `history.csv`.
   /// - Throws: `RunFolderError` naming the file and the line that is wrong.
   public init(reading path: String) throws {
-    var lines = try RunFolderFiles.text(of: path).split(separator: "\n")
+    var lines = try RunFolderFiles.text(of: path).split(whereSeparator: \.isNewline)
     guard lines.first.map(String.init) == Self.header else {
       throw RunFolderError("\(path): not a history: its first line is not \(Self.header)")
     }

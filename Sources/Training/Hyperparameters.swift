@@ -46,7 +46,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
       problems.append("--\(name) must be from 1 to \(most), not \(value)")
     }
     if !(learningRate > 0 && learningRate.isFinite) {
-      problems.append("--learning-rate must be above 0, not \(learningRate)")
+      problems.append("--learning-rate must be a number above 0, not \(learningRate)")
     }
     if !(rho >= 0 && rho < 1) {
       problems.append("--rho must be at least 0 and below 1, not \(rho)")
@@ -55,6 +55,23 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
       problems.append("epsilon must be above 0, not \(epsilon)")
     }
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
+  }
+
+  /// `--seed is 2 and was 1` for each value in which this differs from `other`.
+  public func differences(from other: Hyperparameters) -> [String] {
+    func pair<Value: Equatable>(
+      _ option: String, _ value: KeyPath<Hyperparameters, Value>
+    ) -> String? {
+      let (new, old) = (self[keyPath: value], other[keyPath: value])
+      return new == old ? nil : "--\(option) is \(new) and was \(old)"
+    }
+    return [
+      pair("epochs", \.epochs), pair("steps-per-epoch", \.stepsPerEpoch),
+      pair("batch-size", \.batchSize), pair("validation-steps", \.validationSteps),
+      pair("learning-rate", \.learningRate), pair("rho", \.rho), pair("epsilon", \.epsilon),
+      pair("seed", \.seed), pair("batches-per-update", \.batchesPerUpdate),
+      pair("interpolation", \.interpolation),
+    ].compactMap { $0 }
   }
 
   /// Checks the values against the size of a training set.

@@ -80,13 +80,33 @@ public enum KerasConfiguration {
       input = config["batch_shape"] ?? config["batch_input_shape"] ?? input
       if kind == "InputLayer" { continue }
       let reader = LayerReader(kind: kind, config: config)
-      layers.append((config["name"]?.string, try reader.layer()))
+      layers.append((try checked(config["name"]?.string), try reader.layer()))
     }
     do {
-      return try Architecture(input: try shape(input), layers: layers)
+      let architecture = try Architecture(input: try shape(input), layers: layers)
+      // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
+      guard encode(architecture).utf8.count <= 64_000 else {
+        throw ModelFileError(
+          "the model has \(layers.count) layers: more than an .h5 file can describe")
+      }
+      return architecture
     } catch let error as ArchitectureError {
       throw ModelFileError("the model cannot be built: \(error)")
     }
+  }
+
+  /// A layer's name, which becomes the name of a group in HDF5 and a line of `summary`.
+  private static func checked(_ name: String?) throws -> String? {
+    guard let name else { return nil }
+    let isPlain = name.unicodeScalars.allSatisfy {
+      $0 != "/" && $0.properties.generalCategory != .control
+    }
+    guard isPlain, !["", ".", ".."].contains(name), name.utf8.count <= 255 else {
+      throw ModelFileError(
+        "a layer is called \(String(name.prefix(40)).debugDescription): a name has 1 to 255 bytes, "
+          + "no slash and no control character, and is not . or ..")
+    }
+    return name
   }
 
   private static func shape(_ json: JSON?) throws -> Shape {

@@ -20,6 +20,10 @@ enum ModelFileSeal {
   /// Checks that the file at `path` is HDF5 and, where it has a seal, that it is as it was sealed.
   /// - Throws: `ModelFileError`.
   static func check(_ path: String) throws {
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw ModelFileError("\(path): not a file")
+    }
     let url = URL(fileURLWithPath: path)
     let (start, bytes): (Data, Data)
     do {

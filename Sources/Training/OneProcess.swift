@@ -10,6 +10,7 @@ public enum OneProcess {
   ///   - pictures: the stores of the job's manifest.
   ///   - threads: of the engine and of the updates, which take turns.
   ///   - mailbox: the coordinator's; put `.interrupted` there to end the run early.
+  ///   - checkpoint: goes on from there.
   ///   - report: called on the caller's thread.
   /// - Returns: how the run ended, and the digest of the weights.
   public static func train(

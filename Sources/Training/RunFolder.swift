@@ -1,5 +1,6 @@
 // The folder of one run: run.json, history.csv, events.jsonl, checkpoint.h5, model.h5 and curves.
 
+import Engine
 import Foundation
 import Synchronization
 
@@ -22,7 +23,8 @@ public final class RunFolder: Sendable {
   /// One row an epoch.
   public var historyPath: String { path + "/history.csv" }
   /// One JSON object a line.
-  public var eventsPath: String { path + "/events.jsonl" }
+  public var eventsPath: String { Self.eventsPath(path) }
+  private static func eventsPath(_ path: String) -> String { path + "/events.jsonl" }
   /// The newest checkpoint.
   public var checkpointPath: String { path + "/checkpoint.h5" }
   /// The trained model.
@@ -35,7 +37,7 @@ public final class RunFolder: Sendable {
   /// Opens and locks `events.jsonl` in `path`.
   private init(path: String) throws {
     self.path = path
-    let file = path + "/events.jsonl"
+    let file = Self.eventsPath(path)
     events = Foundation.open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard events >= 0 else { throw RunFolderFiles.failure(file, "cannot be written") }
     // A file system without locks gives another error than this: go on without.
@@ -55,9 +57,28 @@ public final class RunFolder: Sendable {
       time.hour ?? 0, time.minute ?? 0, time.second ?? 0)
   }
 
-  /// Refuses a folder that holds a run; one that is not there is fine.
-  /// - Throws: `RunFolderError` naming the file that is there.
-  public static func refuseUsed(_ path: String) throws {
+  /// Refuses a folder that holds a run or cannot be made; makes nothing.
+  /// - Throws: `RunFolderError` naming what is in the way.
+  public static func refuseUnusable(_ path: String) throws {
+    var place = path
+    var status = stat()
+    while stat(place, &status) != 0 {
+      guard place.contains("/"), place != "/" else {
+        place = "."
+        break
+      }
+      place = (place as NSString).deletingLastPathComponent
+    }
+    guard stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw RunFolderError("\(path): cannot be a run folder: \(place) is a file")
+    }
+    guard access(place, W_OK | X_OK) == 0 else {
+      throw RunFolderFiles.failure(path, "the run folder cannot be made")
+    }
+    try refuseUsed(path)
+  }
+
+  private static func refuseUsed(_ path: String) throws {
     for file in ["run.json", "history.csv", "checkpoint.h5", "model.h5"]
     where FileManager.default.fileExists(atPath: "\(path)/\(file)") {
       throw RunFolderError(
@@ -108,8 +129,20 @@ public final class RunFolder: Sendable {
     do {
       return try JSONDecoder().decode(type, from: Data(json.utf8))
     } catch {
-      throw RunFolderError("\(descriptionPath): not the description of a run: \(error)")
+      throw RunFolderError(
+        "\(descriptionPath): not the description of a run: it is damaged, or of another version")
     }
+  }
+
+  /// The checkpoint to go on from; nil where the run ended before its first.
+  /// - Throws: `ModelFileError` where it cannot be read, or is no checkpoint of `architecture`.
+  public func checkpoint(_ architecture: Architecture) throws -> ModelFile? {
+    guard FileManager.default.fileExists(atPath: checkpointPath) else { return nil }
+    let checkpoint = try ModelFile(reading: checkpointPath)
+    guard checkpoint.architecture == architecture, checkpoint.average != nil,
+      checkpoint.position != nil
+    else { throw ModelFileError("\(checkpointPath): not a checkpoint of this run") }
+    return checkpoint
   }
 
   /// The epochs so far.

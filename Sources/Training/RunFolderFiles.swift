@@ -41,10 +41,12 @@ enum RunFolderFiles {
   /// - Throws: `RunFolderError`.
   static func text(of path: String) throws -> String {
     do {
-      return try String(contentsOfFile: path, encoding: .utf8)
+      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      if let text = String(validating: bytes, as: UTF8.self) { return text }
     } catch {
       throw RunFolderError("\(path): \(reason(error))")
     }
+    throw RunFolderError("\(path): no text in UTF-8")
   }
 
   /// An error from `errno`.

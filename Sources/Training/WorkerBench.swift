@@ -25,6 +25,7 @@ final class WorkerBench {
     self.welcome = welcome
     let architecture = try KerasConfiguration.decode(welcome.model)
     guard (1...4096).contains(welcome.batchSize),
+      welcome.floats == architecture.parameters.bufferCount,
       let interpolation = Interpolation(rawValue: welcome.interpolation),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }

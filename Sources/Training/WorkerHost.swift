@@ -112,9 +112,12 @@ public final class WorkerHost {
       link.send(.ready)
       log("ready")
     case .message(.weights(let header, let body)):
-      // Newer weights cancel the work that is left on older ones.
+      // Newer weights cancel older ones and the work that is left on them.
       queue.removeAll { item in
-        if case .work(let work) = item { work.weightsVersion < header.version } else { false }
+        switch item {
+        case .weights: true
+        case .work(let work): work.weightsVersion < header.version
+        }
       }
       queue.append(.weights(header, body))
     case .message(.work(let work)):

@@ -17,21 +17,22 @@ struct BenchStep: ParsableCommand {
     abstract: "Time one training step: forward, backward and RMSprop.",
     discussion: "Example: dogsled bench step --threads 1")
 
-  @Option(help: "Pictures in a batch.") var batch = 20
-  @Option(help: "Threads; the machine's processors by default.") var threads: Int?
-  @Option(help: "Steps that are timed, after three that are not.") var count = 20
-  @Option(help: "Rows and columns of a picture.") var size = 150
+  @Option(parsing: .unconditional, help: "Pictures in a batch.") var batch = 20
+  @OptionGroup var threading: ThreadOptions
+  @Option(parsing: .unconditional, help: "Steps that are timed, after three that are not.")
+  var count = 20
+  @Option(parsing: .unconditional, help: "Rows and columns of a picture.") var size = 150
   @Flag(help: "Also print a line for each layer.") var profile = false
 
   func validate() throws {
-    guard (1...4096).contains(batch), count > 0, (1...1024).contains(threads ?? 1) else {
-      throw ValidationError("--batch is 1 to 4096, --threads 1 to 1024, --count at least 1")
+    guard (1...4096).contains(batch), count > 0 else {
+      throw ValidationError("--batch is 1 to 4096, --count at least 1")
     }
   }
 
   func run() throws {
     let model = try Architecture.book(height: size, width: size)
-    let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = threading.count
     let kernels = try KernelSet.chosen()
     let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = Updater(threads: threads, kernels: kernels)
@@ -63,9 +64,9 @@ struct BenchStep: ParsableCommand {
     let result = BenchResult(
       bench: "step", batch: batch, size: size, threads: threads, kernels: kernels.rawValue,
       milliseconds: milliseconds)
-    print(try jsonLine(result))
+    try emit(try jsonLine(result))
     for time in engine.profile {
-      print(try jsonLine(LayerResult(time, batch: batch, threads: threads, steps: count)))
+      try emit(try jsonLine(LayerResult(time, batch: batch, threads: threads, steps: count)))
     }
   }
 }

@@ -16,7 +16,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Where workers connect.", valueName: "host:port"))
   var listen = Endpoint(host: "127.0.0.1", port: 7777)
 
-  @Option(help: ArgumentHelp("Workers to wait for before training starts.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Workers to wait for before training starts.", valueName: "n"))
   var workers = 1
 
   @Flag(help: "Allow an address that other machines reach: nothing is encrypted.")

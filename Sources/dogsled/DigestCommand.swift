@@ -15,5 +15,5 @@ struct DigestCommand: ParsableCommand {
   @Argument(help: "A model: an .h5 file.", completion: .file(extensions: ["h5"]))
   var model: String
 
-  func run() throws { print(try ModelFile(reading: model).weights.digest) }
+  func run() throws { try emit("\(try ModelFile(reading: model).weights.digest)") }
 }

@@ -37,10 +37,10 @@ struct Evaluate: ParsableCommand {
       PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
         width: file.architecture.input.width, interpolation: options.interpolation(for: file),
-        threads: options.threadCount, memoryLimit: 1 << 30))
+        threads: options.threading.count, memoryLimit: 1 << 30))
     let totals = try evaluate(file, on: store)
     let count = Double(totals.count)
-    print(
+    try emit(
       String(
         format: "loss %.6f  accuracy %.6f  pictures %d", totals.loss / count,
         Double(totals.correct) / count, totals.count))
@@ -50,14 +50,8 @@ struct Evaluate: ParsableCommand {
   private func usable(_ store: PictureStore) throws -> PictureStore {
     let bad = store.check()
     guard !bad.isEmpty else { return store }
-    bad.forEach { log("\($0.error)") }
-    guard skipUnreadable else {
-      throw Failure(
-        "\(bad.count) of the pictures cannot be used: remove them, or leave them out with "
-          + "--skip-unreadable")
-    }
+    try report(unreadable: bad.map(\.error), leavingOut: skipUnreadable)
     guard bad.count < store.entries.count else { throw Failure("\(folder): no picture is left") }
-    log("left out \(bad.count) pictures")
     return store.leavingOut(Set(bad.map(\.index)))
   }
 

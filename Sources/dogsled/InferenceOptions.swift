@@ -6,11 +6,10 @@ import Training
 
 /// What `evaluate` and `predict` share: how a trained model is run.
 struct InferenceOptions: ParsableArguments {
-  @Option(help: "Pictures that are computed at a time.")
+  @Option(parsing: .unconditional, help: "Pictures that are computed at a time.")
   var batchSize = 20
 
-  @Option(help: "Threads to compute with; the default is one a core.")
-  var threads: Int?
+  @OptionGroup var threading: ThreadOptions
 
   @Option(
     help: """
@@ -23,18 +22,12 @@ struct InferenceOptions: ParsableArguments {
     guard (1...4096).contains(batchSize) else {
       throw ValidationError("--batch-size must be from 1 to 4096, not \(batchSize)")
     }
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
-    }
   }
-
-  /// The threads that `--threads` asks for, or one a core.
-  var threadCount: Int { threads ?? availableCores }
 
   /// An engine for `model`.
   func engine(for model: ModelFile) throws -> Engine {
     Engine(
-      model.architecture, batchCapacity: batchSize, threads: threadCount,
+      model.architecture, batchCapacity: batchSize, threads: threading.count,
       kernels: try KernelSet.chosen())
   }
 

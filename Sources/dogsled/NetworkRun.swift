@@ -16,45 +16,61 @@ struct NetworkRun {
   /// Trains, and takes down what it started.
   /// - Throws: what ends the verb.
   func run() async throws {
+    let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
+    let (server, setup) = try await onOwnThread("coordinator") {
+      Result { try prepare(mailbox) }
+    }.get()
+    // Until now a signal ends the program: there is nothing to save.
     await Signals.onInterrupt { mailbox.put(.interrupted) }
-    try await onOwnThread("coordinator") { Result { try train(mailbox) } }.get()
+    try await onOwnThread("coordinator") {
+      Result { try train(server, setup, kernels, mailbox) }
+    }.get()
   }
 
-  private func train(_ mailbox: Mailbox<CoordinatorInput>) throws {
-    let architecture = try options.architecture()
-    let kernels = try KernelSet.chosen()
+  /// Takes the port, then decodes the pictures.
+  private func prepare(
+    _ mailbox: Mailbox<CoordinatorInput>
+  ) throws -> (CoordinatorServer, TrainingSetup) {
+    let start = try RunStart(options, workers: workers)
     let server = try CoordinatorServer(
-      host: endpoint.host, port: endpoint.port, floats: architecture.parameters.bufferCount,
+      host: endpoint.host, port: endpoint.port, floats: start.architecture.parameters.bufferCount,
       mailbox: mailbox)
+    do {
+      return (server, try TrainingSetup(options, start, data: data, keepsPictures: false))
+    } catch {
+      server.shutdown()
+      throw error
+    }
+  }
+
+  private func train(
+    _ server: CoordinatorServer, _ setup: TrainingSetup, _ kernels: KernelSet,
+    _ mailbox: Mailbox<CoordinatorInput>
+  ) throws {
     defer { server.shutdown() }
-    let setup = try TrainingSetup(
-      options, architecture: architecture, data: data, workers: workers, keepsPictures: false)
-    let folder = try setup.makeFolder(options)
     let address = Endpoint(host: endpoint.host, port: server.port)
     var hostOptions = CoordinatorHost.Options(kernels: kernels)
     hostOptions.minimumWorkers = workers
-    hostOptions.threads = options.threadCount
+    hostOptions.threads = options.threading.count
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers
       setup.announce(
-        folder,
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread")), "
           + "\(kernels.rawValue) kernels")
-      local = try launch(threads, address, folder, mailbox)
+      local = try launch(threads, address, setup.folder, mailbox)
     } else {
-      setup.announce(
-        folder, computing: "begins with \(counted(workers, "worker")) that join at \(address)")
+      setup.announce(computing: "begins with \(counted(workers, "worker")) that join at \(address)")
     }
     defer { local?.stop() }
     let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
     let coordinator = CoordinatorHost(
-      setup.job, options: hostOptions, folder: folder, mailbox: mailbox, links: server,
-      report: printer.show)
+      setup.job, options: hostOptions, folder: setup.folder, mailbox: mailbox, links: server,
+      checkpoint: setup.checkpoint, report: printer.show)
     let ending = coordinator.run()
     server.shutdown()
-    try TrainingSetup.conclude(ending, digest: coordinator.digest, folder: folder)
+    try setup.conclude(ending, digest: coordinator.digest)
   }
 
   private func launch(

@@ -8,43 +8,74 @@ import Training
 
 extension Interpolation: ExpressibleByArgument {}
 
+/// How many threads compute.
+struct ThreadOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional, help: "Threads to compute with; the default is one a core.")
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+  }
+
+  /// The threads that `--threads` asks for, or one a core.
+  var count: Int { threads ?? Self.cores }
+
+  /// The cores that this process may use.
+  static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+}
+
 /// What decides the weights, and where the run goes.
+///
+/// Values that were not given are nil: a run that goes on has its own.
 struct TrainingOptions: ParsableArguments {
-  @Option(help: "Passes of --steps-per-epoch steps.")
-  var epochs = 30
+  @Option(parsing: .unconditional, help: "Passes of --steps-per-epoch steps (default: 30).")
+  var epochs: Int?
 
-  @Option(help: "Batches of one epoch.")
-  var stepsPerEpoch = 100
+  @Option(parsing: .unconditional, help: "Batches of one epoch (default: 100).")
+  var stepsPerEpoch: Int?
 
-  @Option(help: "Pictures of one batch.")
-  var batchSize = 20
-
-  @Option(help: "Batches of the validation after each epoch.")
-  var validationSteps = 50
-
-  @Option(help: "RMSprop's step size.")
-  var learningRate: Float = 1e-4
-
-  @Option(help: "RMSprop's decay of the average of squared gradients.")
-  var rho: Float = 0.9
-
-  @Option(help: "Key of every random draw.")
-  var seed: UInt64 = 1
+  @Option(parsing: .unconditional, help: "Pictures of one batch (default: 20).")
+  var batchSize: Int?
 
   @Option(
+    parsing: .unconditional, help: "Batches of the validation after each epoch (default: 50).")
+  var validationSteps: Int?
+
+  @Option(parsing: .unconditional, help: "RMSprop's step size (default: 1e-4).")
+  var learningRate: Float?
+
+  @Option(
+    parsing: .unconditional,
+    help: "RMSprop's decay of the average of squared gradients (default: 0.9).")
+  var rho: Float?
+
+  @Option(parsing: .unconditional, help: "Key of every random draw (default: 1).")
+  var seed: UInt64?
+
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Batches averaged into one update; the default is N with --workers N, else 1.",
       valueName: "u"))
   var batchesPerUpdate: Int?
 
-  @Option(help: "Threads to compute with; the default is one a core.")
-  var threads: Int?
+  @OptionGroup var threading: ThreadOptions
 
   @Option(help: "The run's folder; the default is runs/<date-time>.", completion: .directory)
   var run: String?
 
-  @Option(help: "How pictures are resized.")
-  var interpolation = Interpolation.nearest
+  @Option(
+    help: ArgumentHelp(
+      "Go on with the run in this folder, from its checkpoint; options that decide the weights are "
+        + "the run's.", valueName: "run"),
+    completion: .directory)
+  var resume: String?
+
+  @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
+  var interpolation: Interpolation?
 
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
@@ -57,56 +88,31 @@ struct TrainingOptions: ParsableArguments {
   var model: String?
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    if resume != nil, run != nil {
+      throw ValidationError("--run cannot be given with --resume: the run keeps its folder")
+    }
+    for (name, folder) in [("--run", run), ("--resume", resume)] where folder == "" {
+      throw ValidationError("\(name) needs the name of a folder")
     }
     do {
-      try hyperparameters(workers: 1).validate()
+      try hyperparameters(over: Hyperparameters()).validate()
     } catch {
       throw ValidationError("\(error)")
     }
   }
 
-  /// The values for a run whose updates average `workers` batches by default.
-  func hyperparameters(workers: Int) -> Hyperparameters {
-    var values = Hyperparameters()
-    values.epochs = epochs
-    values.stepsPerEpoch = stepsPerEpoch
-    values.batchSize = batchSize
-    values.validationSteps = validationSteps
-    values.learningRate = learningRate
-    values.rho = rho
-    values.seed = seed
-    values.batchesPerUpdate = batchesPerUpdate ?? workers
-    values.interpolation = interpolation
+  /// `base` with the values that were given.
+  func hyperparameters(over base: Hyperparameters) -> Hyperparameters {
+    var values = base
+    values.epochs = epochs ?? base.epochs
+    values.stepsPerEpoch = stepsPerEpoch ?? base.stepsPerEpoch
+    values.batchSize = batchSize ?? base.batchSize
+    values.validationSteps = validationSteps ?? base.validationSteps
+    values.learningRate = learningRate ?? base.learningRate
+    values.rho = rho ?? base.rho
+    values.seed = seed ?? base.seed
+    values.batchesPerUpdate = batchesPerUpdate ?? base.batchesPerUpdate
+    values.interpolation = interpolation ?? base.interpolation
     return values
   }
-
-  /// The model that `--model` names, or the book's.
-  func architecture() throws -> Architecture {
-    guard let model else { return try .book() }
-    return try KerasConfiguration.architecture(inFile: model)
-  }
-
-  /// The threads that `--threads` asks for, or one a core.
-  var threadCount: Int { threads ?? availableCores }
-}
-
-/// The cores that this process may use.
-var availableCores: Int { ProcessInfo.processInfo.activeProcessorCount }
-
-/// `1 worker`, `2 workers`.
-func counted(_ count: Int, _ noun: String) -> String {
-  "\(count) \(noun)\(count == 1 ? "" : "s")"
-}
-
-/// What ends a verb with exit status 1; one clear line.
-struct Failure: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
-}
-
-/// Writes one line to standard error.
-func log(_ line: String) {
-  try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8))
 }

@@ -21,9 +21,20 @@ struct Plot: ParsableCommand {
     completion: .file(extensions: ["svg", "png"]))
   var output: String?
 
+  func validate() throws {
+    if let output, !output.hasSuffix(".svg"), !output.hasSuffix(".png") {
+      throw ValidationError("--output \(output): curves are drawn as .svg or .png")
+    }
+  }
+
   func run() throws {
     let histories = try runs.map { run in
-      try History(reading: Self.isFolder(run) ? run + "/history.csv" : run)
+      let path = Self.isFolder(run) ? run + "/history.csv" : run
+      let history = try History(reading: path)
+      guard !history.records.isEmpty else {
+        throw Failure("\(path): no epoch is over yet: there is nothing to draw")
+      }
+      return history
     }
     let names = runs.map { URL(fileURLWithPath: $0).lastPathComponent }
     let curves = Curves(
@@ -32,7 +43,7 @@ struct Plot: ParsableCommand {
     let folder = runs.count == 1 && Self.isFolder(runs[0]) ? runs[0] + "/" : ""
     for path in output.map({ [$0] }) ?? [folder + "curves.svg", folder + "curves.png"] {
       try curves.write(to: path)
-      print(path)
+      try emit(path)
     }
   }
 

@@ -39,7 +39,7 @@ struct Predict: ParsableCommand {
       }
       for ((path, _), probability) in zip(batch.pictures, probabilities) {
         let name = classes[probability > 0.5 ? 1 : 0]
-        print("\(path)\t\(name)\t\(String(format: "%.6f", probability))")
+        try emit("\(path)\t\(name)\t\(String(format: "%.6f", probability))")
       }
     }
     guard failures == 0 else {

@@ -18,13 +18,13 @@ struct Prepare: ParsableCommand {
   @Argument(help: "A new or empty folder.", completion: .directory)
   var dest: String
 
-  @Option(help: "Training pictures of each class.")
+  @Option(parsing: .unconditional, help: "Training pictures of each class.")
   var train = 1000
 
-  @Option(help: "Validation pictures of each class.")
+  @Option(parsing: .unconditional, help: "Validation pictures of each class.")
   var validation = 500
 
-  @Option(help: "Test pictures of each class.")
+  @Option(parsing: .unconditional, help: "Test pictures of each class.")
   var test = 500
 
   private var counts: BookLayout.Counts {
@@ -36,6 +36,6 @@ struct Prepare: ParsableCommand {
   }
 
   func run() throws {
-    for line in try BookLayout.prepare(from: source, to: dest, counts) { print(line) }
+    try emit(BookLayout.prepare(from: source, to: dest, counts).joined(separator: "\n"))
   }
 }

@@ -80,6 +80,7 @@ final class ProgressPrinter {
   }
 
   private func write(_ text: String) {
+    // A run goes on where nobody can see it; what it leaves behind is in its folder.
     try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
   }
 

@@ -15,16 +15,16 @@ struct Sample: ParsableCommand {
   @Argument(help: "A new or empty folder.", completion: .directory)
   var dest: String
 
-  @Option(help: "Training pictures of each class.")
+  @Option(parsing: .unconditional, help: "Training pictures of each class.")
   var train = 500
 
-  @Option(help: "Validation pictures of each class.")
+  @Option(parsing: .unconditional, help: "Validation pictures of each class.")
   var validation = 150
 
-  @Option(help: "Test pictures of each class.")
+  @Option(parsing: .unconditional, help: "Test pictures of each class.")
   var test = 150
 
-  @Option(help: "What all drawings follow from.")
+  @Option(parsing: .unconditional, help: "What all drawings follow from.")
   var seed: UInt64 = 1
 
   private var counts: BookLayout.Counts {
@@ -36,6 +36,6 @@ struct Sample: ParsableCommand {
   }
 
   func run() throws {
-    for line in try BookLayout.sample(to: dest, counts, seed: seed) { print(line) }
+    try emit(BookLayout.sample(to: dest, counts, seed: seed).joined(separator: "\n"))
   }
 }

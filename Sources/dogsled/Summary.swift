@@ -33,7 +33,7 @@ struct Summary: ParsableCommand {
     let architecture =
       try model.map { try KerasConfiguration.architecture(inFile: $0) }
       ?? .book(height: size.height, width: size.width)
-    print(Self.table(architecture))
+    try emit(Self.table(architecture))
   }
 
   /// The table as Keras 2.2 prints it.

@@ -16,7 +16,9 @@ struct Train: AsyncParsableCommand {
   @Argument(help: "The data set's folder.", completion: .directory)
   var data: String
 
-  @Option(help: ArgumentHelp("Worker processes to start; without it one process.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Worker processes to start; without it one process.", valueName: "n"))
   var workers: Int?
 
   @OptionGroup var options: TrainingOptions
@@ -29,7 +31,7 @@ struct Train: AsyncParsableCommand {
 
   func run() async throws {
     if let workers {
-      let threads = options.threads ?? max(1, availableCores / workers)
+      let threads = options.threading.threads ?? max(1, ThreadOptions.cores / workers)
       try await NetworkRun(
         data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
         workers: workers, threadsOfLocalWorkers: threads
@@ -41,13 +43,10 @@ struct Train: AsyncParsableCommand {
 
   private func inOneProcess() async throws {
     let kernels = try KernelSet.chosen()
-    let threads = options.threadCount
+    let threads = options.threading.count
     let setup = try TrainingSetup(
-      options, architecture: options.architecture(), data: data, workers: 1,
-      keepsPictures: true)
-    let folder = try setup.makeFolder(options)
+      options, RunStart(options, workers: 1), data: data, keepsPictures: true)
     setup.announce(
-      folder,
       computing: "in this process, \(counted(threads, "thread")), \(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
     await Signals.onInterrupt { mailbox.put(.interrupted) }
@@ -55,7 +54,7 @@ struct Train: AsyncParsableCommand {
       let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
       return OneProcess.train(
         setup.job, pictures: (setup.training, setup.validation), threads: threads,
-        kernels: kernels, folder: folder, mailbox: mailbox,
+        kernels: kernels, folder: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
         report: { report in
           // Who computes is said above.
           switch report {
@@ -64,6 +63,6 @@ struct Train: AsyncParsableCommand {
           }
         })
     }
-    try TrainingSetup.conclude(ending, digest: digest, folder: folder)
+    try setup.conclude(ending, digest: digest)
   }
 }

@@ -5,46 +5,36 @@ import Pictures
 import Training
 
 /// What `train` and `coordinator` do before anybody computes: the data set is scanned, every
-/// picture decoded once, the model built.
-struct TrainingSetup {
-  let data: String
+/// picture decoded once, the run's folder made.
+struct TrainingSetup: Sendable {
   let job: TrainingJob
   let training: PictureStore
   let validation: PictureStore
+  let folder: RunFolder
+  let checkpoint: ModelFile?
 
   /// - Parameters:
-  ///   - architecture: what `options` name.
-  ///   - workers: batches of an update where the options do not say.
+  ///   - start: where the run begins.
+  ///   - data: the data set's folder.
   ///   - keepsPictures: whether this process computes, and so needs the decoded pictures.
   /// - Throws: one clear line, or a list of the pictures that cannot be decoded.
   init(
-    _ options: TrainingOptions, architecture: Architecture, data: String, workers: Int,
-    keepsPictures: Bool
+    _ options: TrainingOptions, _ start: RunStart, data: String, keepsPictures: Bool
   ) throws {
-    self.data = data
-    // Before the pictures are decoded, which takes a while.
-    if let run = options.run { try RunFolder.refuseUsed(run) }
-    let hyperparameters = options.hyperparameters(workers: workers)
+    let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
     var manifest = try DataSet.scan(data).manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) -> PictureStore {
       PictureStore(
         folder: data, entries: entries, height: architecture.input.height,
-        width: architecture.input.width, interpolation: options.interpolation,
-        threads: options.threadCount, memoryLimit: keepsPictures ? 1 << 30 : 0)
+        width: architecture.input.width, interpolation: hyperparameters.interpolation,
+        threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
     }
     var stores = (store(manifest.training), store(manifest.validation))
     let bad = (stores.0.check(), stores.1.check())
-    let count = bad.0.count + bad.1.count
-    if count > 0 {
-      (bad.0 + bad.1).forEach { log("\($0.error)") }
-      guard options.skipUnreadable else {
-        throw Failure(
-          "\(count) of the pictures cannot be used: remove them, or leave them out with "
-            + "--skip-unreadable")
-      }
-      log("left out \(count) pictures")
+    try report(unreadable: (bad.0 + bad.1).map(\.error), leavingOut: options.skipUnreadable)
+    if !(bad.0 + bad.1).isEmpty {
       let indices = (Set(bad.0.map(\.index)), Set(bad.1.map(\.index)))
       manifest = manifest.leavingOut(training: indices.0, validation: indices.1)
       stores = (stores.0.leavingOut(indices.0), stores.1.leavingOut(indices.1))
@@ -57,16 +47,12 @@ struct TrainingSetup {
     (training, validation) = stores
     job = try TrainingJob(
       architecture: architecture, hyperparameters: hyperparameters, manifest: manifest)
-  }
-
-  /// Makes the run's folder.
-  func makeFolder(_ options: TrainingOptions) throws -> RunFolder {
-    try RunFolder.create(
-      options.run ?? RunFolder.defaultPath(), description: RunDescription(job, data: data))
+    folder = try start.folder(options, for: job, data: data)
+    checkpoint = start.checkpoint
   }
 
   /// Says what is about to run.
-  func announce(_ folder: RunFolder, computing: String) {
+  func announce(computing: String) {
     let values = job.hyperparameters
     func count(_ entries: [ManifestEntry], _ label: Int) -> Int {
       entries.count { Int($0.label) == label }
@@ -86,20 +72,29 @@ struct TrainingSetup {
       computing   \(computing)
       run folder  \(folder.path)
       """)
+    if let position = checkpoint?.position {
+      log("goes on    after update \(position.updates) of \(job.schedule.updates)")
+    }
   }
 
   /// Prints what a run leaves behind, and turns its ending into the exit status.
-  /// - Throws: `Failure` for a run that failed; `ExitCode` 130 for one that was interrupted.
-  static func conclude(_ ending: RunEnding, digest: Digest, folder: RunFolder) throws {
-    print("run folder  \(folder.path)")
-    print("digest      \(digest)")
+  /// - Throws: `Failure` for a run that failed, or whose results cannot be printed; `ExitCode` 130
+  ///   for one that was interrupted.
+  func conclude(_ ending: RunEnding, digest: Digest) throws {
     let files = ["run.json", "history.csv", "events.jsonl", "checkpoint.h5", "model.h5"]
     let written = (files + ["curves.svg", "curves.png"]).filter {
       FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")
     }
-    print("files       \(written.joined(separator: " "))")
+    let printed = Result {
+      try emit(
+        """
+        run folder  \(folder.path)
+        digest      \(digest)
+        files       \(written.joined(separator: " "))
+        """)
+    }
     switch ending {
-    case .finished: return
+    case .finished: try printed.get()
     case .interrupted: throw ExitCode(130)
     case .failed(let reason): throw Failure(reason)
     }

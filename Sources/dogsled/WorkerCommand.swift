@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Foundation
 import Network
+import Pictures
 import Synchronization
 import Training
 
@@ -22,8 +23,7 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: "A copy of the coordinator's data folder.", completion: .directory)
   var data: String
 
-  @Option(help: "Threads to compute with; the default is one a core.")
-  var threads: Int?
+  @OptionGroup var threading: ThreadOptions
 
   @Flag(
     help: ArgumentHelp(
@@ -32,19 +32,20 @@ struct WorkerCommand: AsyncParsableCommand {
   var once = false
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    guard coordinator.port > 0 else {
+      throw ValidationError("\(coordinator): a coordinator's port is from 1 to 65535")
     }
   }
 
   func run() async throws {
     ParentWatch.start()
+    guard PictureFolder.exists(data) else { throw Failure("\(data): no such folder") }
     let kernels = try KernelSet.chosen()
     let signal = WorkerSignal()
     await Signals.onInterrupt { signal.interrupt() }
     let ending = await onOwnThread("worker") {
       let worker = WorkerHost(
-        pictures: .folder(data), threads: threads ?? availableCores, kernels: kernels, log: log)
+        pictures: .folder(data), threads: threading.count, kernels: kernels, log: log)
       return work(worker, signal)
     }
     switch ending {

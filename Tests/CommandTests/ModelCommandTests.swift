@@ -110,7 +110,7 @@ import Training
     "wrong use is one clear line and the right exit status",
     arguments: [
       (["digest", "none.h5"], "none.h5: No such file or directory", 1),
-      (["digest", "data"], "data: Is a directory", 1),
+      (["digest", "data"], "data: not a file", 1),
       (["digest", "data/cats/0.jpg"], "data/cats/0.jpg: not a model file", 1),
       (["evaluate", "model.h5", "none"], "none: no such folder", 1),
       (["evaluate", "model.h5", "data/cats"], "data/cats: 0 classes", 1),

@@ -41,7 +41,7 @@ import Training
 
   @Test func anotherFormatIsRefused() throws {
     let result = try Command("plot", "runs/a", "--output", "curves.gif", in: folder)
-    #expect(result.status == 1)
+    #expect(result.status == 2)
     #expect(result.errorLines.count == 1)
     #expect(result.errors.contains("curves.gif: curves are drawn as .svg or .png"))
   }

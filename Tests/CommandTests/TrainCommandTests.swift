@@ -134,8 +134,59 @@ import Training
     #expect(try Command("digest", "cut/checkpoint.h5", in: folder).status == 0)
   }
 
+  @Test func aKilledRunGoesOnToTheSameWeights() throws {
+    let long = Self.options + ["--epochs", "12"]
+    let expected = try digest(Command(["train", "data", "--run", "one"] + long, in: folder))
+    let process = try Command.start(["train", "data", "--run", "dead"] + long, in: folder)
+    let checkpoint = "\(folder.path)/dead/checkpoint.h5"
+    let limit = Date().addingTimeInterval(60)
+    while !FileManager.default.fileExists(atPath: checkpoint) {
+      try #require(Date() < limit && process.isRunning, "no checkpoint, or not within a minute")
+      usleep(5000)
+    }
+    kill(process.processIdentifier, SIGKILL)
+    _ = try Command(waitingFor: process)
+    let other = try Command("train", "data", "--resume", "dead", "--seed", "8", in: folder)
+    #expect(other.status == 1)
+    #expect(other.errorLines.last?.contains("--seed is 8 and was 7") == true, "\(other.errors)")
+    let result = try Command("train", "data", "--resume", "dead", "--workers", "2", in: folder)
+    #expect(try digest(result) == expected, "\(result.errors)")
+    #expect(try history("dead") == history("one"))
+    try folder.write(Data("another picture".utf8), to: "data/train/cats/cat.0.jpg")
+    let changed = try Command("train", "data", "--resume", "dead", "--skip-unreadable", in: folder)
+    #expect(changed.status == 1)
+    #expect(changed.errorLines.last?.contains("not the pictures") == true, "\(changed.errors)")
+  }
+
+  @Test func resultsThatCannotBePrintedAreAFailure() throws {
+    #expect(try train("run", []).status == 0)
+    let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
+    for arguments in [
+      "digest run/model.h5", "summary", "--help", "evaluate run/model.h5 data/test",
+      "predict run/model.h5 data/test/cats/*.jpg",
+      "train data --run full \(Self.options.joined(separator: " "))",
+    ] {
+      let shell = Process()
+      shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+      shell.arguments = ["-c", "'\(program)' \(arguments) > /dev/full"]
+      shell.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      (shell.standardOutput, shell.standardError) = (Pipe(), Pipe())
+      try shell.run()
+      let result = try Command(waitingFor: shell)
+      #expect(result.status == 1, "\(arguments)")
+      #expect(result.errorLines.last?.contains("standard output") == true, "\(result.errors)")
+    }
+    #expect(FileManager.default.fileExists(atPath: folder.path + "/full/model.h5"))
+  }
+
   @Test(arguments: [
     (["train", "nowhere"], 1, "nowhere"),
+    (["train", "data", "--epochs", "-5"], 2, "-5"),
+    (["train", "data", "--run", "model.json/run"], 1, "model.json is a file"),
+    (["train", "data", "--resume", "data"], 1, "holds no run"),
+    (["train", "data", "--model", "/dev/null"], 1, "not a file"),
+    (["worker", "127.0.0.1:7777", "--data", "nowhere"], 1, "nowhere: no such folder"),
+    (["plot", "data", "--output", "curves.gif"], 2, "curves.gif"),
     (["train", "data/train"], 1, "data/train"),
     (["train", "data", "--bogus"], 2, "--bogus"),
     (["train", "data", "--batch-size", "41"], 2, "--batch-size"),

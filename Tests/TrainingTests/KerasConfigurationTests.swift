@@ -21,6 +21,28 @@ struct KerasConfigurationTests {
     }
   }
 
+  @Test("names that HDF5 cannot hold are refused", arguments: ["", ".", "a/b", "a\u{0}b", "a\nb"])
+  func names(_ name: String) throws {
+    let model = try KerasConfiguration.encode(
+      Architecture(
+        input: Shape(height: 4, width: 4, channels: 3),
+        layers: [(nil, .flatten), (name, .dense(units: 1, activation: .sigmoid))]))
+    let error = #expect(throws: ModelFileError.self) { _ = try KerasConfiguration.decode(model) }
+    #expect(error?.description.contains("a layer is called") == true)
+  }
+
+  @Test("more layers than an .h5 file can list are refused")
+  func tooManyLayers() throws {
+    var layers: [(String?, Layer)] = Array(
+      repeating: (nil, .dense(units: 1, activation: .relu)), count: 500)
+    layers.insert((nil, .flatten), at: 0)
+    layers.append((nil, .dense(units: 1, activation: .sigmoid)))
+    let model = try KerasConfiguration.encode(
+      Architecture(input: Shape(height: 4, width: 4, channels: 3), layers: layers))
+    let error = #expect(throws: ModelFileError.self) { _ = try KerasConfiguration.decode(model) }
+    #expect(error?.description.contains("502 layers") == true)
+  }
+
   @Test("Keras 3's to_json")
   func keras3() throws {
     let layer =

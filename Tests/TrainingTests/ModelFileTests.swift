@@ -83,7 +83,7 @@ struct ModelFileTests {
   func notHDF5() throws {
     for (path, says) in [
       (folder.file("none.h5"), "No such file"),
-      (folder.path, "s a directory"),
+      (folder.path, "not a file"),
       (try folder.write(Data("not a model".utf8), to: "text.h5"), "not a model file"),
       (try folder.write(Data(), to: "empty.h5"), "not a model file"),
     ] {

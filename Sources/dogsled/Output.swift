@@ -1,0 +1,44 @@
+// What a verb prints: results on standard output, everything else on standard error.
+
+import Foundation
+import Pictures
+import Training
+
+/// What ends a verb with exit status 1; one clear line.
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// Writes one line to standard error.
+func log(_ line: String) {
+  try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8))
+}
+
+/// Writes a line of results to standard output.
+/// - Throws: `Failure` where it cannot be written: a full disk, or a pipe that nobody reads.
+func emit(_ line: String) throws {
+  do {
+    try FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
+  } catch {
+    throw Failure("standard output cannot be written: \(reason(error))")
+  }
+}
+
+/// Names every picture that cannot be used.
+/// - Throws: `Failure` unless they may be left out.
+func report(unreadable bad: [PictureError], leavingOut: Bool) throws {
+  guard !bad.isEmpty else { return }
+  bad.forEach { log("\($0)") }
+  guard leavingOut else {
+    throw Failure(
+      "\(bad.count) of the pictures cannot be used: remove them, or leave them out with "
+        + "--skip-unreadable")
+  }
+  log("left out \(counted(bad.count, "picture"))")
+}
+
+/// `1 worker`, `2 workers`.
+func counted(_ count: Int, _ noun: String) -> String {
+  "\(count) \(noun)\(count == 1 ? "" : "s")"
+}
