@@ -17,8 +17,10 @@ final class ConvolutionStage: Stage {
   var products: Int { size.products }
 
   private let size: ConvolutionSize
+  /// All pictures' input, or, for the first layer, one picture for each thread.
   private let input: FeatureMap
   private let wantsInputGradient: Bool
+  private let readsBytes: Bool
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
   private let outChannels: Int
@@ -28,8 +30,8 @@ final class ConvolutionStage: Stage {
   private let packedForward: Target
   private let packedBackward: Target
   private let paddedBias: Target
-  /// [batch][height][width][channels] of the pooled output's map; only with pooling.
-  private let codes: UnsafeMutablePointer<Int32>
+  /// Only with pooling.
+  private let codes: PoolingCodes?
   private let scratch: [Scratch]
   private let partials: [Partial]
 
@@ -53,10 +55,14 @@ final class ConvolutionStage: Stage {
     let bias: Target
   }
 
+  /// - Parameter readsBytes: whether `input` has room for one picture a thread, to be made from
+  ///   the step's pictures.
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
-    tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool
+    tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool,
+    readsBytes: Bool
   ) {
+    self.readsBytes = readsBytes
     self.size = size
     self.input = input
     self.output = output
@@ -71,9 +77,7 @@ final class ConvolutionStage: Stage {
     packedBackward = allocateFloats(
       wantsInputGradient ? area * input.channelStride * outChannels : 0)
     paddedBias = allocateFloats(outChannels)
-    let codeCount = size.poolSize > 1 ? batch * output.pictureStride : 1
-    codes = .allocate(capacity: codeCount)
-    codes.initialize(repeating: 0, count: codeCount)
+    codes = size.poolSize > 1 ? PoolingCodes(output, size: size.poolSize, batch: batch) : nil
     let channels = outChannels
     let stripFloats = size.poolSize * size.columns * channels
     let mapRows =
@@ -89,7 +93,6 @@ final class ConvolutionStage: Stage {
 
   deinit {
     for memory in [packedForward, packedBackward, paddedBias] { memory.deallocate() }
-    codes.deallocate()
     for part in scratch {
       part.strip.deallocate()
       part.map.deallocate()
@@ -105,7 +108,8 @@ final class ConvolutionStage: Stage {
   func forward(_ step: StepContext) {
     packWeights(step)
     step.pool.run(step.batch) { picture, thread in
-      forward(picture, step.kernels, scratch[thread])
+      forward(
+        picture, inputCorner(picture, thread, step), step.kernels, scratch[thread])
     }
   }
 
@@ -127,8 +131,9 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  private func forward(_ picture: Int, _ kernels: KernelTable, _ scratch: Scratch) {
-    let source = inputCorner(picture)
+  private func forward(
+    _ picture: Int, _ source: Source, _ kernels: KernelTable, _ scratch: Scratch
+  ) {
     let stripRow = size.columns * outChannels
     let relu = size.convolution.activation == .relu
     let inputRow = size.convolution.strides.height * input.rowStride
@@ -137,14 +142,14 @@ final class ConvolutionStage: Stage {
       for y in 0..<size.poolSize {
         kernels.convolveRow(
           convolutionRow, source + (row * size.poolSize + y) * inputRow, packedForward,
-          outChannels, size.poolSize == 1 ? output.values + at : scratch.strip + y * stripRow)
+          outChannels, codes == nil ? output.values + at : scratch.strip + y * stripRow)
       }
-      if size.poolSize == 1 {
-        kernels.addBias(paddedBias, output.values + at, size.columns, outChannels, relu)
-      } else {
+      if let codes {
         kernels.poolRows(
           scratch.strip, stripRow, size.poolSize, size.neededWidth, outChannels, paddedBias, relu,
-          output.values + at, codes + at)
+          output.values + at, codes.row(row, of: picture))
+      } else {
+        kernels.addBias(paddedBias, output.values + at, size.columns, outChannels, relu)
       }
     }
   }
@@ -159,7 +164,8 @@ final class ConvolutionStage: Stage {
       partial.kernel.update(repeating: 0, count: taps * input.channelStride * outChannels)
       partial.bias.update(repeating: 0, count: outChannels)
       for picture in step.batch * group / Self.groups..<step.batch * (group + 1) / Self.groups {
-        backward(picture, step.kernels, scratch[thread], partial)
+        backward(
+          picture, inputCorner(picture, thread, step), step.kernels, scratch[thread], partial)
       }
     }
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
@@ -175,7 +181,8 @@ final class ConvolutionStage: Stage {
   }
 
   private func backward(
-    _ picture: Int, _ kernels: KernelTable, _ scratch: Scratch, _ partial: Partial
+    _ picture: Int, _ source: Source, _ kernels: KernelTable, _ scratch: Scratch,
+    _ partial: Partial
   ) {
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     let mapRow = mapWidth * outChannels
@@ -187,8 +194,7 @@ final class ConvolutionStage: Stage {
       let rows = wantsInputGradient ? map + first * strideHeight * mapRow : map
       spreadGradient(picture, row, kernels, rows, partial.bias)
       addWeightGradient(
-        kernels, rows,
-        inputCorner(picture) + first * strideHeight * input.rowStride, partial.kernel)
+        kernels, rows, source + first * strideHeight * input.rowStride, partial.kernel)
     }
     if wantsInputGradient { inputGradient(picture, kernels, scratch.map) }
   }
@@ -233,14 +239,14 @@ final class ConvolutionStage: Stage {
     let rowStride = size.convolution.strides.height * mapWidth * outChannels
     let positionStride = size.convolution.strides.width * outChannels
     let at = picture * output.pictureStride + row * output.rowStride
-    if size.poolSize == 1 {
+    if let codes {
+      kernels.unpoolRow(
+        output.gradient + at, codes.row(row, of: picture), size.poolSize, size.neededWidth,
+        outChannels, rows, rowStride, positionStride, biasGradient)
+    } else {
       kernels.copyGradient(
         output.gradient + at, output.values + at, size.convolution.activation == .relu,
         size.columns, outChannels, rows, positionStride, biasGradient)
-    } else {
-      kernels.unpoolRow(
-        output.gradient + at, codes + at, size.poolSize, size.neededWidth, outChannels, rows,
-        rowStride, positionStride, biasGradient)
     }
   }
 
@@ -253,9 +259,17 @@ final class ConvolutionStage: Stage {
   }
 
   /// Where the first output position of a picture reads first: in the border for padding `same`.
-  private func inputCorner(_ picture: Int) -> Source {
-    Source(
-      input.values + picture * input.pictureStride - size.zerosAbove * input.rowStride
+  ///
+  /// The first layer makes floats of the picture's bytes whenever it reads them: in the cache that
+  /// takes less time than fetching floats from memory.
+  private func inputCorner(_ picture: Int, _ thread: Int, _ step: StepContext) -> Source {
+    var place = picture
+    if readsBytes {
+      place = thread
+      input.read(step.pictures[picture], at: place, size.neededInput, step.kernels)
+    }
+    return Source(
+      input.values + place * input.pictureStride - size.zerosAbove * input.rowStride
         - size.zerosLeft * input.channelStride)
   }
 }

@@ -96,31 +96,20 @@ public final class Engine {
     _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?
   ) -> StepContext {
     precondition(pictures.count <= batchCapacity)
-    pool.run(pictures.count) { picture, _ in readPicture(pictures[picture], picture) }
     let step = StepContext(
-      batch: pictures.count, weights: weights, gradient: gradient, pool: pool, kernels: kernels)
+      batch: pictures.count, pictures: pictures, weights: weights, gradient: gradient, pool: pool,
+      kernels: kernels)
+    if !plan.readsBytes {
+      let input = plan.input
+      pool.run(pictures.count) { picture, _ in
+        input.read(
+          pictures[picture], at: picture, (input.shape.height, input.shape.width), kernels)
+      }
+    }
     for index in plan.stages.indices {
       measured(index, \.forward) { plan.stages[index].forward(step) }
     }
     return step
-  }
-
-  /// Writes one picture's bytes as floats to the input's map.
-  private func readPicture(_ bytes: UnsafePointer<UInt8>, _ picture: Int) {
-    let input = plan.input
-    let channels = input.shape.channels
-    for row in 0..<input.shape.height {
-      let values = input.values + picture * input.pictureStride + row * input.rowStride
-      let source = bytes + row * input.shape.width * channels
-      if input.channelStride == channels {
-        kernels.bytesToFloats(source, values, input.shape.width * channels)
-      } else {
-        for column in 0..<input.shape.width {
-          kernels.bytesToFloats(
-            source + column * channels, values + column * input.channelStride, channels)
-        }
-      }
-    }
   }
 
   /// Sets `profile` to zero, and from now on adds up what each stage takes.

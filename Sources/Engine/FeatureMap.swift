@@ -27,14 +27,18 @@ final class FeatureMap {
   private let owner: FeatureMap?
 
   /// Zeros for `batch` pictures.
-  init(_ shape: Shape, batch: Int, channelStride: Int? = nil, border: Border = Border()) {
+  /// - Parameter hasGradient: without it `gradient` has room for one picture only.
+  init(
+    _ shape: Shape, batch: Int, channelStride: Int? = nil, border: Border = Border(),
+    hasGradient: Bool = true
+  ) {
     self.shape = shape
     self.channelStride = channelStride ?? padded(shape.channels)
     rowStride = (border.left + shape.width + border.right) * self.channelStride
     pictureStride = (border.top + shape.height + border.bottom) * rowStride
     origin = border.top * rowStride + border.left * self.channelStride
     values = allocateFloats(batch * pictureStride) + origin
-    gradient = allocateFloats(batch * pictureStride) + origin
+    gradient = allocateFloats((hasGradient ? batch : 1) * pictureStride) + origin
     owner = nil
   }
 

@@ -56,7 +56,7 @@ package final class LayerProbe {
       _ = weights[tensor].update(fromContentsOf: values)
     }
     let step = StepContext(
-      batch: batch, weights: weights, gradient: ParameterBuffer(layout), pool: pool,
+      batch: batch, pictures: [], weights: weights, gradient: ParameterBuffer(layout), pool: pool,
       kernels: kernels)
     for stage in plan.stages { stage.forward(step) }
     return step

@@ -6,6 +6,8 @@
 struct Plan {
   /// What the first stage reads.
   let input: FeatureMap
+  /// Whether the first stage fills `input` itself, one picture a thread, from bytes.
+  let readsBytes: Bool
   /// In the order of the forward pass.
   let stages: [any Stage]
   /// The last stage's output.
@@ -21,10 +23,11 @@ struct Plan {
   ) {
     let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
-    let unpadded = shape.isFlat || parts.first?.size != nil && !wantsInputGradient
+    readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
     input = FeatureMap(
-      shape, batch: batch, channelStride: unpadded ? shape.channels : nil,
-      border: parts.first?.size?.border ?? .init())
+      shape, batch: readsBytes ? threads : batch,
+      channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
+      border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes)
     var stages: [any Stage] = []
     var current = input
     for (index, part) in parts.enumerated() {
@@ -43,7 +46,7 @@ struct Plan {
               wantsInputGradient: wanted)
             : ConvolutionStage(
               size, input: current, output: map, tensors: own, batch: batch, threads: threads,
-              wantsInputGradient: wanted))
+              wantsInputGradient: wanted, readsBytes: readsBytes && stages.isEmpty))
       case .maxPooling(let size):
         let map = FeatureMap(output, batch: batch, border: border)
         stages.append(

@@ -8,7 +8,7 @@ final class PoolingStage: Stage {
 
   private let size: Int
   private let input: FeatureMap
-  private let codes: UnsafeMutablePointer<Int32>
+  private let codes: PoolingCodes
   private let zeroBias: Target
   /// Where the kernel's sums go, for each thread: there is no bias that wants them.
   private let ignored: Target
@@ -17,14 +17,12 @@ final class PoolingStage: Stage {
     self.size = size
     self.input = input
     self.output = output
-    codes = .allocate(capacity: batch * output.pictureStride)
-    codes.initialize(repeating: 0, count: batch * output.pictureStride)
+    codes = PoolingCodes(output, size: size, batch: batch)
     zeroBias = allocateFloats(output.channelStride)
     ignored = allocateFloats(threads * output.channelStride)
   }
 
   deinit {
-    codes.deallocate()
     zeroBias.deallocate()
     ignored.deallocate()
   }
@@ -36,7 +34,7 @@ final class PoolingStage: Stage {
         step.kernels.poolRows(
           input.values + picture * input.pictureStride + row * size * input.rowStride,
           input.rowStride, size, output.shape.width, output.channelStride, zeroBias, false,
-          output.values + at, codes + at)
+          output.values + at, codes.row(row, of: picture))
       }
     }
   }
@@ -47,7 +45,8 @@ final class PoolingStage: Stage {
       for row in 0..<output.shape.height {
         let at = picture * output.pictureStride + row * output.rowStride
         step.kernels.unpoolRow(
-          output.gradient + at, codes + at, size, output.shape.width, output.channelStride,
+          output.gradient + at, codes.row(row, of: picture), size, output.shape.width,
+          output.channelStride,
           input.gradient + picture * input.pictureStride + row * size * input.rowStride,
           input.rowStride, input.channelStride, ignored + thread * output.channelStride)
       }

@@ -2,6 +2,8 @@
 struct StepContext {
   /// Pictures of this batch.
   let batch: Int
+  /// Their bytes, for a first stage that reads them itself.
+  let pictures: [UnsafePointer<UInt8>]
   let weights: ParameterBuffer
   /// Overwritten by the backward pass, in the model's layout.
   let gradient: ParameterBuffer?

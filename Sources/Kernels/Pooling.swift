@@ -8,6 +8,10 @@
 /// The largest window, whose 25 elements have a bit each.
 public let poolSizeMax = 5
 
+/// Neighbouring windows of a row whose codes share a word, the first in its lowest bits.
+@inline(__always)
+public func windowsPerWord(size: Int) -> Int { 32 / (size * size) }
+
 /// Adds the bias and applies relu where asked, in place: values[positions][channels].
 public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: Int, relu: Bool) {
   for position in 0..<positions {
@@ -27,21 +31,29 @@ public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: 
 /// - Parameters:
 ///   - rows: [size][>= positions * size][channels], `rowStride` floats a row, without bias.
 ///   - pooled: [positions][channels].
-///   - codes: [positions][channels].
+///   - codes: [positions / windowsPerWord, rounded up][channels].
 public func poolRows(
   _ rows: Source, rowStride: Int, size: Int, positions: Int, channels: Int, bias: Source,
   relu: Bool, pooled: Target, codes: UnsafeMutablePointer<Int32>
 ) {
+  let perWord = windowsPerWord(size: size)
   for position in 0..<positions {
+    let inWord = position % perWord
+    let words = codes + position / perWord * channels
+    let shift = SIMD16(repeating: Int32(truncatingIfNeeded: inWord &* size &* size))
     var channel = 0
     while channel < channels {
       let window = rows + position * size * channels + channel
-      let at = position * channels + channel
-      let code =
+      let target = pooled + position * channels + channel
+      var code =
         size == 2
-        ? poolWindow(window, 2, channels, rowStride, bias + channel, relu, pooled + at)
-        : poolWindow(window, size, channels, rowStride, bias + channel, relu, pooled + at)
-      UnsafeMutableRawPointer(codes + at).storeBytes(of: code, as: SIMD16<Int32>.self)
+        ? poolWindow(window, 2, channels, rowStride, bias + channel, relu, target)
+        : poolWindow(window, size, channels, rowStride, bias + channel, relu, target)
+      let word = UnsafeMutableRawPointer(words + channel)
+      if inWord > 0 {
+        code = code &<< shift | word.loadUnaligned(as: SIMD16<Int32>.self)
+      }
+      word.storeBytes(of: code, as: SIMD16<Int32>.self)
       channel += 16
     }
   }
@@ -73,6 +85,7 @@ func poolWindow(
 
 /// Spreads one row of pooled gradients over the `size` rows that it came from.
 /// - Parameters:
+///   - codes: as `poolRows` left them.
 ///   - rows: overwritten where windows lie; `rowStride` floats between rows, `positionStride`
 ///     between columns.
 ///   - sums: [channels]; the gradients that reach an element are added.
@@ -80,20 +93,24 @@ public func unpoolRow(
   gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
   rows: Target, rowStride: Int, positionStride: Int, sums: Target
 ) {
+  let perWord = windowsPerWord(size: size)
+  let bits = Int32(truncatingIfNeeded: 1 &<< (size &* size) &- 1)
   for position in 0..<positions {
+    let words = codes + position / perWord * channels
+    let shift = SIMD16(
+      repeating: Int32(truncatingIfNeeded: position % perWord &* size &* size))
     var channel = 0
     while channel < channels {
-      let at = position * channels + channel
-      let g = load(gradient + at)
-      let code = UnsafeRawPointer(codes + at).loadUnaligned(as: SIMD16<Int32>.self)
+      let g = load(gradient + position * channels + channel)
+      let code =
+        UnsafeRawPointer(words + channel).loadUnaligned(as: SIMD16<Int32>.self) &>> shift
       let window = rows + position * size * positionStride + channel
       if size == 2 {
         unpoolWindow(g, code, 2, window, positionStride, rowStride)
       } else {
         unpoolWindow(g, code, size, window, positionStride, rowStride)
       }
-      let counted = Vector.zero.replacing(with: g, where: code .> SIMD16<Int32>.zero)
-      store(load(sums + channel) + counted, sums + channel)
+      store(load(sums + channel) + masked(g, code, bits), sums + channel)
       channel += 16
     }
   }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Listing folders, with errors that say what to do.
-enum Folder {
+package enum Folder {
   /// The visible names in the folder `path`, in the order of their bytes, and whether each is a
   /// folder itself.
   /// - Throws: `PictureError` for a folder that cannot be listed, or has a name not in UTF-8.
@@ -39,14 +39,24 @@ enum Folder {
   @discardableResult
   static func create(_ path: String) throws(PictureError) -> [String] {
     if isFolder(path) { return [] }
-    let parent = (path as NSString).deletingLastPathComponent
-    let above = try parent.isEmpty ? [] : create(parent)
+    let above = try create(parent(of: path))
     guard mkdir(path, 0o777) == 0 else {
       let reason = lastError()
       for folder in above.reversed() { rmdir(folder) }
       throw PictureError(path: path, "cannot be made: \(reason)")
     }
     return above + [path]
+  }
+
+  /// The folder that `path` lies in, `.` for a bare name.
+  ///
+  /// (Foundation's `deletingLastPathComponent` of Swift 6.3 ends the program at a name of one
+  /// letter.)
+  package static func parent(of path: String) -> String {
+    var name = path.utf8[...]
+    while name.count > 1, name.last == UInt8(ascii: "/") { name.removeLast() }
+    guard let slash = name.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == name.startIndex ? "/" : String(Substring(name[..<slash]))
   }
 
   /// Whether `path` is a folder, or a link to one.

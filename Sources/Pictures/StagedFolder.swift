@@ -19,8 +19,7 @@ enum StagedFolder {
     }
     var place = destination
     while place.count > 1 && place.hasSuffix("/") { place.removeLast() }
-    let parent = (place as NSString).deletingLastPathComponent
-    let made = try parent.isEmpty ? [] : Folder.create(parent)
+    let made = try Folder.create(Folder.parent(of: place))
     var template = Array("\(place).partial-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
       let reason = lastError()

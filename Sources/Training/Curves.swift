@@ -5,6 +5,23 @@ import Foundation
 
 /// A picture of runs, to be written as SVG or PNG.
 public struct Curves: Sendable {
+  /// What a picture can be written as.
+  public enum Format: String, CaseIterable, Sendable {
+    /// Scalable Vector Graphics.
+    case svg
+    /// Portable Network Graphics.
+    case png
+
+    /// The one that the end of `path` names, `.svg` or `.png`; nil for another end.
+    public init?(_ path: String) {
+      let end = path.lowercased()
+      guard let format = Self.allCases.first(where: { end.hasSuffix(".\($0.rawValue)") }) else {
+        return nil
+      }
+      self = format
+    }
+  }
+
   /// Each run with the name that the legend gives it.
   public let runs: [(name: String, history: History)]
 
@@ -14,11 +31,13 @@ public struct Curves: Sendable {
   /// Writes the picture, in the format that the end of `path` says: `.svg` or `.png`.
   /// - Throws: `RunFolderError` for another end, or where the file cannot be written.
   public func write(to path: String) throws {
-    let bytes: Data? =
-      switch (path as NSString).pathExtension.lowercased() {
-      case "svg": CurvesDrawing.svg(of: self)
-      case "png": CurvesDrawing.png(of: self)
-      default: throw RunFolderError("\(path): curves are drawn as .svg or .png")
+    guard let format = Format(path) else {
+      throw RunFolderError("\(path): curves are drawn as .svg or .png")
+    }
+    let bytes =
+      switch format {
+      case .svg: CurvesDrawing.svg(of: self)
+      case .png: CurvesDrawing.png(of: self)
       }
     guard let bytes else { throw RunFolderError("\(path): libcairo cannot draw the curves") }
     try RunFolderFiles.replace(path, with: bytes)

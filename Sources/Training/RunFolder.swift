@@ -2,6 +2,7 @@
 
 import Engine
 import Foundation
+import Pictures
 import Synchronization
 
 /// A run folder that cannot be made, read or written; `description` says which file and why.
@@ -62,13 +63,7 @@ public final class RunFolder: Sendable {
   public static func refuseUnusable(_ path: String) throws {
     var place = path
     var status = stat()
-    while stat(place, &status) != 0 {
-      guard place.contains("/"), place != "/" else {
-        place = "."
-        break
-      }
-      place = (place as NSString).deletingLastPathComponent
-    }
+    while stat(place, &status) != 0, place != ".", place != "/" { place = Folder.parent(of: place) }
     guard stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
       throw RunFolderError("\(path): cannot be a run folder: \(place) is a file")
     }
@@ -179,7 +174,7 @@ public final class RunFolder: Sendable {
   /// Draws `curves.svg` and `curves.png` of the history.
   /// - Throws: `RunFolderError` where they cannot be written.
   public func drawCurves() throws {
-    let curves = Curves([(name: (path as NSString).lastPathComponent, history: history)])
+    let curves = Curves([(name: URL(fileURLWithPath: path).lastPathComponent, history: history)])
     try curves.write(to: path + "/curves.svg")
     try curves.write(to: path + "/curves.png")
   }

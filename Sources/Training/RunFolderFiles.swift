@@ -1,6 +1,7 @@
 // Reading files whole, and replacing them so that a crash leaves the old one or the new one.
 
 import Foundation
+import Pictures
 
 /// What run folders and model files do with the file system.
 enum RunFolderFiles {
@@ -58,8 +59,7 @@ enum RunFolderFiles {
   ///
   /// Some file systems cannot sync a folder, and the rename has happened: a failure is none.
   private static func syncFolder(of path: String) {
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = open(parent.isEmpty ? "." : parent, O_RDONLY | O_CLOEXEC)
+    let folder = open(Folder.parent(of: path), O_RDONLY | O_CLOEXEC)
     guard folder >= 0 else { return }
     fsync(folder)
     close(folder)

@@ -22,7 +22,7 @@ struct Plot: ParsableCommand {
   var output: String?
 
   func validate() throws {
-    if let output, !output.hasSuffix(".svg"), !output.hasSuffix(".png") {
+    if let output, Curves.Format(output) == nil {
       throw ValidationError("--output \(output): curves are drawn as .svg or .png")
     }
   }

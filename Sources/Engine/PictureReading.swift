@@ -1,0 +1,25 @@
+extension FeatureMap {
+  /// Writes a picture's bytes as floats, divided by 255.
+  /// - Parameters:
+  ///   - bytes: height x width x channels of the map's shape.
+  ///   - place: which of the map's pictures it becomes.
+  ///   - needed: the rows and columns that are read; the others are left as they are.
+  func read(
+    _ bytes: UnsafePointer<UInt8>, at place: Int, _ needed: (height: Int, width: Int),
+    _ kernels: KernelTable
+  ) {
+    let channels = shape.channels
+    for row in 0..<needed.height {
+      let target = values + place * pictureStride + row * rowStride
+      let source = bytes + row * shape.width * channels
+      if channelStride == channels {
+        kernels.bytesToFloats(source, target, needed.width * channels)
+      } else {
+        for column in 0..<needed.width {
+          kernels.bytesToFloats(
+            source + column * channels, target + column * channelStride, channels)
+        }
+      }
+    }
+  }
+}
