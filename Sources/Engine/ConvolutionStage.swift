@@ -23,6 +23,9 @@ final class ConvolutionStage: Stage {
   private let readsBytes: Bool
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
+  /// Where their gradients begin in the gradient's buffer.
+  private let kernelGradient: Int
+  private let biasGradientPlace: Int
   private let outChannels: Int
   /// Columns of the gradient's map.
   private let mapWidth: Int
@@ -59,7 +62,7 @@ final class ConvolutionStage: Stage {
   ///   the step's pictures.
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
-    tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool,
+    tensors: [StageTensor], batch: Int, threads: Int, wantsInputGradient: Bool,
     readsBytes: Bool
   ) {
     self.readsBytes = readsBytes
@@ -67,7 +70,8 @@ final class ConvolutionStage: Stage {
     self.input = input
     self.output = output
     self.wantsInputGradient = wantsInputGradient
-    (kernel, bias) = (tensors[0], tensors[1])
+    (kernel, bias) = (tensors[0].weights, tensors[1].weights)
+    (kernelGradient, biasGradientPlace) = (tensors[0].gradient.offset, tensors[1].gradient.offset)
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     mapWidth = size.readColumns + kernelWidth - 1
@@ -173,10 +177,10 @@ final class ConvolutionStage: Stage {
       for tap in 0..<taps {
         step.kernels.addPartial(
           partial.kernel + tap * input.channelStride * outChannels, group > 0, inChannels,
-          outChannels, filters, gradient.floats + kernel.offset + tap * inChannels * filters)
+          outChannels, filters, gradient.floats + kernelGradient + tap * inChannels * filters)
       }
       step.kernels.addPartial(
-        partial.bias, group > 0, 1, outChannels, filters, gradient.floats + bias.offset)
+        partial.bias, group > 0, 1, outChannels, filters, gradient.floats + biasGradientPlace)
     }
   }
 

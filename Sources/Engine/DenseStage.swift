@@ -14,6 +14,9 @@ final class DenseStage: Stage {
   private let relu: Bool
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
+  private let kernelGradient: GradientLayout.Place
+  private let biasGradientPlace: Int
+  private let batch: Int
   private let wantsInputGradient: Bool
   private let inputs: Int
   private let units: Int
@@ -29,14 +32,16 @@ final class DenseStage: Stage {
 
   /// - Parameter relu: otherwise the output is linear (the loss takes the last layer's logit).
   init(
-    units: Int, relu: Bool, input: FeatureMap, tensors: [ParameterLayout.Tensor], batch: Int,
+    units: Int, relu: Bool, input: FeatureMap, tensors: [StageTensor], batch: Int,
     wantsInputGradient: Bool
   ) {
     self.input = input
     self.relu = relu
     self.units = units
     self.wantsInputGradient = wantsInputGradient
-    (kernel, bias) = (tensors[0], tensors[1])
+    self.batch = batch
+    (kernel, bias) = (tensors[0].weights, tensors[1].weights)
+    (kernelGradient, biasGradientPlace) = (tensors[0].gradient, tensors[1].gradient.offset)
     inputs = input.shape.channels
     output = FeatureMap(Shape(units: units), batch: batch)
     columns = output.channelStride
@@ -77,23 +82,48 @@ final class DenseStage: Stage {
     kernels.copyGradient(
       output.gradient, output.values, relu, step.batch, columns, output.gradient, columns,
       biasGradient)
-    (gradient.floats + bias.offset).update(from: biasGradient, count: units)
+    (gradient.floats + biasGradientPlace).update(from: biasGradient, count: units)
 
+    switch kernelGradient {
+    case .factors(let inputFactor, let outputFactor):
+      copyFactors(
+        step, gradient.floats + inputFactor, gradient.floats + outputFactor)
+      inputGradient(step, weightGradient: nil)
+    case .whole(let offset):
+      inputGradient(step, weightGradient: paddedGradient ?? gradient.floats + offset)
+      if let paddedGradient {
+        kernels.copyRows(
+          paddedGradient, columns, gradient.floats + offset, units, inputs, units)
+      }
+    }
+  }
+
+  /// The factors of the kernel's gradient; rows beyond the batch become zero, so that a gradient
+  /// has one digest.
+  private func copyFactors(_ step: StepContext, _ inputFactor: Target, _ outputFactor: Target) {
+    for (target, source, width) in [
+      (inputFactor, input.values, inputs), (outputFactor, output.gradient, columns),
+    ] {
+      target.update(from: source, count: step.batch * width)
+      (target + step.batch * width).update(repeating: 0, count: (batch - step.batch) * width)
+    }
+  }
+
+  /// The input's gradient, and the kernel's where that is wanted.
+  private func inputGradient(_ step: StepContext, weightGradient: Target?) {
     let weights = paddedKernel ?? step.weights.floats + kernel.offset
-    let target = paddedGradient ?? gradient.floats + kernel.offset
     let rows = Self.inputsPerJob
     step.pool.run((inputs + rows - 1) / rows) { job, _ in
       let (first, count) = (job * rows, min(rows, inputs - job * rows))
       if wantsInputGradient {
-        kernels.denseInputGradient(
+        step.kernels.denseInputGradient(
           output.gradient, step.batch, weights, columns, inputs, first, count, input.gradient)
       }
-      kernels.denseWeightGradient(
-        input.values, step.batch, inputs, output.gradient, columns, first, count, target)
-    }
-    if let paddedGradient {
-      kernels.copyRows(
-        paddedGradient, columns, gradient.floats + kernel.offset, units, inputs, units)
+      if let weightGradient {
+        step.kernels.denseWeightGradient(
+          input.values + first, step.batch, inputs, output.gradient, columns, count, columns,
+          weightGradient + first * columns, columns)
+      }
     }
   }
 }

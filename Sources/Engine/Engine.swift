@@ -30,6 +30,9 @@ public final class Engine {
   /// The instruction set it computes with.
   public let kernelSet: KernelSet
 
+  /// The buffers that `gradient` fills.
+  public let gradientLayout: GradientLayout
+
   /// The time that each stage of the model took since `startProfile`.
   public private(set) var profile: [StageTime] = []
 
@@ -51,9 +54,10 @@ public final class Engine {
     kernelSet = kernels
     self.kernels = .of(kernels)
     pool = ThreadPool(threads: threads)
+    gradientLayout = GradientLayout(architecture.parameters, batch: batchCapacity)
     plan = Plan(
       input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,
-      tensors: architecture.parameters.tensors, batch: batchCapacity, threads: pool.threads,
+      gradients: gradientLayout, batch: batchCapacity, threads: pool.threads,
       wantsInputGradient: false)
   }
 
@@ -63,7 +67,7 @@ public final class Engine {
   ///   - pictures: per picture height x width x 3 bytes; the engine divides them by 255.
   ///   - labels: per picture 0 or 1.
   ///   - weights: in the model's layout.
-  ///   - gradient: in the model's layout; overwritten.
+  ///   - gradient: in `gradientLayout.buffer`; overwritten.
   public func gradient(
     pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer,
     into gradient: ParameterBuffer

@@ -24,7 +24,7 @@ struct KernelTable: Sendable {
   let packBackward: @Sendable (Source, Int, Int, Int, Int, Int, Target) -> Void
   let addPartial: @Sendable (Source, Bool, Int, Int, Int, Target) -> Void
   let denseForward: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
-  let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
+  let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target, Int) -> Void
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
   let winogradPad: @Sendable (Source, Int, Int, Int, Int, Bool, Target) -> Void
   let winogradFilter: @Sendable (Source, Int, Int, Int, Target, Target) -> Void
@@ -66,7 +66,7 @@ struct KernelTable: Sendable {
     ) -> Void
   let copyGradient: @Sendable (Source, Source, Bool, Int, Int, Target, Int, Target) -> Void
   let bytesToFloats: @Sendable (UnsafePointer<UInt8>, Target, Int) -> Void
-  let add: @Sendable (Source, Target, Int) -> Void
+  let sum: @Sendable (Source, Source, Target, Int) -> Void
   let copyRows: @Sendable (Source, Int, Target, Int, Int, Int) -> Void
   let updateRMSprop: @Sendable (Target, Target, Source, Int, Float, Float, Float, Float) -> Void
 }
@@ -115,7 +115,7 @@ extension KernelTable {
     unpoolRow: Kernels.unpoolRow,
     copyGradient: Kernels.copyGradient,
     bytesToFloats: Kernels.bytesToFloats,
-    add: Kernels.add,
+    sum: Kernels.sum,
     copyRows: Kernels.copyRows,
     updateRMSprop: Kernels.updateRMSprop)
 
@@ -145,7 +145,7 @@ extension KernelTable {
       unpoolRow: KernelsAVX2.unpoolRow,
       copyGradient: KernelsAVX2.copyGradient,
       bytesToFloats: KernelsAVX2.bytesToFloats,
-      add: KernelsAVX2.add,
+      sum: KernelsAVX2.sum,
       copyRows: KernelsAVX2.copyRows,
       updateRMSprop: KernelsAVX2.updateRMSprop)
 
@@ -174,7 +174,7 @@ extension KernelTable {
       unpoolRow: KernelsAVX512.unpoolRow,
       copyGradient: KernelsAVX512.copyGradient,
       bytesToFloats: KernelsAVX512.bytesToFloats,
-      add: KernelsAVX512.add,
+      sum: KernelsAVX512.sum,
       copyRows: KernelsAVX512.copyRows,
       updateRMSprop: KernelsAVX512.updateRMSprop)
   #endif

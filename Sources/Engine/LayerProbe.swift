@@ -25,7 +25,8 @@ package final class LayerProbe {
     self.batch = batch
     pool = ThreadPool(threads: threads)
     plan = Plan(
-      input: input, layers: layers, outputs: outputs, tensors: layout.tensors, batch: batch,
+      input: input, layers: layers, outputs: outputs,
+      gradients: GradientLayout(layout, batch: batch, factors: false), batch: batch,
       threads: threads, wantsInputGradient: true)
   }
 

@@ -12,6 +12,10 @@ public struct ParameterLayout: Hashable, Sendable {
     case kernel
     /// One number an output channel.
     case bias
+    /// In a `GradientLayout`: the inputs of a dense layer, [batch, in].
+    case inputs
+    /// In a `GradientLayout`: the gradients of a dense layer's outputs, [batch, out].
+    case outputGradients
   }
 
   /// One tensor of the layout.

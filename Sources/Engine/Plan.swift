@@ -15,11 +15,11 @@ struct Plan {
 
   /// - Parameters:
   ///   - outputs: the shape after each layer.
-  ///   - tensors: of all layers, in order.
+  ///   - gradients: of all layers' tensors.
   ///   - wantsInputGradient: whether the loss's gradient for `input` itself is wanted.
   init(
     input shape: Shape, layers: [(name: String, layer: Layer)], outputs: [Shape],
-    tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool
+    gradients: GradientLayout, batch: Int, threads: Int, wantsInputGradient: Bool
   ) {
     let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
@@ -28,10 +28,11 @@ struct Plan {
       shape, batch: readsBytes ? threads : batch,
       channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
       border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes)
+    let tensors = zip(gradients.parameters.tensors, gradients.places).map(StageTensor.init)
     var stages: [any Stage] = []
     var current = input
     for (index, part) in parts.enumerated() {
-      let own = tensors.filter { $0.layer == layers[part.first].name }
+      let own = tensors.filter { $0.weights.layer == layers[part.first].name }
       let wanted = wantsInputGradient || !stages.isEmpty
       let output = outputs[part.last]
       let border = index + 1 < parts.count ? parts[index + 1].size?.border ?? .init() : .init()

@@ -5,10 +5,16 @@ struct StepContext {
   /// Their bytes, for a first stage that reads them itself.
   let pictures: [UnsafePointer<UInt8>]
   let weights: ParameterBuffer
-  /// Overwritten by the backward pass, in the model's layout.
+  /// Overwritten by the backward pass, in the plan's `GradientLayout`.
   let gradient: ParameterBuffer?
   let pool: ThreadPool
   let kernels: KernelTable
+}
+
+/// A tensor of weights, and where its gradient lies.
+struct StageTensor {
+  let weights: ParameterLayout.Tensor
+  let gradient: GradientLayout.Place
 }
 
 /// A part of the model that is computed as one: a layer, or a convolution with its pooling.

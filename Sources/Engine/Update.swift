@@ -1,31 +1,72 @@
 // What the coordinator computes: sums of gradients and RMSprop's update. Element by element, so the
 // bits do not depend on how the elements are cut into jobs.
 
+import Kernels
+
 /// Sums gradients and updates weights, on some threads.
 ///
 /// Not thread-safe: one caller at a time.
 public final class Updater {
   private let pool: ThreadPool
   private let kernels: KernelTable
+  private let gradients: GradientSum
 
-  /// Floats of one job: 256 KiB of each operand.
+  /// The most gradients of steps that `sum` and `apply` take at once.
+  ///
+  /// It is a power of two: sums of so many are nodes of the tree over any number.
+  public static let gradientsAtOnce = GradientSum.most
+
+  /// The gradients that it takes.
+  public let layout: GradientLayout
+
+  /// Floats of one job of `add` and of an update by a sum: 256 KiB of each operand.
   private static let floatsPerJob = 1 << 16
 
   /// - Parameters:
+  ///   - layout: of the steps' gradients.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
-  public init(threads: Int = 1, kernels: KernelSet) {
+  public init(_ layout: GradientLayout, threads: Int = 1, kernels: KernelSet) {
+    self.layout = layout
     pool = ThreadPool(threads: threads)
     self.kernels = .of(kernels)
+    gradients = GradientSum(layout, threads: pool.threads)
   }
 
-  /// a += b, element by element; both of one layout.
+  /// sum = the gradients of at most `gradientsAtOnce` consecutive steps, in a tree over their
+  /// places: each level pairs neighbours, an odd last one moves up as it is.
+  /// - Parameter sum: in the parameters' layout; overwritten.
+  public func sum(_ steps: [StepGradient], into sum: ParameterBuffer) {
+    check(steps, sum)
+    gradients.forEachRun(of: steps, pool, kernels) { parameter, sums, count in
+      (sum.floats + parameter).update(from: sums, count: count)
+    }
+  }
+
+  /// a += b, element by element; both in the parameters' layout.
   public func add(_ b: ParameterBuffer, to a: ParameterBuffer) {
     precondition(a.layout == b.layout)
-    jobs(a) { kernels.add(b.floats + $0, a.floats + $0, $1) }
+    jobs(a) { kernels.sum(a.floats + $0, b.floats + $0, a.floats + $0, $1) }
   }
 
-  /// One update by RMSprop; all buffers of one layout.
+  /// One update by RMSprop from the gradients of consecutive steps, summed as `sum` does while a
+  /// tile of them is in the cache.
+  /// - Parameters:
+  ///   - average: RMSprop's running mean of squared gradients.
+  ///   - steps: at most `gradientsAtOnce`.
+  public func apply(
+    _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer,
+    steps: [StepGradient]
+  ) {
+    check(steps, weights)
+    precondition(weights.layout == average.layout)
+    let scale = 1 / Float(steps.reduce(0) { $0 + $1.pictures })
+    gradients.forEachRun(of: steps, pool, kernels) { parameter, sums, count in
+      update(optimizer, weights, average, parameter, sums, count, scale)
+    }
+  }
+
+  /// One update by RMSprop; all buffers in the parameters' layout.
   /// - Parameters:
   ///   - average: RMSprop's running mean of squared gradients.
   ///   - gradientSum: the gradient of the sum of the losses of `pictures` pictures.
@@ -36,10 +77,25 @@ public final class Updater {
     precondition(weights.layout == average.layout && weights.layout == gradientSum.layout)
     let scale = 1 / Float(pictures)
     jobs(weights) {
-      kernels.updateRMSprop(
-        weights.floats + $0, average.floats + $0, gradientSum.floats + $0, $1, scale,
-        optimizer.learningRate, optimizer.rho, optimizer.epsilon)
+      update(optimizer, weights, average, $0, gradientSum.floats + $0, $1, scale)
     }
+  }
+
+  private func update(
+    _ optimizer: RMSprop, _ weights: ParameterBuffer, _ average: ParameterBuffer, _ first: Int,
+    _ sums: Source, _ count: Int, _ scale: Float
+  ) {
+    kernels.updateRMSprop(
+      weights.floats + first, average.floats + first, sums, count, scale, optimizer.learningRate,
+      optimizer.rho, optimizer.epsilon)
+  }
+
+  private func check(_ steps: [StepGradient], _ parameters: ParameterBuffer) {
+    precondition(
+      parameters.layout == layout.parameters
+        && steps.allSatisfy {
+          $0.buffer.layout == layout.buffer && (1...layout.batch).contains($0.pictures)
+        })
   }
 
   private func jobs(_ buffer: ParameterBuffer, _ body: (_ first: Int, _ count: Int) -> Void) {

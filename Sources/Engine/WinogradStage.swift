@@ -18,6 +18,9 @@ final class WinogradStage: Stage {
   private let wantsInputGradient: Bool
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
+  /// Where their gradients begin in the gradient's buffer.
+  private let kernelGradient: Int
+  private let biasGradientPlace: Int
   private let grid: TileGrid
   /// Floats of U, V's and M's positions.
   private let filterPosition: Int
@@ -54,13 +57,14 @@ final class WinogradStage: Stage {
 
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
-    tensors: [ParameterLayout.Tensor], batch: Int, threads: Int, wantsInputGradient: Bool
+    tensors: [StageTensor], batch: Int, threads: Int, wantsInputGradient: Bool
   ) {
     self.size = size
     self.input = input
     self.output = output
     self.wantsInputGradient = wantsInputGradient
-    (kernel, bias) = (tensors[0], tensors[1])
+    (kernel, bias) = (tensors[0].weights, tensors[1].weights)
+    (kernelGradient, biasGradientPlace) = (tensors[0].gradient.offset, tensors[1].gradient.offset)
     let (inputs, outputs) = (input.channelStride, output.channelStride)
     grid = (
       rows: size.tileRows, columns: size.tileColumns, inputRow: input.rowStride,
@@ -199,12 +203,12 @@ final class WinogradStage: Stage {
     step.pool.run(inChannels) { channel, thread in
       step.kernels.winogradFilterGradient(
         filterGradient, groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
-        filters, gradient.floats + kernel.offset, filterScratch + thread * winogradScratch)
+        filters, gradient.floats + kernelGradient, filterScratch + thread * winogradScratch)
     }
     for channel in 0..<filters {
       var sum = biasGradient[channel]
       for group in 1..<groups { sum += biasGradient[group * outputs + channel] }
-      gradient.floats[bias.offset + channel] = sum
+      gradient.floats[biasGradientPlace + channel] = sum
     }
   }
 

@@ -27,23 +27,23 @@ public func denseForward(
   }
 }
 
-/// gradient[row][columns] = sum over the batch of input[row] x outputGradient, for the input rows
-/// `first..<first + rows`.
+/// gradient[rows][width] = sum over the batch of inputs x output gradients: a tile of a kernel's
+/// gradient.
 /// - Parameters:
-///   - input: [batch][inputs].
-///   - outputGradient: [batch][columns].
-///   - gradient: [inputs][columns].
+///   - input: [batch][inputs], at the tile's first row.
+///   - outputGradient: [batch][columns], at the tile's first column.
+///   - width: columns of the tile, a multiple of 32.
+///   - gradient: `gradientRow` floats a row.
 public func denseWeightGradient(
-  input: Source, batch: Int, inputs: Int, outputGradient: Source, columns: Int, first: Int,
-  rows: Int, gradient: Target
+  input: Source, batch: Int, inputs: Int, outputGradient: Source, columns: Int, rows: Int,
+  width: Int, gradient: Target, gradientRow: Int
 ) {
   var column = 0
-  while column < columns {
+  while column < width {
     let o = Operands(
-      a: input + first, aStride: inputs, aPass: 0, b: outputGradient + column, bDepth: columns,
+      a: input, aStride: inputs, aPass: 0, b: outputGradient + column, bDepth: columns,
       bPass: 0, run: batch, passes: 1)
-    transposedProduct(
-      o, rows: rows, c: gradient + first * columns + column, cRow: columns, adding: false)
+    transposedProduct(o, rows: rows, c: gradient + column, cRow: gradientRow, adding: false)
     column += blockColumns
   }
 }
@@ -111,7 +111,12 @@ enum Dots<let batch: Int, let rows: Int> {
       column += 16
     }
     for i in 0..<batch {
-      for j in 0..<rows { d[i * dRow + j] = laneSum(sums[j][i]) }
+      if rows == 4 {
+        let four = laneSums(sums[0][i], sums[1][i], sums[2][i], sums[3][i])
+        UnsafeMutableRawPointer(d + i * dRow).storeBytes(of: four, as: SIMD4<Float>.self)
+      } else {
+        for j in 0..<rows { d[i * dRow + j] = laneSum(sums[j][i]) }
+      }
     }
   }
 }

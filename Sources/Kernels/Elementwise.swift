@@ -5,9 +5,13 @@ public func bytesToFloats(_ bytes: UnsafePointer<UInt8>, _ values: Target, count
   for i in 0..<count { values[i] = Float(bytes[i]) * (1 / 255) }
 }
 
-/// a += b.
-public func add(_ b: Source, to a: Target, count: Int) {
-  for i in 0..<count { a[i] += b[i] }
+/// target = a + b, for a multiple of 16 floats; `target` may be one of the two.
+public func sum(_ a: Source, _ b: Source, target: Target, count: Int) {
+  var i = 0
+  while i < count {
+    store(load(a + i) + load(b + i), target + i)
+    i += 16
+  }
 }
 
 /// Copies `rows` of `width` floats between buffers of other row lengths.

@@ -39,3 +39,17 @@ func laneSum(_ v: Vector) -> Float {
   let two = four.evenHalf + four.oddHalf
   return two.x + two.y
 }
+
+/// The `laneSum` of four vectors, with the same bits in fewer instructions.
+@inline(__always)
+func laneSums(_ a: Vector, _ b: Vector, _ c: Vector, _ d: Vector) -> SIMD4<Float> {
+  let four = pairSums(pairSums(a, b), pairSums(c, d))
+  let two = four.evenHalf + four.oddHalf
+  return two.evenHalf + two.oddHalf
+}
+
+/// The sums of neighbouring lanes, first those of `a`.
+@inline(__always)
+func pairSums(_ a: Vector, _ b: Vector) -> Vector {
+  Vector(lowHalf: a.evenHalf + a.oddHalf, highHalf: b.evenHalf + b.oddHalf)
+}

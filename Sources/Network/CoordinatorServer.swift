@@ -24,7 +24,7 @@ public final class CoordinatorServer: WorkerLinks {
   /// - Parameters:
   ///   - host: a name or an address of this machine.
   ///   - port: 0 takes any that is free; see `port`.
-  ///   - floats: the model's `ParameterLayout.bufferCount`: no gradient may have more.
+  ///   - floats: of a gradient's buffer: none may have more.
   ///   - mailbox: the coordinator's.
   ///   - logger: for strangers that were turned away.
   /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's.

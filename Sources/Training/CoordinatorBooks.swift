@@ -34,7 +34,8 @@ extension CoordinatorHost {
         tree = GradientTree(count: steps.count)
         ledger.update = Array(repeating: nil, count: steps.count)
       }
-      tree?.insert(gradient, at: step - steps.lowerBound, using: updater)
+      tree?.insert(
+        StepGradient(gradient, pictures: header.count), at: step - steps.lowerBound, using: updater)
       ledger.update[step - steps.lowerBound] = totals
       return header.digest
     case (.evaluated(let header), .validation(let batch)):
@@ -70,7 +71,7 @@ extension CoordinatorHost {
 
   /// Applies the average of an update's gradients.
   func apply(_ update: Int, _ steps: Range<Int>) -> [CoordinatorAction] {
-    guard let sum = tree?.sum else { return [] }
+    guard let tree, tree.isComplete else { return [] }
     let totals = ledger.update.compactMap { $0 }
     guard totals.allSatisfy(\.loss.isFinite) else {
       return rules.failed(
@@ -83,11 +84,11 @@ extension CoordinatorHost {
       next.copy(from: weights)
       weights = next
     }
-    updater.apply(
-      job.hyperparameters.optimizer, weights: weights, average: average, gradientSum: sum,
-      pictures: totals.reduce(0) { $0 + $1.count })
+    tree.apply(
+      job.hyperparameters.optimizer, weights: weights, average: average,
+      pictures: totals.reduce(0) { $0 + $1.count }, using: updater)
     published = nil
-    tree = nil
+    self.tree = nil
     ledger.commitUpdate()
     if job.schedule.endsEpoch(update) { ledger.trained = now }
     return rules.updateApplied(now: now)

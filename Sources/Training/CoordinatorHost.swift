@@ -74,11 +74,11 @@ public final class CoordinatorHost {
     self.mailbox = mailbox
     self.links = links
     self.report = report
-    updater = Updater(threads: options.threads, kernels: options.kernels)
+    updater = Updater(job.gradients, threads: options.threads, kernels: options.kernels)
     start = clock.now
     let layout = job.architecture.parameters
     weightsPool = BufferPool(layout)
-    gradientPool = BufferPool(layout)
+    gradientPool = BufferPool(job.gradients.buffer)
     let position = checkpoint?.position ?? RunPosition()
     if let checkpoint {
       weights = checkpoint.weights

@@ -1,36 +1,58 @@
 import Engine
 
-/// The sum of an update's gradients, in one fixed binary tree whatever the order of arrival.
+/// The gradients of an update's steps, summed in one fixed binary tree whatever the order of
+/// arrival.
 ///
 /// Leaves are the places in the update. Each level pairs its neighbours, an odd last one moves up
-/// as it is; so the shape, and with it every rounding, depends on the number of leaves alone. A
-/// node is summed as soon as both children are there, into the buffer of its left child.
+/// as it is; so the shape, and with it every rounding, depends on the number of leaves alone. Few
+/// gradients are kept as they came until the update, which sums them in the cache; of more, every
+/// full run of `Updater.gradientsAtOnce` neighbours is summed once it is there.
 public struct GradientTree {
   /// The leaves.
   public let count: Int
-  /// Summed subtrees by level and place, waiting for their siblings.
-  private var nodes: [[ParameterBuffer?]]
+  /// Runs of neighbouring leaves, until they are summed.
+  private var runs: [[StepGradient?]]
+  /// Sums of runs and of runs of runs by level and place, waiting for their siblings; no levels
+  /// where there is one run.
+  private var nodes: [[ParameterBuffer?]] = []
+  private var missing: Int
 
   /// A tree with `count` leaves, at least one, none of them there yet.
   public init(count: Int) {
     self.count = count
-    var widths = [max(count, 1)]
+    missing = count
+    let size = Updater.gradientsAtOnce
+    runs = stride(from: 0, to: count, by: size).map {
+      Array(repeating: nil, count: min(size, count - $0))
+    }
+    guard runs.count > 1 else { return }
+    var widths = [runs.count]
     while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
     nodes = widths.map { Array(repeating: nil, count: $0) }
   }
 
-  /// The sum of all leaves; nil until every leaf is there.
-  public var sum: ParameterBuffer? { nodes.last?.first ?? nil }
+  /// Whether every leaf is there.
+  public var isComplete: Bool { missing == 0 }
 
   /// Adds the gradient of a place from 0 to `count` - 1, each once.
   ///
   /// - Parameters:
-  ///   - gradient: the tree's from now on; it may be overwritten.
+  ///   - gradient: nobody may write to it any more.
   ///   - updater: computes the sums.
-  public mutating func insert(
-    _ gradient: ParameterBuffer, at place: Int, using updater: Updater
-  ) {
-    var (place, node) = (place, gradient)
+  public mutating func insert(_ gradient: StepGradient, at place: Int, using updater: Updater) {
+    let (run, index) = place.quotientAndRemainder(dividingBy: Updater.gradientsAtOnce)
+    runs[run][index] = gradient
+    missing -= 1
+    guard !nodes.isEmpty, runs[run].allSatisfy({ $0 != nil }) else { return }
+    let sum = ParameterBuffer(updater.layout.parameters)
+    updater.sum(runs[run].compactMap { $0 }, into: sum)
+    runs[run] = []
+    insert(sum, at: run, using: updater)
+  }
+
+  /// A node is summed as soon as both children are there, into the buffer of its left child.
+  private mutating func insert(_ sum: ParameterBuffer, at place: Int, using updater: Updater) {
+    var (place, node) = (place, sum)
     for level in nodes.indices.dropLast() {
       let sibling = place ^ 1
       if sibling < nodes[level].count {
@@ -47,26 +69,20 @@ public struct GradientTree {
     }
     nodes[nodes.count - 1][0] = node
   }
-}
 
-/// Buffers of one layout that are used again once nobody else holds them.
-///
-/// Whoever hands a buffer to another thread does so through a lock (a `Mailbox`), and so does
-/// whoever gives it up; then a buffer that only the pool holds is free.
-struct BufferPool {
-  private let layout: ParameterLayout
-  private var buffers: [ParameterBuffer] = []
-
-  /// No buffers yet.
-  init(_ layout: ParameterLayout) { self.layout = layout }
-
-  /// A buffer of whatever contents.
-  mutating func take() -> ParameterBuffer {
-    for index in buffers.indices where isKnownUniquelyReferenced(&buffers[index]) {
-      return buffers[index]
+  /// Updates `weights` and `average` by the mean gradient of `pictures` pictures; the tree must be
+  /// complete.
+  public func apply(
+    _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer, pictures: Int,
+    using updater: Updater
+  ) {
+    precondition(isComplete)
+    if let sum = nodes.last?.first ?? nil {
+      updater.apply(
+        optimizer, weights: weights, average: average, gradientSum: sum, pictures: pictures)
+    } else {
+      updater.apply(
+        optimizer, weights: weights, average: average, steps: runs[0].compactMap { $0 })
     }
-    let buffer = ParameterBuffer(layout)
-    buffers.append(buffer)
-    return buffer
   }
 }

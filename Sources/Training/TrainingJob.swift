@@ -17,6 +17,11 @@ public struct TrainingJob: Sendable {
   /// Which batches make up which update and epoch.
   public let schedule: Schedule
 
+  /// The gradients of its steps.
+  public var gradients: GradientLayout {
+    GradientLayout(architecture.parameters, batch: hyperparameters.batchSize)
+  }
+
   /// Checks the hyper-parameters against the data set.
   /// - Throws: `HyperparameterError`.
   public init(

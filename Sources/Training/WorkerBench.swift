@@ -49,7 +49,7 @@ final class WorkerBench {
     engine = Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
     received = ParameterBuffer(architecture.parameters)
-    gradients = BufferPool(architecture.parameters)
+    gradients = BufferPool(engine.gradientLayout.buffer)
   }
 
   /// Bytes of decoded pictures that each of the two stores keeps.

@@ -35,10 +35,10 @@ struct BenchStep: ParsableCommand {
     let threads = threading.count
     let kernels = try KernelSet.chosen()
     let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
-    let updater = Updater(threads: threads, kernels: kernels)
+    let updater = Updater(engine.gradientLayout, threads: threads, kernels: kernels)
     let (weights, average, gradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-      ParameterBuffer(model.parameters)
+      ParameterBuffer(engine.gradientLayout.buffer)
     )
     weights.initialize(seed: 1)
     let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: batch * model.input.count)
@@ -57,7 +57,8 @@ struct BenchStep: ParsableCommand {
       let time = clock.measure {
         _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
         updater.apply(
-          RMSprop(), weights: weights, average: average, gradientSum: gradient, pictures: batch)
+          RMSprop(), weights: weights, average: average,
+          steps: [StepGradient(gradient, pictures: batch)])
       }
       if step >= 0 { milliseconds.append(time / .milliseconds(1)) }
     }

@@ -33,8 +33,10 @@ struct NetworkRun {
     _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> (CoordinatorServer, TrainingSetup) {
     let start = try RunStart(options, workers: workers)
+    let gradients = GradientLayout(
+      start.architecture.parameters, batch: start.hyperparameters.batchSize)
     let server = try CoordinatorServer(
-      host: endpoint.host, port: endpoint.port, floats: start.architecture.parameters.bufferCount,
+      host: endpoint.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
       mailbox: mailbox)
     do {
       return (server, try TrainingSetup(options, start, data: data, keepsPictures: false))

@@ -50,10 +50,10 @@ import Testing
     for kernels in KernelSet.available {
       for threads in [1, 2, 3] {
         let engine = Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
-        let updater = Updater(threads: threads, kernels: kernels)
+        let updater = Updater(engine.gradientLayout, threads: threads, kernels: kernels)
         let (weights, average, gradient) = (
           ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-          ParameterBuffer(model.parameters)
+          ParameterBuffer(engine.gradientLayout.buffer)
         )
         weights.initialize(seed: 3)
         for _ in 0..<3 {
@@ -63,7 +63,7 @@ import Testing
             })
           updater.apply(
             RMSprop(learningRate: 1e-3), weights: weights, average: average,
-            gradientSum: gradient, pictures: 11)
+            steps: [StepGradient(gradient, pictures: 11)])
         }
         digests.insert(weights.digest)
       }
@@ -77,14 +77,16 @@ import Testing
     let model = try Self.smallModel()
     let (pictures, labels) = Self.batch(model, count: 8)
     let engine = Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
-    let (weights, moved, gradient) = (
+    let (weights, moved, gradient, stepGradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-      ParameterBuffer(model.parameters)
+      ParameterBuffer(model.parameters), ParameterBuffer(engine.gradientLayout.buffer)
     )
     weights.initialize(seed: 5)
     _ = Self.withPointers(pictures) {
-      engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
+      engine.gradient(pictures: $0, labels: labels, weights: weights, into: stepGradient)
     }
+    Updater(engine.gradientLayout, kernels: try .chosen()).sum(
+      [StepGradient(stepGradient, pictures: 8)], into: gradient)
     let square = gradient.buffer.reduce(0.0) { $0 + Double($1) * Double($1) }
     func loss(_ step: Float) -> Double {
       for i in moved.buffer.indices {
@@ -103,10 +105,10 @@ import Testing
     let model = try Self.smallModel()
     let (pictures, labels) = Self.batch(model, count: 20)
     let engine = Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
-    let updater = Updater(kernels: try .chosen())
+    let updater = Updater(engine.gradientLayout, kernels: try .chosen())
     let (weights, average, gradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-      ParameterBuffer(model.parameters)
+      ParameterBuffer(engine.gradientLayout.buffer)
     )
     weights.initialize(seed: 1)
     var totals = Engine.Totals()
@@ -115,8 +117,8 @@ import Testing
         engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
       }
       updater.apply(
-        RMSprop(learningRate: 1e-3), weights: weights, average: average, gradientSum: gradient,
-        pictures: 20)
+        RMSprop(learningRate: 1e-3), weights: weights, average: average,
+        steps: [StepGradient(gradient, pictures: 20)])
     }
     #expect(totals.correct == 20 && totals.loss < 2)
     let probabilities = Self.withPointers(pictures) {
@@ -138,7 +140,7 @@ import Testing
         average.floats[i] = i % 5 == 0 ? 0 : abs(x) * Float(pow(10, Double(i % 31) - 30))
       }
       let before = Array(average.buffer)
-      Updater(threads: 2, kernels: kernels).apply(
+      Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels).apply(
         RMSprop(learningRate: 1e-4), weights: weights, average: average, gradientSum: gradient,
         pictures: 1)
       var expected: [Double] = []

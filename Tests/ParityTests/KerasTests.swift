@@ -73,10 +73,15 @@ struct KerasTests {
 
   @Test("the whole network's gradient, within 1e-2 for each tensor")
   func network() throws {
-    let gradient = ParameterBuffer(keras.model.weights.layout)
-    _ = try engine().gradient(
+    let engine = try engine()
+    let (gradient, step) = (
+      ParameterBuffer(keras.model.weights.layout), ParameterBuffer(engine.gradientLayout.buffer)
+    )
+    let totals = engine.gradient(
       pictures: keras.pictures.map(\.bytes), labels: keras.labels, weights: keras.model.weights,
-      into: gradient)
+      into: step)
+    Updater(engine.gradientLayout, kernels: try .chosen()).sum(
+      [StepGradient(step, pictures: totals.count)], into: gradient)
     for (index, tensor) in gradient.layout.tensors.enumerated() {
       let error = relativeError(gradient[tensor], try keras.tensor("gradients/\(index)"))
       #expect(error < 1e-2, "\(tensor.layer) \(tensor.kind)")

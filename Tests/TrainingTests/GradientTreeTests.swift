@@ -3,50 +3,117 @@ import Testing
 import Training
 
 @Suite struct GradientTreeTests {
-  private static let layout: ParameterLayout? = try? Architecture(
-    input: Shape(height: 4, width: 4, channels: 3),
-    layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))]
-  ).parameters
+  private static let batch = 2
+  /// With a kernel that is held as factors, of two tiles in one direction and three in the other.
+  private static let layout =
+    (try? Architecture(
+      input: Shape(height: 8, width: 5, channels: 3),
+      layers: [
+        (nil, .flatten), (nil, .dense(units: 1088, activation: .relu)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ]
+    ).parameters).map { GradientLayout($0, batch: batch) }
 
   /// A gradient whose sum with others depends on the order.
-  private static func gradient(_ place: Int, _ layout: ParameterLayout) -> ParameterBuffer {
-    let buffer = ParameterBuffer(layout)
+  private static func gradient(_ place: Int, _ layout: GradientLayout) -> StepGradient {
+    let buffer = ParameterBuffer(layout.buffer)
     let draws = CounterRandom(seed: 5, purpose: .benchmark, UInt64(place))
-    for index in buffer.buffer.indices {
-      let scale: Float = draws.bits(UInt64(index)) & 1 == 0 ? 1e6 : 1
-      buffer.floats[index] = draws.symmetricFloat(UInt64(index)) * scale
+    for tensor in layout.buffer.tensors {
+      for index in buffer[tensor].indices {
+        let draw = UInt64(tensor.offset + index)
+        let scale: Float = draws.bits(draw) & 1 == 0 ? 1e6 : 1
+        buffer[tensor][index] = draws.symmetricFloat(draw) * scale
+      }
     }
-    return buffer
+    return StepGradient(buffer, pictures: place % batch + 1)
   }
 
-  private static func sum(_ order: [Int]) throws -> Digest {
+  /// The weights after one update by gradients that arrived in `order`.
+  private static func update(_ order: [Int], threads: Int = 1) throws -> Digest {
     let layout = try #require(Self.layout)
-    let updater = Updater(kernels: .baseline)
+    let updater = Updater(layout, threads: threads, kernels: try .chosen())
+    let (weights, average) = (
+      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
+    )
     var tree = GradientTree(count: order.count)
     for place in order {
-      #expect(tree.sum == nil)
+      #expect(!tree.isComplete)
       tree.insert(gradient(place, layout), at: place, using: updater)
     }
-    return try #require(tree.sum).digest
+    #expect(tree.isComplete)
+    tree.apply(RMSprop(), weights: weights, average: average, pictures: 10, using: updater)
+    return weights.digest
   }
 
-  @Test(arguments: 1...9)
-  func `Any order of arrival gives the same bits`(count: Int) throws {
-    let expected = try Self.sum(Array(0..<count))
-    for round in 0..<20 {
+  @Test func theLargeKernelIsHeldAsFactors() throws {
+    let layout = try #require(Self.layout)
+    #expect(
+      layout.buffer.tensors.map(\.shape)
+        == [[Self.batch, 120], [Self.batch, 1088], [1088], [1088, 1], [1]])
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 8, 9, 16, 21])
+  func `Any order of arrival and any number of threads gives the same bits`(count: Int) throws {
+    let expected = try Self.update(Array(0..<count))
+    for round in 0..<4 {
       let order = CounterRandom(seed: 3, purpose: .benchmark, UInt64(round)).permutation(count)
-      #expect(try Self.sum(order) == expected)
+      #expect(try Self.update(order, threads: 1 + round % 2) == expected)
     }
   }
 
-  @Test func `The shape pairs neighbours: ((0 + 1) + (2 + 3)) + 4`() throws {
+  /// The sums of a tree over whole gradients, level by level.
+  @Test(arguments: [1, 2, 3, 5, 6, 7, 8, 11, 19])
+  func `Each level pairs neighbours`(count: Int) throws {
     let layout = try #require(Self.layout)
-    let updater = Updater(kernels: .baseline)
-    let g = (0..<5).map { Self.gradient($0, layout) }
-    updater.add(g[1], to: g[0])
-    updater.add(g[3], to: g[2])
-    updater.add(g[2], to: g[0])
-    updater.add(g[4], to: g[0])
-    #expect(try Self.sum([4, 2, 0, 3, 1]) == g[0].digest)
+    let updater = Updater(layout, kernels: try .chosen())
+    var level = (0..<count).map { place in
+      let whole = ParameterBuffer(layout.parameters)
+      updater.sum([Self.gradient(place, layout)], into: whole)
+      return whole
+    }
+    while level.count > 1 {
+      level = stride(from: 0, to: level.count, by: 2).map { place in
+        if place + 1 < level.count { updater.add(level[place + 1], to: level[place]) }
+        return level[place]
+      }
+    }
+    let pictures = (0..<count).reduce(0) { $0 + $1 % Self.batch + 1 }
+    let (weights, average) = (
+      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
+    )
+    updater.apply(
+      RMSprop(), weights: weights, average: average, gradientSum: level[0], pictures: pictures)
+    let tree = (weights.digest, average.digest)
+    let (treeWeights, treeAverage) = (
+      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
+    )
+    var gradients = GradientTree(count: count)
+    for place in (0..<count).reversed() {
+      gradients.insert(Self.gradient(place, layout), at: place, using: updater)
+    }
+    gradients.apply(
+      RMSprop(), weights: treeWeights, average: treeAverage, pictures: pictures, using: updater)
+    #expect(tree == (treeWeights.digest, treeAverage.digest))
+  }
+
+  /// A tile of a product, and the whole product, against doubles.
+  @Test func factorsMakeTheProduct() throws {
+    let layout = try #require(Self.layout)
+    for kernels in KernelSet.available {
+      let gradient = Self.gradient(1, layout)
+      let whole = ParameterBuffer(layout.parameters)
+      Updater(layout, threads: 2, kernels: kernels).sum([gradient], into: whole)
+      let (inputs, outputs) = (
+        gradient.buffer[layout.buffer.tensors[0]], gradient.buffer[layout.buffer.tensors[1]]
+      )
+      for (index, value) in whole[layout.parameters.tensors[0]].enumerated() {
+        let (row, column) = index.quotientAndRemainder(dividingBy: 1088)
+        let terms = (0..<2).map {
+          Double(inputs[$0 * 120 + row]) * Double(outputs[$0 * 1088 + column])
+        }
+        let scale = terms.reduce(0) { $0 + abs($1) }
+        #expect(abs(Double(value) - terms.reduce(0, +)) <= 2e-7 * scale)
+      }
+    }
   }
 }

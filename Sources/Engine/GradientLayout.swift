@@ -1,0 +1,88 @@
+/// How the gradient of one step lies in its buffer: what an engine fills and an `Updater` takes.
+///
+/// The gradient of a dense kernel is the product of the layer's inputs, transposed, and its output
+/// gradients. Where the two are much smaller than the product, as those of 20 pictures are for the
+/// book's network (0.5 MB and 12.8 MB), the buffer holds them instead: less to store and to send,
+/// and whoever sums the gradients multiplies them tile by tile, with the same bits.
+public struct GradientLayout: Hashable, Sendable {
+  /// The model's parameters.
+  public let parameters: ParameterLayout
+  /// The gradient's own buffer: in the parameters' order the tensors as they are, or two factors
+  /// in a kernel's place.
+  public let buffer: ParameterLayout
+  /// Pictures that the factors have room for.
+  public let batch: Int
+
+  /// Where a parameter's gradient lies.
+  enum Place: Hashable {
+    /// All of it, from this float on.
+    case whole(Int)
+    /// [batch][in] from the first float named, [batch][out] from the second.
+    case factors(inputs: Int, outputGradients: Int)
+
+    /// The float that it starts at.
+    var offset: Int {
+      switch self {
+      case .whole(let offset), .factors(let offset, _): offset
+      }
+    }
+  }
+
+  /// One for each tensor of `parameters`.
+  let places: [Place]
+
+  /// The layout for steps of at most `batch` pictures.
+  /// - Parameter factors: whether kernels may be held as factors.
+  public init(_ parameters: ParameterLayout, batch: Int, factors: Bool = true) {
+    self.parameters = parameters
+    self.batch = batch
+    var tensors: [ParameterLayout.Tensor] = []
+    var indices: [(first: Int, isFactored: Bool)] = []
+    for tensor in parameters.tensors {
+      let isFactored = factors && Self.paysToFactor(tensor, batch)
+      indices.append((tensors.count, isFactored))
+      if isFactored {
+        tensors += zip([ParameterLayout.Kind.inputs, .outputGradients], tensor.shape).map {
+          tensor.replaced(kind: $0, shape: [batch, $1])
+        }
+      } else {
+        tensors.append(tensor)
+      }
+    }
+    let buffer = ParameterLayout(tensors)
+    self.buffer = buffer
+    places = indices.map { first, isFactored in
+      let offset = buffer.tensors[first].offset
+      return isFactored
+        ? .factors(inputs: offset, outputGradients: buffer.tensors[first + 1].offset)
+        : .whole(offset)
+    }
+  }
+
+  /// Whether a tensor is a dense kernel whose factors take at most half its room.
+  private static func paysToFactor(_ tensor: ParameterLayout.Tensor, _ batch: Int) -> Bool {
+    guard tensor.kind == .kernel, tensor.shape.count == 2,
+      padded(tensor.shape[1]) == tensor.shape[1]
+    else { return false }
+    return batch * (tensor.shape[0] + tensor.shape[1]) * 2 <= tensor.count
+  }
+}
+
+extension ParameterLayout.Tensor {
+  fileprivate func replaced(kind: ParameterLayout.Kind, shape: [Int]) -> Self {
+    Self(layer: layer, kind: kind, shape: shape, fanIn: 0, fanOut: 0)
+  }
+}
+
+/// The gradient of one step, of the sum of its pictures' losses.
+public struct StepGradient: Sendable {
+  /// In a `GradientLayout`.
+  public let buffer: ParameterBuffer
+  /// Pictures of the step.
+  public let pictures: Int
+
+  /// The gradient in `buffer`.
+  public init(_ buffer: ParameterBuffer, pictures: Int) {
+    (self.buffer, self.pictures) = (buffer, pictures)
+  }
+}

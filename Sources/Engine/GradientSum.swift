@@ -1,0 +1,135 @@
+import Kernels
+
+/// Sums the gradients of consecutive steps, a tile at a time, so that neither a product of factors
+/// nor a sum leaves the cache before it is used.
+///
+/// The sum is a binary tree over the steps' places: each level pairs neighbours, an odd last one
+/// moves up as it is. Its shape depends on their number alone.
+final class GradientSum {
+  /// The most gradients of one sum; more are summed in parts of this many, a power of two, so that
+  /// a part is a node of the whole tree.
+  static let most = 8
+
+  /// A part of the parameters that is summed as one.
+  private enum Tile {
+    /// `count` neighbouring floats, from `parameter` in the weights and `gradient` in a gradient.
+    case floats(parameter: Int, gradient: Int, count: Int)
+    /// `rows` rows of a factored kernel of `inputs` x `columns`, from row `first` on; `place` is
+    /// the first row's and column's in the weights.
+    case product(
+      place: Int, inputs: Int, outputGradients: Int, inputCount: Int, first: Int, rows: Int,
+      columns: Int, width: Int)
+  }
+
+  /// A tile's floats, about: a quarter of the second-level cache for the levels of the tree.
+  private static let tileFloats = 1 << 13
+  /// Columns of a product's tile.
+  private static let tileColumns = 512
+
+  private let layout: GradientLayout
+  private let tiles: [Tile]
+  private let levelFloats: Int
+  private let scratch: [Target]
+
+  /// Levels of a tree of `most` leaves, its root included.
+  private static let levels = most.trailingZeroBitCount + 1
+
+  init(_ layout: GradientLayout, threads: Int) {
+    self.layout = layout
+    let tiles = zip(layout.parameters.tensors, layout.places).flatMap(Self.tiles)
+    self.tiles = tiles
+    levelFloats = tiles.map(Self.floats).max() ?? 0
+    let size = levelFloats * Self.levels
+    scratch = (0..<threads).map { _ in allocateFloats(size) }
+  }
+
+  deinit { scratch.forEach { $0.deallocate() } }
+
+  private static func tiles(
+    _ tensor: ParameterLayout.Tensor, _ place: GradientLayout.Place
+  ) -> [Tile] {
+    switch place {
+    case .whole(let gradient):
+      // A tensor's last floats up to a multiple of 16 are zero in every buffer.
+      let floats = (tensor.count + 15) / 16 * 16
+      return stride(from: 0, to: floats, by: tileFloats).map {
+        .floats(
+          parameter: tensor.offset + $0, gradient: gradient + $0,
+          count: min(tileFloats, floats - $0))
+      }
+    case .factors(let inputs, let outputGradients):
+      let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+      var tiles: [Tile] = []
+      for column in stride(from: 0, to: columns, by: tileColumns) {
+        let width = min(tileColumns, columns - column)
+        let height = tileFloats / width
+        for first in stride(from: 0, to: rows, by: height) {
+          tiles.append(
+            .product(
+              place: tensor.offset + first * columns + column, inputs: inputs,
+              outputGradients: outputGradients + column, inputCount: rows, first: first,
+              rows: min(height, rows - first), columns: columns, width: width))
+        }
+      }
+      return tiles
+    }
+  }
+
+  private static func floats(_ tile: Tile) -> Int {
+    switch tile {
+    case .floats(_, _, let count): count
+    case .product(_, _, _, _, _, let rows, _, let width): rows * width
+    }
+  }
+
+  /// Sums `gradients`, at most `most`, and hands the sum out in runs of neighbouring parameters.
+  /// - Parameter body: takes the first parameter's offset, the sums and their number, a multiple
+  ///   of 16; called on the pool's threads.
+  func forEachRun(
+    of gradients: [StepGradient], _ pool: ThreadPool, _ kernels: KernelTable,
+    _ body: (_ parameter: Int, _ sums: Source, _ count: Int) -> Void
+  ) {
+    precondition((1...Self.most).contains(gradients.count))
+    pool.run(tiles.count) { index, thread in
+      let tile = tiles[index]
+      let sums = sum(tile, gradients[...], scratch[thread], kernels)
+      switch tile {
+      case .floats(let parameter, _, let count): body(parameter, sums, count)
+      case .product(let place, _, _, _, _, let rows, let columns, let width):
+        if width == columns { return body(place, sums, rows * width) }
+        for row in 0..<rows { body(place + row * columns, sums + row * width, width) }
+      }
+    }
+  }
+
+  /// - Parameter target: memory for this level of the tree and those below.
+  /// - Returns: where the sum is: there, or in the gradient itself.
+  private func sum(
+    _ tile: Tile, _ gradients: ArraySlice<StepGradient>, _ target: Target, _ kernels: KernelTable
+  ) -> Source {
+    let (first, last) = (gradients.startIndex, gradients.endIndex)
+    guard gradients.count > 1 else { return leaf(tile, gradients[first], target, kernels) }
+    // The largest power of two below the count: what the levels' pairs come to.
+    let half = 1 << (Int.bitWidth - 1 - (gradients.count - 1).leadingZeroBitCount)
+    let left = sum(tile, gradients[first..<first + half], target, kernels)
+    let right = sum(tile, gradients[first + half..<last], target + levelFloats, kernels)
+    kernels.sum(left, right, target, Self.floats(tile))
+    return Source(target)
+  }
+
+  private func leaf(
+    _ tile: Tile, _ gradient: StepGradient, _ target: Target, _ kernels: KernelTable
+  ) -> Source {
+    let floats = gradient.buffer.floats
+    switch tile {
+    case .floats(_, let offset, _): return Source(floats + offset)
+    case .product(
+      _, let inputs, let outputGradients, let inputCount, let first, let rows, let columns,
+      let width):
+      kernels.denseWeightGradient(
+        floats + inputs + first, gradient.pictures, inputCount, floats + outputGradients, columns,
+        rows, width, target, width)
+      return Source(target)
+    }
+  }
+}
