@@ -1,7 +1,7 @@
-"""Times one training step of the book's network: Dogsled's and its peers', in turn.
+"""Times training: Dogsled's and its peers', in turn; prints a table of medians and ratios.
 
 Each measurement is a process of its own, so that no peer's threads disturb another's. A peer's
-code is in this file too: `compare.py peer keras --threads 1 --batch 20` prints one JSON line.
+code is in this file too: `compare.py peer keras --threads 1` prints one JSON line.
 """
 
 import argparse
@@ -10,28 +10,66 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
+SIZES = {"Conv2D": ("filters", "kernel_size", "padding"), "Dense": ("units",), "MaxPooling2D": ("pool_size",)}
 
-def keras_step(threads, batch):
+
+def network(options):
+    """The input's size and the layers, each (class, settings, relu or not)."""
+    if not options.model:
+        layers = []
+        for filters in (32, 64, 128, 128):
+            layers.append(("Conv2D", (filters, (3, 3), "valid"), True))
+            layers.append(("MaxPooling2D", ((2, 2),), False))
+        layers += [("Flatten", (), False), ("Dense", (512,), True), ("Dense", (1,), False)]
+        return options.size, layers
+    with open(options.model) as file:
+        entries = json.load(file)["config"]["layers"]
+    shapes = [e["config"].get("batch_shape") or e["config"].get("batch_input_shape") for e in entries]
+    layers = []
+    for entry in entries:
+        kind, config = entry["class_name"], entry["config"]
+        if kind != "InputLayer":
+            settings = tuple(config[name] for name in SIZES.get(kind, ()))
+            layers.append((kind, settings, config.get("activation") == "relu"))
+    return next(shape[1] for shape in shapes if shape), layers
+
+
+def keras_model(options):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import numpy as np
     import tensorflow as tf
     import keras
-    from keras import layers
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    model = keras.Sequential([keras.Input((150, 150, 3))])
-    for filters in (32, 64, 128, 128):
-        model.add(layers.Conv2D(filters, 3, activation="relu"))
-        model.add(layers.MaxPooling2D(2))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(512, activation="relu"))
-    model.add(layers.Dense(1, activation="sigmoid"))
-    model.compile(loss="binary_crossentropy", optimizer=keras.optimizers.RMSprop(1e-4))
-    x = tf.constant(np.random.rand(batch, 150, 150, 3).astype("float32"))
-    y = tf.constant((np.arange(batch) % 2).astype("float32").reshape(-1, 1))
+    size, layers = network(options)
+    model = keras.Sequential([keras.Input((size, size, 3))])
+    for index, (kind, settings, relu) in enumerate(layers):
+        last = index == len(layers) - 1
+        activation = {"activation": "sigmoid" if last else "relu" if relu else None}
+        if kind == "Conv2D":
+            filters, kernel, padding = settings
+            model.add(keras.layers.Conv2D(filters, kernel, padding=padding, **activation))
+        elif kind == "Dense":
+            model.add(keras.layers.Dense(*settings, **activation))
+        else:
+            model.add(getattr(keras.layers, kind)(*settings))
+    model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
+    model.optimizer.learning_rate = 1e-4
+    return model, size
+
+
+def keras_step(options):
+    import numpy as np
+
+    model, size = keras_model(options)
+    import tensorflow as tf
+    import keras
+
+    x = tf.constant(np.random.rand(options.batch, size, size, 3).astype("float32"))
+    y = tf.constant((np.arange(options.batch) % 2).astype("float32").reshape(-1, 1))
     optimizer, loss = model.optimizer, keras.losses.BinaryCrossentropy()
     optimizer.build(model.trainable_variables)
 
@@ -46,20 +84,29 @@ def keras_step(threads, batch):
     return lambda: step().numpy()
 
 
-def torch_step(threads, batch):
+def torch_step(options):
     import torch
     from torch import nn
 
-    torch.set_num_threads(threads)
-    blocks, channels = [], 3
-    for filters in (32, 64, 128, 128):
-        blocks += [nn.Conv2d(channels, filters, 3), nn.ReLU(), nn.MaxPool2d(2)]
-        channels = filters
-    model = nn.Sequential(
-        *blocks, nn.Flatten(), nn.Linear(6272, 512), nn.ReLU(), nn.Linear(512, 1)
-    ).to(memory_format=torch.channels_last)
-    x = torch.rand(batch, 3, 150, 150).to(memory_format=torch.channels_last)
-    y = (torch.arange(batch) % 2).float().reshape(-1, 1)
+    torch.set_num_threads(options.threads)
+    size, layers = network(options)
+    x = torch.rand(options.batch, 3, size, size).to(memory_format=torch.channels_last)
+    blocks, shape = [], x
+    for kind, settings, relu in layers:
+        if kind == "Conv2D":
+            filters, kernel, padding = settings
+            block = nn.Conv2d(shape.shape[1], filters, tuple(kernel), padding=padding)
+        elif kind == "MaxPooling2D":
+            block = nn.MaxPool2d(tuple(settings[0]))
+        elif kind == "Flatten":
+            block = nn.Flatten()
+        else:
+            block = nn.Linear(shape.shape[1], *settings)
+        blocks += [block, nn.ReLU()] if relu else [block]
+        with torch.no_grad():
+            shape = block(shape)
+    model = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
+    y = (torch.arange(options.batch) % 2).float().reshape(-1, 1)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-4, alpha=0.9)
     loss = nn.BCEWithLogitsLoss()
 
@@ -73,26 +120,103 @@ def torch_step(threads, batch):
     return step
 
 
-PEERS = {"keras": keras_step, "torch": torch_step}
+def keras_epochs(options):
+    """Seconds of each epoch but the first, on pictures decoded before."""
+    import numpy as np
 
+    model, size = keras_model(options)
+    import keras
+    from PIL import Image
 
-def run_peer(name, threads, batch, count=10):
-    step = PEERS[name](threads, batch)
-    for _ in range(3):
-        step()
+    def pictures(part, count):
+        folder = os.path.join(options.data, part)
+        x, y = [], []
+        for label, name in enumerate(sorted(os.listdir(folder))):
+            for file in sorted(os.listdir(os.path.join(folder, name))):
+                with Image.open(os.path.join(folder, name, file)) as image:
+                    small = image.convert("RGB").resize((size, size), Image.NEAREST)
+                x.append(np.asarray(small, "float32") / 255)
+                y.append(label)
+        order = np.random.permutation(len(y))[:count]
+        return np.stack([x[i] for i in order]), np.array(y, "float32")[order]
+
+    x, y = pictures("train", 100 * options.batch)
+    validation = pictures("validation", 50 * options.batch)
     times = []
-    for _ in range(count):
-        start = time.perf_counter()
-        step()
-        times.append((time.perf_counter() - start) * 1000)
-    print(json.dumps({"median_ms": statistics.median(times), "minimum_ms": min(times)}))
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            times.append(time.perf_counter() - self.start)
+
+    model.fit(
+        x, y, batch_size=options.batch, epochs=3, verbose=0, validation_data=validation,
+        validation_batch_size=options.batch, callbacks=[Watch()])
+    return times[1:]
 
 
-def measure(command):
+STEPS = {"keras": keras_step, "torch": torch_step}
+
+
+def run_peer(name, options, count=10):
+    if options.data:
+        times = [seconds * 1000 for seconds in keras_epochs(options)]
+    else:
+        step = STEPS[name](options)
+        for _ in range(3):
+            step()
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            step()
+            times.append((time.perf_counter() - start) * 1000)
+    print(json.dumps({"median_ms": statistics.median(times)}))
+
+
+def median_of(command):
+    """What a process prints as its median; None where it cannot run."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         return None
     return json.loads(done.stdout.strip().splitlines()[-1])["median_ms"]
+
+
+def dogsled_epochs(options, threads):
+    """The median milliseconds of Dogsled's epochs but the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = os.path.join(folder, "run")
+        subprocess.run(
+            [options.dogsled, "train", options.data, "--run", run, "--epochs", "3", "--threads",
+             threads, "--batch-size", str(options.batch)],
+            check=True, capture_output=True)
+        with open(os.path.join(run, "history.csv")) as file:
+            rows = [line.split(",") for line in file.read().splitlines()[2:]]
+    return statistics.median(float(row[5]) * 1000 for row in rows)
+
+
+def measurements(options, threads):
+    """A function for each competitor, which measures it once."""
+    settings = ["--batch", str(options.batch)]
+    own = list(settings)
+    if options.model:
+        settings += ["--model", options.model]
+        own += ["--model", options.model]
+    else:
+        settings += ["--size", str(options.size)]
+        own += ["--size", str(options.size)]
+    if options.data:
+        settings += ["--data", options.data]
+
+    def peer(name):
+        return lambda: median_of(
+            [sys.executable, __file__, "peer", name, "--threads", threads, *settings])
+
+    step = [options.dogsled, "bench", "step", "--count", "15", "--threads", threads, *own]
+    ours = (lambda: dogsled_epochs(options, threads)) if options.data else (lambda: median_of(step))
+    names = ["keras"] if options.data else list(STEPS)
+    return {"dogsled": ours} | {name: peer(name) for name in names}
 
 
 def main():
@@ -101,25 +225,27 @@ def main():
     parser.add_argument("--dogsled")
     parser.add_argument("--threads", default="1 2")
     parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--size", type=int, default=150)
+    parser.add_argument("--model")
+    parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     if options.what[:1] == ["peer"]:
-        return run_peer(options.what[1], int(options.threads), options.batch)
+        options.threads = int(options.threads)
+        return run_peer(options.what[1], options)
 
-    print("| threads | who | median ms of a step | Dogsled's share |")
+    what = "an epoch" if options.data else "a step"
+    print(f"| threads | who | median ms of {what} | Dogsled's share |")
     print("| --- | --- | --- | --- |")
     for threads in options.threads.split():
-        settings = ["--threads", threads, "--batch", str(options.batch)]
-        commands = {"Dogsled": [options.dogsled, "bench", "step", "--count", "15", *settings]}
-        for name in PEERS:
-            commands[name] = [sys.executable, __file__, "peer", name, *settings]
-        times = {name: [] for name in commands}
+        competitors = measurements(options, threads)
+        times = {name: [] for name in competitors}
         for _ in range(options.rounds):
-            for name, command in commands.items():
-                median = measure(command)
+            for name, measure in competitors.items():
+                median = measure()
                 if median is not None:
                     times[name].append(median)
-        ours = times["Dogsled"]
+        ours = times["dogsled"]
         for name, medians in times.items():
             if not medians:
                 continue

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Training
 
 /// Figures of this machine, one JSON object a line.
 struct Bench: ParsableCommand {
@@ -21,17 +22,31 @@ struct BenchStep: ParsableCommand {
   @OptionGroup var threading: ThreadOptions
   @Option(parsing: .unconditional, help: "Steps that are timed, after three that are not.")
   var count = 20
-  @Option(parsing: .unconditional, help: "Rows and columns of a picture.") var size = 150
+  @Option(
+    parsing: .unconditional,
+    help: "Rows and columns of a picture for the default network; 150 by default.")
+  var size: Int?
+  @Option(
+    help: ArgumentHelp(
+      "A model's layers: Keras's JSON, or an .h5 file; the default is the book's network.",
+      valueName: "file"),
+    completion: .file(extensions: ["json", "h5"]))
+  var model: String?
   @Flag(help: "Also print a line for each layer.") var profile = false
 
   func validate() throws {
     guard (1...4096).contains(batch), count > 0 else {
       throw ValidationError("--batch is 1 to 4096, --count at least 1")
     }
+    guard model == nil || size == nil else {
+      throw ValidationError("--size is for the default network: --model has its own")
+    }
   }
 
   func run() throws {
-    let model = try Architecture.book(height: size, width: size)
+    let model =
+      try model.map { try KerasConfiguration.architecture(inFile: $0) }
+      ?? .book(height: size ?? 150, width: size ?? 150)
     let threads = threading.count
     let kernels = try KernelSet.chosen()
     let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
@@ -63,7 +78,8 @@ struct BenchStep: ParsableCommand {
       if step >= 0 { milliseconds.append(time / .milliseconds(1)) }
     }
     let result = BenchResult(
-      bench: "step", batch: batch, size: size, threads: threads, kernels: kernels.rawValue,
+      bench: "step", batch: batch, input: "\(model.input.height)x\(model.input.width)",
+      threads: threads, kernels: kernels.rawValue,
       milliseconds: milliseconds)
     try emit(try jsonLine(result))
     for time in engine.profile {
@@ -76,7 +92,7 @@ struct BenchStep: ParsableCommand {
 struct BenchResult: Encodable {
   let bench: String
   let batch: Int
-  let size: Int
+  let input: String
   let threads: Int
   let kernels: String
   let count: Int
@@ -84,13 +100,13 @@ struct BenchResult: Encodable {
   let minimum_ms: Double
 
   init(
-    bench: String, batch: Int, size: Int, threads: Int, kernels: String, milliseconds: [Double]
+    bench: String, batch: Int, input: String, threads: Int, kernels: String, milliseconds: [Double]
   ) {
     let sorted = milliseconds.sorted()
     let middle = sorted.count / 2
     self.bench = bench
     self.batch = batch
-    self.size = size
+    self.input = input
     self.threads = threads
     self.kernels = kernels
     count = sorted.count
