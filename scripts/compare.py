@@ -13,7 +13,11 @@ import sys
 import tempfile
 import time
 
-SIZES = {"Conv2D": ("filters", "kernel_size", "padding"), "Dense": ("units",), "MaxPooling2D": ("pool_size",)}
+SETTINGS = {
+    "Conv2D": ("filters", "kernel_size", "padding"),
+    "Dense": ("units",),
+    "MaxPooling2D": ("pool_size",),
+}
 
 
 def network(options):
@@ -27,12 +31,12 @@ def network(options):
         return options.size, layers
     with open(options.model) as file:
         entries = json.load(file)["config"]["layers"]
-    shapes = [e["config"].get("batch_shape") or e["config"].get("batch_input_shape") for e in entries]
-    layers = []
+    shapes, layers = [], []
     for entry in entries:
         kind, config = entry["class_name"], entry["config"]
+        shapes.append(config.get("batch_shape") or config.get("batch_input_shape"))
         if kind != "InputLayer":
-            settings = tuple(config[name] for name in SIZES.get(kind, ()))
+            settings = tuple(config[name] for name in SETTINGS.get(kind, ()))
             layers.append((kind, settings, config.get("activation") == "relu"))
     return next(shape[1] for shape in shapes if shape), layers
 

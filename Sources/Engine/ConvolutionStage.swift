@@ -30,6 +30,8 @@ final class ConvolutionStage: Stage {
   /// Columns of the gradient's map.
   private let mapWidth: Int
 
+  private let forwardBlocks: [(first: Int, width: Int)]
+  private let backwardBlocks: [(first: Int, width: Int)]
   private let packedForward: Target
   private let packedBackward: Target
   private let paddedBias: Target
@@ -77,6 +79,8 @@ final class ConvolutionStage: Stage {
     mapWidth = size.readColumns + kernelWidth - 1
     let area = kernelHeight * kernelWidth
     let kernelFloats = area * input.channelStride * outChannels
+    forwardBlocks = columnBlocks(outChannels)
+    backwardBlocks = wantsInputGradient ? columnBlocks(input.channelStride) : []
     packedForward = allocateFloats(kernelFloats)
     packedBackward = allocateFloats(
       wantsInputGradient ? area * input.channelStride * outChannels : 0)
@@ -121,16 +125,19 @@ final class ConvolutionStage: Stage {
     let weights = step.weights.floats + kernel.offset
     let (area, inChannels) = (kernel.shape[0] * kernel.shape[1], kernel.shape[2])
     let filters = size.convolution.filters
-    let forwardBlocks = outChannels / blockColumns
-    let backwardBlocks = wantsInputGradient ? input.channelStride / blockColumns : 0
+    let inStride = input.channelStride
     paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
-    step.pool.run(forwardBlocks + backwardBlocks) { job, _ in
-      if job < forwardBlocks {
+    step.pool.run(forwardBlocks.count + backwardBlocks.count) { job, _ in
+      if job < forwardBlocks.count {
+        let (first, width) = forwardBlocks[job]
         step.kernels.packForward(
-          weights, job, area, inChannels, input.channelStride, filters, packedForward)
+          weights, first, width, area, inChannels, inStride, filters,
+          packedForward + first * area * inStride)
       } else {
+        let (first, width) = backwardBlocks[job - forwardBlocks.count]
         step.kernels.packBackward(
-          weights, job - forwardBlocks, area, inChannels, filters, outChannels, packedBackward)
+          weights, first, width, area, inChannels, filters, outChannels,
+          packedBackward + first * area * outChannels)
       }
     }
   }

@@ -3,7 +3,7 @@ import Kernels
 /// One layer's output for a batch, and the loss's gradient with respect to it.
 ///
 /// NHWC; channels are stored `channelStride` apart, their number padded with zeros to a multiple
-/// of 32 so that kernels have no remainders (the picture itself has 3). Around a map lies a border
+/// of 16 so that kernels have no remainders (the picture itself has 3). Around a map lies a border
 /// of zeros where the next layer reads beyond the edge; gradients written there are never read.
 final class FeatureMap {
   /// Rows and columns around a map.
@@ -59,7 +59,12 @@ final class FeatureMap {
   }
 }
 
-/// `channels` rounded up to a multiple of a kernel's columns.
+/// The blocks of columns that kernels take: 32, and 16 in the last where there is an odd one.
+func columnBlocks(_ columns: Int) -> [(first: Int, width: Int)] {
+  stride(from: 0, to: columns, by: blockColumns).map { ($0, min(blockColumns, columns - $0)) }
+}
+
+/// `channels` rounded up to a multiple of what a kernel's block can have.
 func padded(_ channels: Int) -> Int {
-  (channels + blockColumns - 1) / blockColumns * blockColumns
+  (channels + halfBlockColumns - 1) / halfBlockColumns * halfBlockColumns
 }

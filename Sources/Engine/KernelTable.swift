@@ -20,14 +20,14 @@ struct KernelTable: Sendable {
     @Sendable (
       ConvolutionRow, Int, Source, Int, Source, Int, Int, Int, Target
     ) -> Void
-  let packForward: @Sendable (Source, Int, Int, Int, Int, Int, Target) -> Void
-  let packBackward: @Sendable (Source, Int, Int, Int, Int, Int, Target) -> Void
+  let packForward: @Sendable (Source, Int, Int, Int, Int, Int, Int, Target) -> Void
+  let packBackward: @Sendable (Source, Int, Int, Int, Int, Int, Int, Target) -> Void
   let addPartial: @Sendable (Source, Bool, Int, Int, Int, Target) -> Void
   let denseForward: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
   let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target, Int) -> Void
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
   let winogradPad: @Sendable (Source, Int, Int, Int, Int, Bool, Target) -> Void
-  let winogradFilter: @Sendable (Source, Int, Int, Int, Target, Target) -> Void
+  let winogradFilter: @Sendable (Source, Int, Int, Int, Int, Target, Target) -> Void
   let winogradInput: @Sendable (TileGrid, Int, Int, Source, Target, Int, Target) -> Void
   let winogradProducts: @Sendable (TileGrid, Int, Source, Int, Source, Target, Int) -> Void
   let winogradOutputPooled:

@@ -41,7 +41,7 @@ struct Plan {
         guard let size = part.size else { continue }
         let map = FeatureMap(output, batch: batch, border: border)
         stages.append(
-          size.suitsWinograd && current.channelStride % 32 == 0
+          size.suitsWinograd && current.channelStride == padded(current.shape.channels)
             ? WinogradStage(
               size, input: current, output: map, tensors: own, batch: batch, threads: threads,
               wantsInputGradient: wanted)

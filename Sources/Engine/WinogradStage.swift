@@ -27,6 +27,8 @@ final class WinogradStage: Stage {
   private let inputPosition: Int
   private let outputPosition: Int
 
+  private let blocks: [(first: Int, width: Int)]
+  private let transposedBlocks: [(first: Int, width: Int)]
   private let paddedWeights: Target
   private let filter: Target
   private let transposedWeights: Target
@@ -80,6 +82,8 @@ final class WinogradStage: Stage {
       winogradPositions * inputPosition, winogradPositions * outputPosition
     )
     let filterFloats = winogradPositions * filterPosition
+    blocks = columnBlocks(outputs)
+    transposedBlocks = wantsInputGradient ? columnBlocks(inputs) : []
     paddedWeights = allocateFloats(9 * inputs * outputs)
     filter = allocateFloats(filterFloats)
     transposedWeights = allocateFloats(wantsInputGradient ? 9 * inputs * outputs : 0)
@@ -149,15 +153,15 @@ final class WinogradStage: Stage {
         kernels.winogradPad(weights, inChannels, filters, outputs, inputs, true, transposedWeights)
       }
     }
-    let blocks = outputs / blockColumns
-    let transposedBlocks = wantsInputGradient ? inputs / blockColumns : 0
-    step.pool.run(blocks + transposedBlocks) { job, thread in
+    step.pool.run(blocks.count + transposedBlocks.count) { job, thread in
       let tile = filterScratch + thread * winogradScratch
-      if job < blocks {
-        kernels.winogradFilter(paddedWeights, inputs, outputs, job, filter, tile)
+      if job < blocks.count {
+        let (first, width) = blocks[job]
+        kernels.winogradFilter(paddedWeights, inputs, outputs, first, width, filter, tile)
       } else {
+        let (first, width) = transposedBlocks[job - blocks.count]
         kernels.winogradFilter(
-          transposedWeights, outputs, inputs, job - blocks, transposedFilter, tile)
+          transposedWeights, outputs, inputs, first, width, transposedFilter, tile)
       }
     }
   }

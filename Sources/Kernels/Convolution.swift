@@ -1,6 +1,7 @@
 // Convolution of any kernel size and stride as matrix products that read the map where it lies:
 // for one row of the kernel, the kernelWidth * channels inputs of an output position are
-// neighbours in memory (NHWC). Packed weights are [out / 32][kernel row][kernel column * in][32].
+// neighbours in memory (NHWC). Packed weights are in blocks of 32 output channels (the
+// last may have 16): [block][kernel row][kernel column * in][32].
 
 /// The sizes that one output row of a convolution is computed with; strides in floats.
 ///
@@ -11,24 +12,22 @@
 /// - inputRow: between two rows of the input map.
 /// - passes: kernel rows.
 /// - run: kernelWidth * channels.
-/// - outputPosition: between two output positions, a multiple of 32.
+/// - outputPosition: between two output positions, a multiple of 16.
 public typealias ConvolutionRow = (
   positions: Int, inputPosition: Int, inputRow: Int, passes: Int, run: Int, outputPosition: Int
 )
 
 /// One output row: output[position][channels] = the kernel's products, without bias.
-/// - Parameter channels: output channels to compute, a multiple of 32.
+/// - Parameter channels: output channels to compute, a multiple of 16.
 public func convolveRow(
   _ row: ConvolutionRow, input: Source, weights: Source, channels: Int, output: Target
 ) {
-  for block in 0..<channels / blockColumns {
+  forBlocks(channels) { first, width in
     let o = Operands(
-      a: input, aStride: row.inputPosition, aPass: row.inputRow,
-      b: weights + block * row.passes * row.run * blockColumns, bDepth: blockColumns,
-      bPass: row.run * blockColumns, run: row.run, passes: row.passes)
-    product(
-      o, rows: row.positions, c: output + block * blockColumns, cRow: row.outputPosition,
-      adding: false)
+      a: input, aStride: row.inputPosition, aPass: row.inputRow, columns: width,
+      b: weights + first * row.passes * row.run, bDepth: width, bPass: row.run * width,
+      run: row.run, passes: row.passes)
+    product(o, rows: row.positions, c: output + first, cRow: row.outputPosition, adding: false)
   }
 }
 
@@ -45,50 +44,49 @@ public func addWeightGradient(
   _ row: ConvolutionRow, rows: Int, input: Source, inputRows: Int, outputGradient: Source,
   gradientPosition: Int, gradientRows: Int, channels: Int, gradient: Target
 ) {
-  for block in 0..<channels / blockColumns {
+  forBlocks(channels) { first, width in
     let o = Operands(
-      a: input, aStride: row.inputPosition, aPass: inputRows,
-      b: outputGradient + block * blockColumns, bDepth: gradientPosition, bPass: gradientRows,
+      a: input, aStride: row.inputPosition, aPass: inputRows, columns: width,
+      b: outputGradient + first, bDepth: gradientPosition, bPass: gradientRows,
       run: row.positions, passes: rows)
-    transposedProduct(
-      o, rows: row.run, c: gradient + block * blockColumns, cRow: channels, adding: true)
+    transposedProduct(o, rows: row.run, c: gradient + first, cRow: channels, adding: true)
   }
 }
 
-/// Packs one block of 32 output channels of [height][width][in][out] weights for the forward
-/// convolution.
+/// Packs the output channels `first..<first + width` of [height][width][in][out] weights, a block,
+/// for the forward convolution.
 /// - Parameters:
 ///   - inStride: channels of the input map as stored, `in` or more; weights for those beyond
 ///     `in` become zero.
-///   - packed: [outPadded / 32][height][width * inStride][32].
+///   - packed: [height][width * inStride][width of the block].
 public func packForward(
-  weights: Source, block: Int, area: Int, inChannels: Int, inStride: Int, outChannels: Int,
-  packed: Target
+  weights: Source, first: Int, width: Int, area: Int, inChannels: Int, inStride: Int,
+  outChannels: Int, packed: Target
 ) {
-  let columns = min(blockColumns, outChannels - block * blockColumns)
+  let columns = min(width, outChannels - first)
   for tap in 0..<area {
     for i in 0..<inStride {
-      let target = packed + ((block * area + tap) * inStride + i) * blockColumns
-      let source = weights + (tap * inChannels + i) * outChannels + block * blockColumns
-      for j in 0..<blockColumns { target[j] = i < inChannels && j < columns ? source[j] : 0 }
+      let target = packed + (tap * inStride + i) * width
+      let source = weights + (tap * inChannels + i) * outChannels + first
+      for j in 0..<width { target[j] = i < inChannels && j < columns ? source[j] : 0 }
     }
   }
 }
 
-/// Packs one block of 32 input channels of [height][width][in][out] weights for the data
-/// gradient, which is a convolution of the output gradient with the kernel turned by 180 degrees
-/// and its channels exchanged.
-/// - Parameter packed: [inPadded / 32][height][width * outPadded][32].
+/// Packs the input channels `first..<first + width` of [height][width][in][out] weights, a block,
+/// for the data gradient, which is a convolution of the output gradient with the kernel turned by
+/// 180 degrees and its channels exchanged.
+/// - Parameter packed: [height][width * outPadded][width of the block].
 public func packBackward(
-  weights: Source, block: Int, area: Int, inChannels: Int, outChannels: Int, outPadded: Int,
-  packed: Target
+  weights: Source, first: Int, width: Int, area: Int, inChannels: Int, outChannels: Int,
+  outPadded: Int, packed: Target
 ) {
-  let columns = min(blockColumns, inChannels - block * blockColumns)
+  let columns = min(width, inChannels - first)
   for tap in 0..<area {
-    let source = weights + ((area - 1 - tap) * inChannels + block * blockColumns) * outChannels
+    let source = weights + ((area - 1 - tap) * inChannels + first) * outChannels
     for o in 0..<outPadded {
-      let target = packed + ((block * area + tap) * outPadded + o) * blockColumns
-      for j in 0..<blockColumns {
+      let target = packed + (tap * outPadded + o) * width
+      for j in 0..<width {
         target[j] = o < outChannels && j < columns ? source[j * outChannels + o] : 0
       }
     }

@@ -1,4 +1,4 @@
-// Dense layers: weights are [in][columns], columns a multiple of 32. One layer's 12.8 MB of
+// Dense layers: weights are [in][columns], columns a multiple of 16. One layer's 12.8 MB of
 // weights come from memory, so each pass reads them once, in blocks of rows that the first-level
 // cache holds.
 
@@ -15,13 +15,12 @@ public func denseForward(
   var depth = 0
   while depth < inputs {
     let run = min(depthBlock, inputs - depth)
-    var column = first
-    while column < first + width {
+    forBlocks(width) { block, blockWidth in
+      let column = first + block
       let o = Operands(
-        a: input + depth, aStride: inputs, aPass: 0, b: weights + depth * columns + column,
-        bDepth: columns, bPass: 0, run: run, passes: 1)
+        a: input + depth, aStride: inputs, aPass: 0, columns: blockWidth,
+        b: weights + depth * columns + column, bDepth: columns, bPass: 0, run: run, passes: 1)
       product(o, rows: batch, c: output + column, cRow: columns, adding: depth > 0)
-      column += blockColumns
     }
     depth += run
   }
@@ -32,19 +31,17 @@ public func denseForward(
 /// - Parameters:
 ///   - input: [batch][inputs], at the tile's first row.
 ///   - outputGradient: [batch][columns], at the tile's first column.
-///   - width: columns of the tile, a multiple of 32.
+///   - width: columns of the tile, a multiple of 16.
 ///   - gradient: `gradientRow` floats a row.
 public func denseWeightGradient(
   input: Source, batch: Int, inputs: Int, outputGradient: Source, columns: Int, rows: Int,
   width: Int, gradient: Target, gradientRow: Int
 ) {
-  var column = 0
-  while column < width {
+  forBlocks(width) { column, blockWidth in
     let o = Operands(
-      a: input, aStride: inputs, aPass: 0, b: outputGradient + column, bDepth: columns,
-      bPass: 0, run: batch, passes: 1)
+      a: input, aStride: inputs, aPass: 0, columns: blockWidth, b: outputGradient + column,
+      bDepth: columns, bPass: 0, run: batch, passes: 1)
     transposedProduct(o, rows: rows, c: gradient + column, cRow: gradientRow, adding: false)
-    column += blockColumns
   }
 }
 

@@ -1,6 +1,6 @@
-// The matrix microkernel. A tile is a few rows of 32 columns whose sums stay in registers while
-// the depth runs by; its number of rows is a compile-time constant. Each sum takes its products in
-// the order of the depth, so the bits do not depend on how rows are cut into tiles.
+// The matrix microkernel. A tile is a few rows of 32 columns, or 16, whose sums stay in registers
+// while the depth runs by; its number of rows is a compile-time constant. Each sum takes its
+// products in the order of the depth, so the bits do not depend on how rows are cut into tiles.
 //
 // AVX-512 has 32 registers of 16 floats: up to 12 rows of two vectors, and two vectors of the
 // right-hand side. AVX2 has 16 registers of 8, NEON 32 of 4: there a tile is done one vector
@@ -22,7 +22,8 @@ struct Operands {
   var a: Source
   var aStride: Int
   var aPass: Int
-  /// The 32 columns of (p, k) are at p * bPass + k * bDepth.
+  /// The columns of (p, k), 32 or 16, are at p * bPass + k * bDepth.
+  var columns: Int
   var b: Source
   var bDepth: Int
   var bPass: Int
@@ -32,12 +33,23 @@ struct Operands {
 
 /// The microkernel; with `transposed` 0 a's depth is contiguous, with 1 its rows are neighbours.
 enum Tile<let rows: Int, let transposed: Int> {
-  /// c[rows][32] = (adding ? c : 0) + a b.
-  @inline(never)
+  /// c[rows][columns] = (adding ? c : 0) + a b.
+  @inline(__always)
   static func product(_ o: Operands, _ c: Target, _ cRow: Int, _ adding: Bool) {
-    let aRow = transposed == 1 ? 1 : o.aStride
-    let aDepth = transposed == 1 ? o.aStride : 1
     #if AVX512
+      if o.columns == blockColumns { return wide(o, c, cRow, adding) }
+    #endif
+    for column in stride(from: 0, to: o.columns, by: 16) {
+      narrow(o, column, c + column, cRow, adding)
+    }
+  }
+
+  #if AVX512
+    /// 32 columns.
+    @inline(never)
+    private static func wide(_ o: Operands, _ c: Target, _ cRow: Int, _ adding: Bool) {
+      let aRow = transposed == 1 ? 1 : o.aStride
+      let aDepth = transposed == 1 ? o.aStride : 1
       var left = InlineArray<rows, Vector>(repeating: .zero)
       var right = InlineArray<rows, Vector>(repeating: .zero)
       if adding {
@@ -65,30 +77,35 @@ enum Tile<let rows: Int, let transposed: Int> {
         store(left[i], c + i * cRow)
         store(right[i], c + i * cRow + 16)
       }
-    #else
-      for half in 0..<2 {
-        let c = c + half * 16
-        var sums = InlineArray<rows, Vector>(repeating: .zero)
-        if adding {
-          for i in 0..<rows { sums[i] = load(c + i * cRow) }
-        }
-        for pass in 0..<o.passes {
-          var a = o.a + pass * o.aPass
-          var b = o.b + pass * o.bPass + half * 16
-          for _ in 0..<o.run {
-            let b0 = load(b)
-            for i in 0..<rows { sums[i].addProduct(Vector(repeating: a[i * aRow]), b0) }
-            a += aDepth
-            b += o.bDepth
-          }
-        }
-        for i in 0..<rows { store(sums[i], c + i * cRow) }
+    }
+  #endif
+
+  /// The 16 columns from `column` on.
+  @inline(never)
+  private static func narrow(
+    _ o: Operands, _ column: Int, _ c: Target, _ cRow: Int, _ adding: Bool
+  ) {
+    let aRow = transposed == 1 ? 1 : o.aStride
+    let aDepth = transposed == 1 ? o.aStride : 1
+    var sums = InlineArray<rows, Vector>(repeating: .zero)
+    if adding {
+      for i in 0..<rows { sums[i] = load(c + i * cRow) }
+    }
+    for pass in 0..<o.passes {
+      var a = o.a + pass * o.aPass
+      var b = o.b + pass * o.bPass + column
+      for _ in 0..<o.run {
+        let b0 = load(b)
+        for i in 0..<rows { sums[i].addProduct(Vector(repeating: a[i * aRow]), b0) }
+        a += aDepth
+        b += o.bDepth
       }
-    #endif
+    }
+    for i in 0..<rows { store(sums[i], c + i * cRow) }
   }
 }
 
-/// c[rows][32] = (adding ? c : 0) + a b for any number of rows, cut evenly into tiles.
+/// c[rows][columns] = (adding ? c : 0) + a b for any number of rows, cut evenly into tiles.
 @inline(__always)
 func product(_ o: Operands, rows: Int, c: Target, cRow: Int, adding: Bool) {
   forTiles(rows) { first, count in

@@ -13,8 +13,24 @@ public typealias Target = UnsafeMutablePointer<Float>
 
 typealias Vector = SIMD16<Float>
 
-/// The columns of a block, two vectors; channels are padded to a multiple of it.
+/// The columns of a block: two vectors.
 public let blockColumns = 32
+
+/// The columns of the last block where there is an odd one; channels are padded to a multiple of
+/// it.
+public let halfBlockColumns = 16
+
+/// Calls `body` with the first column and the width, 32 or 16, of each block of `columns`, a
+/// multiple of 16.
+@inline(__always)
+func forBlocks(_ columns: Int, _ body: (_ first: Int, _ width: Int) -> Void) {
+  var first = 0
+  while first < columns {
+    let width = min(blockColumns, columns - first)
+    body(first, width)
+    first += width
+  }
+}
 
 @inline(__always)
 func load(_ source: Source) -> Vector {

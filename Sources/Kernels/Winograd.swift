@@ -19,14 +19,15 @@
 //
 // A tile's journey. Tiles are taken in blocks of some dozens, so that V and M of a block stay in
 // the second-level cache: V is [36 positions][tile][in], M is [36][tile][out], U is
-// [36][out / 32][in][32]. For each of the 36 positions the sum over channels is a plain matrix
-// product, which is where the time goes. `WinogradForward.swift` makes U, V and Y,
+// [36][out / 32][in][32], its last block perhaps of 16 columns. For each of the 36 positions the
+// sum over channels is a plain matrix product, which is where the time goes.
+// `WinogradForward.swift` makes U, V and Y,
 // `WinogradBackward.swift` the gradients. Each function takes 16 channels at a time; a tile's
 // columns are transformed into a small scratch, and its rows from there.
 
 /// How the tiles of a map lie; a tuple, so that its type is the same in every module.
 ///
-/// Strides are in floats, channels padded to a multiple of 32.
+/// Strides are in floats, channels padded to a multiple of 16.
 ///
 /// - rows, columns: tiles of one picture.
 /// - inputRow, inputPicture, inChannels: strides and depth of the input map.

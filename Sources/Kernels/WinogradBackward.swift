@@ -127,21 +127,20 @@ public func winogradGradientProducts(
   let uPosition = inputs * outputs + winogradGap
   for position in 0..<winogradPositions {
     let (vHere, mHere) = (v + position * vPosition, m + position * mPosition)
-    for block in 0..<outputs / blockColumns {
+    forBlocks(outputs) { first, width in
       let o = Operands(
-        a: vHere, aStride: inputs, aPass: 0, b: mHere + block * blockColumns, bDepth: outputs,
+        a: vHere, aStride: inputs, aPass: 0, columns: width, b: mHere + first, bDepth: outputs,
         bPass: 0, run: count, passes: 1)
       transposedProduct(
-        o, rows: inputs, c: du + position * uPosition + block * blockColumns, cRow: outputs,
-        adding: adding)
+        o, rows: inputs, c: du + position * uPosition + first, cRow: outputs, adding: adding)
     }
     guard let uTransposed else { continue }
-    for block in 0..<inputs / blockColumns {
+    forBlocks(inputs) { first, width in
       let o = Operands(
-        a: mHere, aStride: outputs, aPass: 0,
-        b: uTransposed + position * uPosition + block * outputs * blockColumns,
-        bDepth: blockColumns, bPass: 0, run: outputs, passes: 1)
-      product(o, rows: count, c: vHere + block * blockColumns, cRow: inputs, adding: false)
+        a: mHere, aStride: outputs, aPass: 0, columns: width,
+        b: uTransposed + position * uPosition + first * outputs, bDepth: width, bPass: 0,
+        run: outputs, passes: 1)
+      product(o, rows: count, c: vHere + first, cRow: inputs, adding: false)
     }
   }
 }

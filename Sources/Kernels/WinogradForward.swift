@@ -1,7 +1,7 @@
 // Winograd's forward pass: kernels to U, inputs to V, products to M, M to outputs with bias, relu
 // and 2 x 2 max pooling. See Winograd.swift for the matrices and the layouts.
 
-/// [3][3][in][out] weights, padded with zeros to multiples of 32, as [9][rows][columns].
+/// [3][3][in][out] weights, padded with zeros to multiples of 16, as [9][rows][columns].
 /// - Parameter transposed: rows are the output channels; otherwise the input channels.
 public func winogradPad(
   weights: Source, inChannels: Int, outChannels: Int, rows: Int, columns: Int, transposed: Bool,
@@ -25,21 +25,21 @@ public func winogradPad(
   }
 }
 
-/// U of [9][rows][columns] padded weights, for one block of 32 columns.
+/// U of [9][rows][columns] padded weights, for the block of columns `first..<first + width`.
 /// - Parameter u: [36][columns / 32][rows][32], positions rows * columns + gap apart.
 public func winogradFilter(
-  padded: Source, rows: Int, columns: Int, block: Int, u: Target, scratch: Target
+  padded: Source, rows: Int, columns: Int, first: Int, width: Int, u: Target, scratch: Target
 ) {
   let area = rows * columns
   let position = area + winogradGap
   for row in 0..<rows {
-    for half in 0..<2 {
-      let g = padded + row * columns + block * blockColumns + half * 16
+    for half in 0..<width / 16 {
+      let g = padded + row * columns + first + half * 16
       for x in 0..<3 {
         let column = (load(g + x * area), load(g + (3 + x) * area), load(g + (6 + x) * area))
         storeSix(filterTransform(column), scratch + x * 16, 3 * 16)
       }
-      let target = u + (block * rows + row) * blockColumns + half * 16
+      let target = u + first * rows + row * width + half * 16
       for y in 0..<6 {
         let s = scratch + y * 3 * 16
         storeSix(
@@ -97,14 +97,13 @@ public func winogradProducts(
 ) {
   let (depth, columns) = (grid.inChannels, grid.outChannels)
   for position in 0..<winogradPositions {
-    for block in 0..<columns / blockColumns {
+    forBlocks(columns) { first, width in
       let o = Operands(
-        a: v + position * vPosition, aStride: depth, aPass: 0,
-        b: u + position * (depth * columns + winogradGap) + block * depth * blockColumns,
-        bDepth: blockColumns, bPass: 0, run: depth, passes: 1)
+        a: v + position * vPosition, aStride: depth, aPass: 0, columns: width,
+        b: u + position * (depth * columns + winogradGap) + first * depth, bDepth: width,
+        bPass: 0, run: depth, passes: 1)
       product(
-        o, rows: count, c: m + position * mPosition + block * blockColumns, cRow: columns,
-        adding: false)
+        o, rows: count, c: m + position * mPosition + first, cRow: columns, adding: false)
     }
   }
 }
