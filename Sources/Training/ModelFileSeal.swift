@@ -12,9 +12,12 @@ enum ModelFileSeal {
   private static let length = mark.count + 32
 
   /// `image` with its seal.
-  static func sealed(_ image: Data) -> Data {
+  static func sealed(_ image: consuming Data) -> Data {
     let digest = image.withUnsafeBytes { Digest(of: $0) }
-    return image + mark + Data(digest.description.utf8)
+    // In place: a copy of a model takes as much memory again.
+    image.append(mark)
+    image.append(contentsOf: digest.description.utf8)
+    return image
   }
 
   /// Checks that the file at `path` is HDF5 and, where it has a seal, that it is as it was sealed.

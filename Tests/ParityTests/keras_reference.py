@@ -8,6 +8,8 @@ FOLDER has model.h5 (opened with keras.models.load_model) and pictures.h5 (pictu
 reference.h5   layers/NAME/{input,output,output_gradient,input_gradient,kernel,bias,
                kernel_gradient,bias_gradient}: one batch through the network; gradients are of the
                SUM of the losses, and the last layer's output_gradient is the logit's.
+               doubles/{output,input_gradient,kernel_gradient,bias_gradient}: the same layer from
+               the same numbers in double precision, without TensorFlow.
                gradients/I, weights/I, average/I: every trainable tensor, in order.
                predictions [n]; evaluation [loss, accuracy]; iteration, learning_rate.
                after/{gradients,weights,average}/I: one train_on_batch on; gradients of the MEAN.
@@ -62,9 +64,41 @@ def layer_by_layer(model, x, y, out):
             if tensor is not None:
                 group[kind] = tensor.numpy()
                 group[f"{kind}_gradient"] = tape.gradient(loss, tensor.value).numpy()
+        if "kernel" in group:
+            in_doubles(group, relu=not last)
     weights = [w.value for w in model.trainable_weights]
     save(out, "gradients", [tape.gradient(loss, w) for w in weights])
     save(out, "weights", weights)
+
+
+def in_doubles(group, relu):
+    """A convolution (stride 1, valid) or dense layer and its gradients, in double precision."""
+    x, kernel, bias = (group[name][:].astype(np.float64) for name in ("input", "kernel", "bias"))
+    gradient = group["output_gradient"][:].astype(np.float64)
+    if kernel.ndim == 4:
+        size = kernel.shape[:2]
+        windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))
+        columns = np.moveaxis(windows, 3, 5).reshape(-1, kernel[..., 0].size)
+    else:
+        size, columns = None, x
+    output = columns @ kernel.reshape(-1, kernel.shape[-1]) + bias
+    flat = gradient.reshape(output.shape)
+    if relu:
+        flat = flat * (output > 0)
+        output = np.maximum(output, 0)
+    if size:
+        shaped = flat.reshape(gradient.shape)
+        input_gradient = np.zeros_like(x)
+        height, width = gradient.shape[1:3]
+        for i in range(size[0]):
+            for j in range(size[1]):
+                input_gradient[:, i : i + height, j : j + width] += shaped @ kernel[i, j].T
+    else:
+        input_gradient = flat @ kernel.T
+    group["doubles/output"] = output.reshape(gradient.shape)
+    group["doubles/input_gradient"] = input_gradient
+    group["doubles/kernel_gradient"] = (columns.T @ flat).reshape(kernel.shape)
+    group["doubles/bias_gradient"] = flat.sum(axis=0)
 
 
 def save(out, name, tensors):
