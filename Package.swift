@@ -73,7 +73,8 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
 
-    .testTarget(name: "EngineTests", dependencies: ["Engine"]),
+    .target(name: "CountingMalloc", path: "Tests/CountingMalloc"),
+    .testTarget(name: "EngineTests", dependencies: ["Engine", "CountingMalloc"]),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
     .testTarget(
       name: "WireTests",

@@ -1,0 +1,53 @@
+import CountingMalloc
+import Engine
+import Testing
+
+/// What a step takes from the system: no memory for numbers, once its buffers are planned.
+///
+/// Each test has a process of its own, in which nothing else allocates.
+@Suite struct AllocationTests {
+  @Test(arguments: [1, 2]) func aStepAllocatesNoBuffer(_ threads: Int) async {
+    await #expect(processExitsWith: .success) { [threads] in
+      let model = try Architecture.book(height: 70, width: 70)
+      let engine = Engine(model, batchCapacity: 4, threads: threads, kernels: try .chosen())
+      let updater = Updater(engine.gradientLayout, threads: threads, kernels: try .chosen())
+      let (weights, average, gradient) = (
+        ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
+        ParameterBuffer(engine.gradientLayout.buffer)
+      )
+      weights.initialize(seed: 1)
+      let bytes = [UInt8](repeating: 77, count: model.input.count)
+      let labels: [Float] = [0, 1, 0, 1]
+      bytes.withUnsafeBufferPointer { bytes in
+        let pictures = [UnsafePointer<UInt8>](repeating: bytes.baseAddress!, count: 4)
+        let steps = [StepGradient(gradient, pictures: 4)]
+        func step() {
+          _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
+          updater.apply(RMSprop(), weights: weights, average: average, steps: steps)
+        }
+        step()
+        counting_malloc_start()
+        step()
+        let counted = counting_malloc_stop()
+        #if DEBUG
+          // Loops that are not optimised box their iterators.
+          precondition(counted.count < 100 && counted.largest < 512, "\(counted)")
+        #else
+          // The context of the closure that a part of a step hands to several threads.
+          precondition(counted.count == 0 || threads > 1, "\(counted)")
+          precondition(counted.count < 30 && counted.largest < 128, "\(counted)")
+        #endif
+      }
+    }
+  }
+
+  @Test func theCounterCounts() async {
+    await #expect(processExitsWith: .success) {
+      counting_malloc_start()
+      let memory = UnsafeMutablePointer<Int>.allocate(capacity: 1000)
+      let counted = counting_malloc_stop()
+      memory.deallocate()
+      precondition(counted.count == 1 && counted.largest == 8000, "\(counted)")
+    }
+  }
+}
