@@ -76,8 +76,24 @@ struct decoding {
   unsigned char *ink;
 };
 
+// Halves the scale as long as the picture stays at least as large as `least`. (libjpeg has eighths,
+// but only these have fast code.)
+static void reduce_scale(struct jpeg_decompress_struct *decoder, struct cjpeg_size least) {
+  unsigned scale = 8;
+  decoder->scale_denom = 8;
+  while (scale > 1) {
+    decoder->scale_num = scale / 2;
+    jpeg_calc_output_dimensions(decoder);
+    if ((int)decoder->output_width < least.width) break;
+    if ((int)decoder->output_height < least.height) break;
+    scale /= 2;
+  }
+  decoder->scale_num = scale;
+}
+
 static enum cjpeg_status start(
-    struct decoding *job, size_t maximum_pixels, struct cjpeg_picture *picture) {
+    struct decoding *job, size_t maximum_pixels, struct cjpeg_size least,
+    struct cjpeg_picture *picture) {
   struct jpeg_decompress_struct *decoder = &job->decoder;
   int found;
   do {
@@ -101,11 +117,20 @@ static enum cjpeg_status start(
     picture->components = decoder->num_components;
     return CJPEG_COMPONENTS;
   }
-  decoder->dct_method = JDCT_ISLOW;
-  decoder->do_fancy_upsampling = TRUE;
+  if (least.width > 0) {
+    reduce_scale(decoder, least);
+    decoder->dct_method = JDCT_IFAST;
+    decoder->do_fancy_upsampling = FALSE;
+  } else {
+    decoder->dct_method = JDCT_ISLOW;
+    decoder->do_fancy_upsampling = TRUE;
+  }
+  jpeg_calc_output_dimensions(decoder);
+  picture->width = (int)decoder->output_width;
+  picture->height = (int)decoder->output_height;
 
-  job->pixels = malloc(pixels * 3);
-  if (decoder->num_components == 4) job->ink = malloc((size_t)decoder->image_width * 4);
+  job->pixels = malloc((size_t)decoder->output_width * decoder->output_height * 3);
+  if (decoder->num_components == 4) job->ink = malloc((size_t)decoder->output_width * 4);
   if (!job->pixels || (decoder->num_components == 4 && !job->ink)) return CJPEG_MEMORY;
   return jpeg_start_decompress(decoder) ? CJPEG_DONE : CJPEG_TRUNCATED;
 }
@@ -128,7 +153,8 @@ static enum cjpeg_status read_rows(struct decoding *job, struct cjpeg_picture *p
 }
 
 enum cjpeg_status cjpeg_decode(
-    const unsigned char *data, size_t size, size_t maximum_pixels, struct cjpeg_picture *picture) {
+    const unsigned char *data, size_t size, size_t maximum_pixels, struct cjpeg_size least,
+    struct cjpeg_picture *picture) {
   memset(picture, 0, sizeof *picture);
   // On the heap, because locals changed after setjmp are undefined after longjmp.
   struct decoding *job = calloc(1, sizeof *job);
@@ -149,7 +175,7 @@ enum cjpeg_status cjpeg_decode(
     job->source.resync_to_restart = jpeg_resync_to_restart;
     job->source.term_source = source_nothing;
     job->decoder.src = &job->source;
-    status = start(job, maximum_pixels, picture);
+    status = start(job, maximum_pixels, least, picture);
     if (status == CJPEG_DONE) status = read_rows(job, picture);
   }
   jpeg_destroy_decompress(&job->decoder);

@@ -14,11 +14,11 @@ public final class PictureStore: Sendable {
   ///   - memoryLimit: bytes of pixels to keep.
   public init(
     folder: String, entries: [ManifestEntry], height: Int, width: Int,
-    interpolation: Interpolation, threads: Int, memoryLimit: Int
+    settings: PictureSettings, threads: Int, memoryLimit: Int
   ) {
     let loader = PictureLoader(
       folder: folder, entries: entries, height: height, width: width,
-      interpolation: interpolation)
+      settings: settings)
     core = StoreCore(
       loader, capacity: memoryLimit / max(1, height * width * 3), threads: threads)
     core.start()
@@ -81,7 +81,7 @@ struct PictureLoader: Sendable {
   var entries: [ManifestEntry]
   let height: Int
   let width: Int
-  let interpolation: Interpolation
+  let settings: PictureSettings
 
   func load(_ index: Int) -> Result<DecodedPicture, PictureError> {
     let entry = entries[index]
@@ -92,8 +92,7 @@ struct PictureLoader: Sendable {
         throw PictureError(path: path, "not the file that the run started with (digest differs)")
       }
       do throws(PictureError) {
-        let picture = try JPEG.decode(file.bytes)
-        return Resize.resize(picture, height: height, width: width, interpolation)
+        return try settings.picture(file.bytes, height: height, width: width)
       } catch {
         throw error.about(path)
       }

@@ -190,7 +190,7 @@ extension CoordinatorHost {
     ModelFile(
       architecture: job.architecture, weights: weights, average: average,
       optimizer: job.hyperparameters.optimizer, iterations: rules.updatesApplied,
-      classes: job.manifest.classes, interpolation: job.hyperparameters.interpolation.rawValue,
+      classes: job.manifest.classes, pictures: job.hyperparameters.pictures,
       position: position)
   }
 

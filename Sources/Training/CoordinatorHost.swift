@@ -191,7 +191,7 @@ public final class CoordinatorHost {
       worker: worker, model: KerasConfiguration.encode(job.architecture),
       floats: job.architecture.parameters.bufferCount,
       batchSize: job.hyperparameters.batchSize,
-      interpolation: job.hyperparameters.interpolation.rawValue, manifest: manifestJSON)
+      pictures: job.hyperparameters.pictures.description, manifest: manifestJSON)
   }
 
   /// The manifest as every worker is sent it.

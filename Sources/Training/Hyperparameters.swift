@@ -25,9 +25,16 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
   public var batchesPerUpdate = 1
   /// How pictures are brought to the model's size.
   public var interpolation = Interpolation.nearest
+  /// How JPEGs are decoded.
+  public var decode = PictureSettings.Decoding.exact
 
   /// The book's values.
   public init() {}
+
+  /// How a JPEG becomes a picture.
+  public var pictures: PictureSettings {
+    PictureSettings(decoding: decode, interpolation: interpolation)
+  }
 
   /// The optimizer.
   public var optimizer: RMSprop {
@@ -70,7 +77,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
       pair("batch-size", \.batchSize), pair("validation-steps", \.validationSteps),
       pair("learning-rate", \.learningRate), pair("rho", \.rho), pair("epsilon", \.epsilon),
       pair("seed", \.seed), pair("batches-per-update", \.batchesPerUpdate),
-      pair("interpolation", \.interpolation),
+      pair("interpolation", \.interpolation), pair("decode", \.decode),
     ].compactMap { $0 }
   }
 

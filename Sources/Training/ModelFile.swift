@@ -3,6 +3,7 @@
 
 import Engine
 import Foundation
+import Pictures
 
 /// A model file that cannot be read or written; `description` says which file and why.
 public struct ModelFileError: Error, CustomStringConvertible {
@@ -74,8 +75,8 @@ public struct ModelFile: Sendable {
   public var iterations: Int
   /// The names of class 0 and class 1; nil where the file does not say.
   public var classes: [String]?
-  /// How pictures were resized, as `Interpolation` spells it; nil where the file does not say.
-  public var interpolation: String?
+  /// How JPEGs became pictures; nil where the file does not say.
+  public var pictures: PictureSettings?
   /// How far the run had come; nil in a file that is no checkpoint.
   public var position: RunPosition?
 
@@ -83,7 +84,7 @@ public struct ModelFile: Sendable {
   public init(
     architecture: Architecture, weights: ParameterBuffer, average: ParameterBuffer? = nil,
     optimizer: RMSprop = RMSprop(), iterations: Int = 0, classes: [String]? = nil,
-    interpolation: String? = nil, position: RunPosition? = nil
+    pictures: PictureSettings? = nil, position: RunPosition? = nil
   ) {
     self.architecture = architecture
     self.weights = weights
@@ -91,7 +92,7 @@ public struct ModelFile: Sendable {
     self.optimizer = optimizer
     self.iterations = iterations
     self.classes = classes
-    self.interpolation = interpolation
+    self.pictures = pictures
     self.position = position
   }
 
@@ -106,7 +107,7 @@ public struct ModelFile: Sendable {
     /// A group of our own, which Keras does not look at.
     static let own = "dogsled"
     static let classes = "classes"
-    static let interpolation = "interpolation"
+    static let pictures = "pictures"
     static let position = "position"
   }
 }

@@ -3,6 +3,7 @@
 
 import Engine
 import Foundation
+import Pictures
 
 extension ModelFile {
   /// Parameters above which a file is taken for damaged: 1 GiB of weights.
@@ -108,7 +109,7 @@ extension ModelFile {
 
   private mutating func readOwn(from group: borrowing HDF5Group) throws {
     classes = try group.strings(Name.classes)
-    interpolation = try group.string(Name.interpolation)
+    pictures = try group.string(Name.pictures).flatMap(PictureSettings.init)
     guard let json = try group.string(Name.position) else { return }
     do {
       position = try RunPosition.decoder.decode(RunPosition.self, from: Data(json.utf8))

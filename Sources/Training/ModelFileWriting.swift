@@ -60,7 +60,7 @@ extension ModelFile {
 
   private func writeOwn(to group: borrowing HDF5Group) throws {
     if let classes { try group.write(attribute: Name.classes, classes) }
-    if let interpolation { try group.write(attribute: Name.interpolation, interpolation) }
+    if let pictures { try group.write(attribute: Name.pictures, pictures.description) }
     if let position {
       let json = String(decoding: try RunPosition.encoder.encode(position), as: UTF8.self)
       try group.write(attribute: Name.position, json)

@@ -26,7 +26,7 @@ final class WorkerBench {
     let architecture = try KerasConfiguration.decode(welcome.model)
     guard (1...4096).contains(welcome.batchSize),
       welcome.floats == architecture.parameters.bufferCount,
-      let interpolation = Interpolation(rawValue: welcome.interpolation),
+      let settings = PictureSettings(welcome.pictures),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }
     self.manifest = manifest
@@ -39,7 +39,7 @@ final class WorkerBench {
       let stores = [manifest.training, manifest.validation].map {
         PictureStore(
           folder: folder, entries: $0, height: architecture.input.height,
-          width: architecture.input.width, interpolation: interpolation, threads: threads,
+          width: architecture.input.width, settings: settings, threads: threads,
           memoryLimit: Self.memoryLimit)
       }
       (training, validation) = (stores[0], stores[1])

@@ -166,6 +166,6 @@ extension Welcome {
   /// Whether what a worker has built for `self` serves `other` as well.
   fileprivate func isSameRun(as other: Welcome) -> Bool {
     model == other.model && batchSize == other.batchSize
-      && interpolation == other.interpolation && manifest == other.manifest
+      && pictures == other.pictures && manifest == other.manifest
   }
 }

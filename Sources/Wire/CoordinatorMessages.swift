@@ -28,8 +28,8 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var floats: Int
   /// The most pictures of one batch.
   public var batchSize: Int
-  /// How pictures are resized: the name of an interpolation.
-  public var interpolation: String
+  /// How JPEGs become pictures, as `PictureSettings` spells it.
+  public var pictures: String
   /// The manifest of the data set as JSON.
   public var manifest: String
   /// Seconds between two heartbeats, either way.
@@ -39,7 +39,7 @@ public struct Welcome: Codable, Hashable, Sendable {
 
   /// A welcome with every field given; heartbeats are as in `Limits.standard`.
   public init(
-    worker: Int, model: String, floats: Int, batchSize: Int, interpolation: String,
+    worker: Int, model: String, floats: Int, batchSize: Int, pictures: String,
     manifest: String, heartbeat: Double = Limits.standard.heartbeat,
     heartbeatBound: Double = Limits.standard.heartbeatBound
   ) {
@@ -47,7 +47,7 @@ public struct Welcome: Codable, Hashable, Sendable {
     self.model = model
     self.floats = floats
     self.batchSize = batchSize
-    self.interpolation = interpolation
+    self.pictures = pictures
     self.manifest = manifest
     self.heartbeat = heartbeat
     self.heartbeatBound = heartbeatBound

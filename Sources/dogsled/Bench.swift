@@ -8,7 +8,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure this machine; prints one JSON object a line.",
-    subcommands: [BenchStep.self])
+    subcommands: [BenchStep.self, BenchDecode.self])
 }
 
 /// One training step: forward, backward and RMSprop, on pictures of noise.
@@ -77,9 +77,8 @@ struct BenchStep: ParsableCommand {
       }
       if step >= 0 { milliseconds.append(time / .milliseconds(1)) }
     }
-    let result = BenchResult(
-      bench: "step", batch: batch, input: "\(model.input.height)x\(model.input.width)",
-      threads: threads, kernels: kernels.rawValue,
+    let result = StepResult(
+      batch: batch, input: model.input, threads: threads, kernels: kernels,
       milliseconds: milliseconds)
     try emit(try jsonLine(result))
     for time in engine.profile {
@@ -88,9 +87,9 @@ struct BenchStep: ParsableCommand {
   }
 }
 
-/// What a benchmark prints.
-struct BenchResult: Encodable {
-  let bench: String
+/// What the benchmark of a step prints.
+private struct StepResult: Encodable {
+  let bench = "step"
   let batch: Int
   let input: String
   let threads: Int
@@ -99,20 +98,13 @@ struct BenchResult: Encodable {
   let median_ms: Double
   let minimum_ms: Double
 
-  init(
-    bench: String, batch: Int, input: String, threads: Int, kernels: String, milliseconds: [Double]
-  ) {
-    let sorted = milliseconds.sorted()
-    let middle = sorted.count / 2
-    self.bench = bench
+  init(batch: Int, input: Shape, threads: Int, kernels: KernelSet, milliseconds: [Double]) {
     self.batch = batch
-    self.input = input
+    self.input = "\(input.height)x\(input.width)"
     self.threads = threads
-    self.kernels = kernels
-    count = sorted.count
-    median_ms =
-      sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-    minimum_ms = sorted[0]
+    self.kernels = kernels.rawValue
+    count = milliseconds.count
+    (median_ms, minimum_ms) = medianAndMinimum(milliseconds)
   }
 }
 
@@ -139,8 +131,16 @@ struct LayerResult: Encodable {
 }
 
 /// A benchmark's result as one line.
-private func jsonLine(_ result: some Encodable) throws -> String {
+func jsonLine(_ result: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = .sortedKeys
   return String(decoding: try encoder.encode(result), as: UTF8.self)
+}
+
+/// The median and the least of some times, at least one.
+func medianAndMinimum(_ times: [Double]) -> (Double, Double) {
+  let sorted = times.sorted()
+  let middle = sorted.count / 2
+  let median = sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  return (median, sorted[0])
 }

@@ -36,7 +36,7 @@ struct Evaluate: ParsableCommand {
     let store = try usable(
       PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
-        width: file.architecture.input.width, interpolation: options.interpolation(for: file),
+        width: file.architecture.input.width, settings: options.pictures(for: file),
         threads: options.threading.count, memoryLimit: 1 << 30))
     let totals = try evaluate(file, on: store)
     let count = Double(totals.count)

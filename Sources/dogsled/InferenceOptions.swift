@@ -18,6 +18,12 @@ struct InferenceOptions: ParsableArguments {
       """)
   var interpolation: Interpolation?
 
+  @Option(
+    help: """
+      How JPEGs are decoded (exact, fast); the default is what the model was trained with.
+      """)
+  var decode: PictureSettings.Decoding?
+
   func validate() throws {
     guard (1...4096).contains(batchSize) else {
       throw ValidationError("--batch-size must be from 1 to 4096, not \(batchSize)")
@@ -31,8 +37,11 @@ struct InferenceOptions: ParsableArguments {
       kernels: try KernelSet.chosen())
   }
 
-  /// What the options say, else what `model` was trained with, else Keras's default.
-  func interpolation(for model: ModelFile) -> Interpolation {
-    interpolation ?? model.interpolation.flatMap(Interpolation.init(rawValue:)) ?? .nearest
+  /// What the options say, else what `model` was trained with, else Keras's way.
+  func pictures(for model: ModelFile) -> PictureSettings {
+    var settings = model.pictures ?? PictureSettings()
+    settings.interpolation = interpolation ?? settings.interpolation
+    settings.decoding = decode ?? settings.decoding
+    return settings
   }
 }

@@ -7,6 +7,7 @@ import Pictures
 import Training
 
 extension Interpolation: ExpressibleByArgument {}
+extension PictureSettings.Decoding: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
@@ -77,6 +78,13 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
   var interpolation: Interpolation?
 
+  @Option(
+    help: """
+      How JPEGs are decoded: exact, or fast, at a reduced scale where they are large enough \
+      (default: exact).
+      """)
+  var decode: PictureSettings.Decoding?
+
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
@@ -113,6 +121,7 @@ struct TrainingOptions: ParsableArguments {
     values.seed = seed ?? base.seed
     values.batchesPerUpdate = batchesPerUpdate ?? base.batchesPerUpdate
     values.interpolation = interpolation ?? base.interpolation
+    values.decode = decode ?? base.decode
     return values
   }
 }

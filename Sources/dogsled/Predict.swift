@@ -55,10 +55,9 @@ struct Predict: ParsableCommand {
     var pictures: [(path: String, picture: DecodedPicture)] = []
     for path in paths {
       do {
-        let picture = try JPEG.decode(path: path)
-        let resized = Resize.resize(
-          picture, height: input.height, width: input.width, options.interpolation(for: file))
-        pictures.append((path, resized))
+        let picture = try options.pictures(for: file).picture(
+          path: path, height: input.height, width: input.width)
+        pictures.append((path, picture))
       } catch {
         log("\(error)")
       }

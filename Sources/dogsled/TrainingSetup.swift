@@ -28,7 +28,7 @@ struct TrainingSetup: Sendable {
     func store(_ entries: [ManifestEntry]) -> PictureStore {
       PictureStore(
         folder: data, entries: entries, height: architecture.input.height,
-        width: architecture.input.width, interpolation: hyperparameters.interpolation,
+        width: architecture.input.width, settings: hyperparameters.pictures,
         threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
     }
     var stores = (store(manifest.training), store(manifest.validation))

@@ -22,7 +22,7 @@ import Training
     weights[weights.layout.tensors[1]].update(repeating: -7.2)
     model = ModelFile(
       architecture: architecture, weights: weights, classes: ["cats", "dogs"],
-      interpolation: "bilinear")
+      pictures: PictureSettings(interpolation: .bilinear))
     try model.write(to: folder.path + "/model.h5")
     for index in 0..<5 { try writePicture("data/cats/\(index).jpg", brightness: 20) }
     for index in 0..<4 { try writePicture("data/dogs/\(index).jpg", brightness: 230) }

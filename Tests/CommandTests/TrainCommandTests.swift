@@ -65,6 +65,9 @@ import Training
     #expect(try Command("digest", "w3/model.h5", in: folder).lines == [expected])
     let others = try digest(train("other", ["--seed", "8"]))
     #expect(others != expected)
+    let fast = try digest(train("fast", ["--decode", "fast"]))
+    #expect(fast != expected)
+    #expect(try digest(train("fast2", ["--decode", "fast", "--workers", "2"])) == fast)
   }
 
   @Test func coordinatorAndWorkersStartedByHandInAnyOrder() throws {

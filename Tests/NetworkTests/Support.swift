@@ -16,7 +16,7 @@ struct NetworkTests {}
 
 let hello = Hello(version: "1", name: "here:1", processID: 1, threads: 1, kernels: "baseline")
 let welcome = Welcome(
-  worker: 0, model: "{}", floats: 4_000_000, batchSize: 20, interpolation: "nearest",
+  worker: 0, model: "{}", floats: 4_000_000, batchSize: 20, pictures: "exact nearest",
   manifest: "{}")
 
 func weights(_ byteCount: Int, fill: UInt8 = 7) -> CoordinatorMessage {

@@ -31,6 +31,30 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    (400, 600, 150, 150, 200, 300), (1300, 1200, 150, 150, 163, 150),
+    (299, 600, 150, 150, 150, 300),
+    (40, 60, 150, 150, 40, 60), (400, 600, 400, 10, 400, 600),
+  ])
+  func fastDecodingHalvesTheScaleWhileThePictureIsLargeEnough(
+    _ height: Int, _ width: Int, _ leastHeight: Int, _ leastWidth: Int, _ outHeight: Int,
+    _ outWidth: Int
+  ) throws {
+    let slope = DecodedPicture(height: height, width: width) { out in
+      for i in out.indices {
+        out[i] = UInt8((i / 3 / width * 100 / height) + (i / 3 % width * 100 / width) + i % 3 * 20)
+      }
+    }
+    let file = try JPEG.encode(slope, quality: 90)
+    let (exact, fast) = try file.withUnsafeBytes {
+      (try JPEG.decode($0), try JPEG.decode($0, least: (leastHeight, leastWidth)))
+    }
+    #expect((fast.height, fast.width) == (outHeight, outWidth))
+    let small = Resize.resize(exact, height: outHeight, width: outWidth, .area)
+    let differences = zip(small.array, fast.array).map { abs(Int($0) - Int($1)) }
+    #expect(differences.reduce(0, +) < 3 * differences.count)
+  }
+
   @Test func trailingBytesAreLeftAlone() throws {
     let file = try jpeg()
     #expect(try decode(file + [1, 2, 3]).array == decode(file).array)
@@ -105,6 +129,9 @@ import Testing
         #expect(pillow[name] == nil, "\(error)")
         #expect(error.description.contains(refused[name, default: ""]), "\(error)")
       }
+      let fast = PictureSettings(decoding: .fast)
+      let isGood = (try? fast.picture(path: "\(folder)/\(name)", height: 40, width: 50)) != nil
+      #expect(isGood == (refused[name] == nil), "\(name), decoded fast")
     }
   }
 

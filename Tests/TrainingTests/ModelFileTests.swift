@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Pictures
 import Testing
 import Training
 
@@ -23,7 +24,8 @@ struct ModelFileTests {
     model = ModelFile(
       architecture: architecture, weights: weights, average: average,
       optimizer: RMSprop(learningRate: 3e-4, rho: 0.8, epsilon: 1e-6), iterations: 77,
-      classes: ["cats", "dögs"], interpolation: "bilinear",
+      classes: ["cats", "dögs"],
+      pictures: PictureSettings(decoding: .fast, interpolation: .bilinear),
       position: RunPosition(
         epochs: 3, steps: 5, updates: 77, loss: .nan, correct: 9, count: 100))
   }
@@ -40,7 +42,7 @@ struct ModelFileTests {
     #expect(read.optimizer.epsilon == 1e-6)
     #expect(read.iterations == 77)
     #expect(read.classes == ["cats", "dögs"])
-    #expect(read.interpolation == "bilinear")
+    #expect(read.pictures?.description == "fast bilinear")
     #expect(read.position?.updates == 77)
     #expect(read.position?.loss.isNaN == true)
   }
@@ -52,7 +54,7 @@ struct ModelFileTests {
     let read = try ModelFile(reading: folder.file("model.h5"))
     #expect(read.average == nil)
     #expect(read.classes == nil)
-    #expect(read.interpolation == nil)
+    #expect(read.pictures == nil)
     #expect(read.position == nil)
     #expect(read.weights.digest == model.weights.digest)
   }

@@ -54,7 +54,8 @@ struct TinyRun {
   /// A store of all the pictures of a list, as the coordinator of one process has it.
   private func store(_ entries: [ManifestEntry]) -> PictureStore {
     PictureStore(
-      folder: data, entries: entries, height: 12, width: 12, interpolation: .nearest, threads: 1,
+      folder: data, entries: entries, height: 12, width: 12, settings: PictureSettings(),
+      threads: 1,
       memoryLimit: 1 << 20)
   }
 

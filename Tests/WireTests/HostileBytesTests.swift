@@ -61,7 +61,7 @@ struct HostileBytesTests {
     expectError("tensors of 0 bytes", empty, as: WorkerMessage.self)
     // A welcome may not announce more than the limit either.
     let welcome = Welcome(
-      worker: 0, model: "", floats: Limits.standard.floats + 1, batchSize: 1, interpolation: "",
+      worker: 0, model: "", floats: Limits.standard.floats + 1, batchSize: 1, pictures: "",
       manifest: "")
     expectError(
       "the limit is", try bytes(CoordinatorMessage.welcome(welcome)), as: CoordinatorMessage.self,

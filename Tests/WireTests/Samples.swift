@@ -27,7 +27,7 @@ func coordinatorMessages(_ body: Body) -> [CoordinatorMessage] {
     .welcome(
       Welcome(
         worker: 3, model: #"{"class_name": "Sequential"}"#, floats: 100_000, batchSize: 20,
-        interpolation: "nearest", manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
+        pictures: "exact nearest", manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
     .weights(WeightsHeader(version: 25, digest: sampleDigest), body),
     .work(AssignedWork(.gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: 25)),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: 0)),

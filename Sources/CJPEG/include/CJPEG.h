@@ -28,11 +28,21 @@ struct cjpeg_picture {
   char message[CJPEG_MESSAGE_SIZE];
 };
 
+struct cjpeg_size {
+  int width;
+  int height;
+};
+
 // Decodes a JPEG to RGB as Pillow's convert("RGB") does: accurate integer DCT, fancy upsampling,
 // greyscale repeated, CMYK and YCCK taken to be inverted as Adobe writes them. Corrupt data that
 // libjpeg only warns of are decoded; pixels is NULL unless CJPEG_DONE is returned.
+//
+// With `least` above 0 it decodes fast instead: at the smallest of the scales 1, 1/2, 1/4 and 1/8
+// at which the picture is at least so large (at 1 where it is smaller itself), with the less
+// accurate DCT and plain upsampling.
 enum cjpeg_status cjpeg_decode(
-    const unsigned char *data, size_t size, size_t maximum_pixels, struct cjpeg_picture *picture);
+    const unsigned char *data, size_t size, size_t maximum_pixels, struct cjpeg_size least,
+    struct cjpeg_picture *picture);
 
 // A JPEG file's bytes; to be freed with free().
 struct cjpeg_data {
