@@ -1,0 +1,73 @@
+#if arch(x86_64)
+  import Foundation
+  import Testing
+
+  /// The program on processors that have no wide instructions.
+  @Suite struct InstructionTests {
+    private static let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
+
+    /// Runs a shell command in `folder`; nil, with a note, where `tool` is not installed.
+    private static func shell(
+      _ command: String, needing tool: String, in folder: TemporaryFolder
+    ) throws -> Command? {
+      let shell = Process()
+      shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+      shell.arguments = ["-c", "command -v \(tool) >/dev/null || exit 77; \(command)"]
+      shell.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      (shell.standardOutput, shell.standardError) = (Pipe(), Pipe())
+      try shell.run()
+      let result = try Command(waitingFor: shell)
+      if result.status == 77 { print("Skipped: \(tool) is not installed.") }
+      return result.status == 77 ? nil : result
+    }
+
+    @Test func onlyTheKernelsModulesHaveWideInstructions() throws {
+      let list =
+        "objdump -d --no-show-raw-insn '\(Self.program)' | awk "
+        + "'/^[0-9a-f]+ </ { name = $2 } /%[yz]mm|%k[1-7]/ { print name }' | sort -u"
+      let folder = try TemporaryFolder()
+      guard let result = try Self.shell(list, needing: "objdump", in: folder) else { return }
+      #expect(result.status == 0, "\(result.errors)")
+      let (own, others) = (
+        result.lines.filter { $0.contains("KernelsAVX") },
+        result.lines.filter { !$0.contains("KernelsAVX") }
+      )
+      #expect(others == [])
+      // The test sees what it looks for.
+      for kernels in ["KernelsAVX2", "KernelsAVX512"] {
+        #expect(own.contains { $0.contains(kernels) })
+      }
+    }
+
+    /// A Nehalem of 2008 has neither AVX nor fused multiply-add; the baseline trains to the same
+    /// bits on it. (The emulator shows the program the flags of the real processor.)
+    @Test func trainsOnAProcessorWithoutThem() throws {
+      let folder = try TemporaryFolder()
+      let model = #"""
+        {"class_name": "Sequential", "config": {"layers": [
+          {"class_name": "Conv2D", "config": {"batch_input_shape": [null, 24, 22, 3],
+            "filters": 16, "kernel_size": [3, 3], "activation": "relu"}},
+          {"class_name": "MaxPooling2D", "config": {"pool_size": [2, 2]}},
+          {"class_name": "Conv2D",
+            "config": {"filters": 16, "kernel_size": [3, 3], "activation": "relu"}},
+          {"class_name": "Flatten", "config": {}},
+          {"class_name": "Dense", "config": {"units": 1, "activation": "sigmoid"}}]}}
+        """#
+      try folder.write(Data(model.utf8), to: "model.json")
+      let counts = ["--train", "4", "--validation", "2", "--test", "1"]
+      #expect(try Command(["sample", "data"] + counts, in: folder).status == 0)
+      let options =
+        "train data --model model.json --epochs 2 --steps-per-epoch 2 --batch-size 4 --threads 1"
+      let emulated = try Self.shell(
+        "DOGSLED_KERNELS=baseline qemu-x86_64-static -cpu Nehalem '\(Self.program)' \(options) --run emulated",
+        needing: "qemu-x86_64-static", in: folder)
+      guard let emulated else { return }
+      #expect(emulated.status == 0, "\(emulated.errors)")
+      #expect(emulated.errors.contains("baseline kernels"))
+      let own = try Command(
+        options.split(separator: " ").map(String.init) + ["--run", "own"], in: folder)
+      let digests = [emulated, own].map { $0.lines.first { $0.hasPrefix("digest") } }
+      #expect(digests[0] != nil && digests[0] == digests[1])
+    }
+  }
+#endif
