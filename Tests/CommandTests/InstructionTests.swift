@@ -59,7 +59,8 @@
       let options =
         "train data --model model.json --epochs 2 --steps-per-epoch 2 --batch-size 4 --threads 1"
       let emulated = try Self.shell(
-        "DOGSLED_KERNELS=baseline qemu-x86_64-static -cpu Nehalem '\(Self.program)' \(options) --run emulated",
+        "DOGSLED_KERNELS=baseline qemu-x86_64-static -cpu Nehalem '\(Self.program)' \(options) "
+          + "--run emulated",
         needing: "qemu-x86_64-static", in: folder)
       guard let emulated else { return }
       #expect(emulated.status == 0, "\(emulated.errors)")
