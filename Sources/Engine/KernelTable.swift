@@ -29,7 +29,10 @@ struct KernelTable: Sendable {
   let winogradPad: @Sendable (Source, Int, Int, Int, Int, Bool, Target) -> Void
   let winogradFilter: @Sendable (Source, Int, Int, Int, Int, Target, Target) -> Void
   let winogradInput: @Sendable (TileGrid, Int, Int, Source, Target, Int, Target) -> Void
-  let winogradProducts: @Sendable (TileGrid, Int, Source, Int, Source, Target, Int) -> Void
+  let winogradProducts:
+    @Sendable (
+      TileGrid, Int, Int, Int, Source, Int, Source, Target, Int
+    ) -> Void
   let winogradOutputPooled:
     @Sendable (
       TileGrid, Int, Int, Source, Int, Source, Bool, Target, UnsafeMutablePointer<Int32>, Target
@@ -48,7 +51,7 @@ struct KernelTable: Sendable {
     ) -> Void
   let winogradGradientProducts:
     @Sendable (
-      TileGrid, Int, Target, Int, Source, Int, Source?, Target, Bool
+      TileGrid, Int, Int, Int, Target, Int, Source, Int, Source?, Target, Bool
     ) -> Void
   let winogradInputGradient: @Sendable (TileGrid, Int, Int, Source, Int, Target, Target) -> Void
   let winogradFilterGradient:

@@ -41,13 +41,9 @@ struct Plan {
         guard let size = part.size else { continue }
         let map = FeatureMap(output, batch: batch, border: border)
         stages.append(
-          size.suitsWinograd && current.channelStride == padded(current.shape.channels)
-            ? WinogradStage(
-              size, input: current, output: map, tensors: own, batch: batch, threads: threads,
-              wantsInputGradient: wanted)
-            : ConvolutionStage(
-              size, input: current, output: map, tensors: own, batch: batch, threads: threads,
-              wantsInputGradient: wanted, readsBytes: readsBytes && stages.isEmpty))
+          Self.convolution(
+            size, input: current, output: map, tensors: own, batch: batch, threads: threads,
+            wantsInputGradient: wanted, readsBytes: readsBytes && stages.isEmpty))
       case .maxPooling(let size):
         let map = FeatureMap(output, batch: batch, border: border)
         stages.append(
@@ -69,6 +65,28 @@ struct Plan {
       current = stages[stages.count - 1].output
     }
     self.stages = stages
+  }
+
+  /// The stage that suits a convolution's size.
+  private static func convolution(
+    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
+    batch: Int, threads: Int, wantsInputGradient: Bool, readsBytes: Bool
+  ) -> any Stage {
+    guard size.suitsWinograd, input.channelStride == padded(input.shape.channels) else {
+      return ConvolutionStage(
+        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
+        wantsInputGradient: wantsInputGradient, readsBytes: readsBytes)
+    }
+    let isWhole = WinogradWholeStage.suits(
+      tiles: batch * size.tileRows * size.tileColumns, inputs: input.channelStride,
+      outputs: output.channelStride)
+    return isWhole
+      ? WinogradWholeStage(
+        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
+        wantsInputGradient: wantsInputGradient)
+      : WinogradBlockStage(
+        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
+        wantsInputGradient: wantsInputGradient)
   }
 
   /// Layers first...last that one stage computes, and a convolution's size.

@@ -1,70 +1,60 @@
 import Kernels
 
 /// A 3 x 3 convolution of stride 1 by Winograd's F(4x4, 3x3), with its activation and the 2 x 2 max
-/// pooling that may follow.
+/// pooling that may follow: the filters, and what is done to a range of tiles.
 ///
-/// `Kernels/Winograd.swift` tells a tile's journey.
-///
-/// The pictures are cut into a fixed number of groups; a group's tiles are taken in blocks, and
-/// backward each group has a weight gradient of its own, summed in the groups' order, so that the
-/// bits do not depend on the number of threads.
-final class WinogradStage: Stage {
+/// `Kernels/Winograd.swift` tells a tile's journey. In which order the tiles are taken is the
+/// business of the two subclasses: `WinogradBlockStage` keeps a block of tiles in the cache,
+/// `WinogradWholeStage` one position of all tiles.
+class WinogradStage: Stage {
   let output: FeatureMap
   var layers: String { size.layers }
   var products: Int { size.products }
 
-  private let size: ConvolutionSize
-  private let input: FeatureMap
-  private let wantsInputGradient: Bool
+  let size: ConvolutionSize
+  let input: FeatureMap
+  let wantsInputGradient: Bool
+  let grid: TileGrid
+  /// Floats between two positions of U.
+  let filterPosition: Int
+  /// U, and U of the transposed weights.
+  let filter: Target
+  let transposedFilter: Target
+  /// [groups][36][in][out], `filterFloats` apart.
+  let filterGradient: Target
+  let filterFloats: Int
+  /// [parts][out].
+  let biasGradient: Target
+  /// Of each thread, for one tile.
+  let tileScratch: [Target]
+
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
   /// Where their gradients begin in the gradient's buffer.
   private let kernelGradient: Int
   private let biasGradientPlace: Int
-  private let grid: TileGrid
-  /// Floats of U, V's and M's positions.
-  private let filterPosition: Int
-  private let inputPosition: Int
-  private let outputPosition: Int
-
   private let blocks: [(first: Int, width: Int)]
   private let transposedBlocks: [(first: Int, width: Int)]
-  private let paddedWeights: Target
-  private let filter: Target
+  /// Nil where the weights have no channels that want padding.
+  private let paddedWeights: Target?
   private let transposedWeights: Target
-  private let transposedFilter: Target
   private let paddedBias: Target
-  private let filterScratch: Target
   /// [tile of the batch][out]; only with pooling.
   private let codes: UnsafeMutablePointer<Int32>
-  private let scratch: [Scratch]
-  /// [groups][36][in][out] and [groups][out].
-  private let filterGradient: Target
-  private let biasGradient: Target
+  private let relu: Bool
 
-  /// Groups of pictures: part of the sums, whatever the machine.
-  private static let groups = 4
-  /// The most tiles of a block; the sums do not depend on it.
-  ///
-  /// Few enough that V and M of a block stay in the second-level cache, or, where U is large
-  /// itself, enough that reading and writing U's gradient costs little.
-  private let tilesPerBlock: Int
-
-  /// What one thread needs while it works on a block of tiles.
-  private struct Scratch {
-    let v: Target
-    let m: Target
-    let tile: Target
-  }
-
+  /// - Parameters:
+  ///   - groups: partial sums of the weights' gradient.
+  ///   - parts: partial sums of the bias's.
   init(
-    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
-    tensors: [StageTensor], batch: Int, threads: Int, wantsInputGradient: Bool
+    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
+    batch: Int, threads: Int, wantsInputGradient: Bool, groups: Int, parts: Int
   ) {
     self.size = size
     self.input = input
     self.output = output
     self.wantsInputGradient = wantsInputGradient
+    relu = size.convolution.activation == .relu
     (kernel, bias) = (tensors[0].weights, tensors[1].weights)
     (kernelGradient, biasGradientPlace) = (tensors[0].gradient.offset, tensors[1].gradient.offset)
     let (inputs, outputs) = (input.channelStride, output.channelStride)
@@ -74,172 +64,147 @@ final class WinogradStage: Stage {
       outputPicture: output.pictureStride, outChannels: outputs,
       outputHeight: size.neededHeight, outputWidth: size.neededWidth
     )
-    tilesPerBlock = inputs * outputs <= 32 * 64 ? 36 : 84
     filterPosition = inputs * outputs + winogradGap
-    inputPosition = tilesPerBlock * inputs + winogradGap
-    outputPosition = tilesPerBlock * outputs + winogradGap
-    let (vFloats, mFloats) = (
-      winogradPositions * inputPosition, winogradPositions * outputPosition
-    )
-    let filterFloats = winogradPositions * filterPosition
+    filterFloats = winogradPositions * filterPosition
     blocks = columnBlocks(outputs)
     transposedBlocks = wantsInputGradient ? columnBlocks(inputs) : []
-    paddedWeights = allocateFloats(9 * inputs * outputs)
+    let needsPadding = kernel.shape[2] != inputs || kernel.shape[3] != outputs
+    paddedWeights = needsPadding ? allocateFloats(9 * inputs * outputs) : nil
     filter = allocateFloats(filterFloats)
     transposedWeights = allocateFloats(wantsInputGradient ? 9 * inputs * outputs : 0)
     transposedFilter = allocateFloats(wantsInputGradient ? filterFloats : 0)
     paddedBias = allocateFloats(outputs)
-    filterScratch = allocateFloats(threads * winogradScratch)
     let codeCount = size.poolSize > 1 ? batch * grid.rows * grid.columns * outputs : 1
     codes = .allocate(capacity: codeCount)
     codes.initialize(repeating: 0, count: codeCount)
-    scratch = (0..<threads).map { _ in
-      Scratch(
-        v: allocateFloats(vFloats), m: allocateFloats(mFloats),
-        tile: allocateFloats(winogradScratch))
-    }
-    filterGradient = allocateFloats(Self.groups * filterFloats)
-    biasGradient = allocateFloats(Self.groups * outputs)
+    tileScratch = (0..<threads).map { _ in allocateFloats(winogradScratch) }
+    filterGradient = allocateFloats(groups * filterFloats)
+    biasGradient = allocateFloats(parts * outputs)
   }
 
   deinit {
     for memory in [
-      paddedWeights, filter, transposedWeights, transposedFilter, paddedBias, filterScratch,
-      filterGradient, biasGradient,
-    ] { memory.deallocate() }
+      filter, transposedWeights, transposedFilter, paddedBias, filterGradient, biasGradient,
+    ] + tileScratch { memory.deallocate() }
+    paddedWeights?.deallocate()
     codes.deallocate()
-    for part in scratch {
-      part.v.deallocate()
-      part.m.deallocate()
-      part.tile.deallocate()
-    }
   }
 
-  // MARK: Forward
+  func forward(_ step: StepContext) { preconditionFailure("a subclass takes the tiles in order") }
 
-  func forward(_ step: StepContext) {
+  func backward(_ step: StepContext) { preconditionFailure("a subclass takes the tiles in order") }
+
+  /// Tiles of one picture.
+  var tilesPerPicture: Int { grid.rows * grid.columns }
+
+  /// Cuts `tiles` evenly into ranges of at most `most`, and gives the one with this index.
+  static func part(_ index: Int, of tiles: Range<Int>, most: Int) -> Range<Int> {
+    let parts = partCount(of: tiles, most: most)
+    return tiles.lowerBound + tiles.count * index / parts..<tiles.lowerBound + tiles.count
+      * (index + 1) / parts
+  }
+
+  /// The ranges that `part` gives.
+  static func partCount(of tiles: Range<Int>, most: Int) -> Int { (tiles.count + most - 1) / most }
+
+  // MARK: Filters
+
+  /// Bias, U, and U of the transposed weights where the input's gradient will be wanted.
+  func transformFilters(_ step: StepContext) {
     paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
-    transformFilters(step)
-    // Blocks of tiles share nothing: one job each.
-    let pictures = 0..<step.batch
-    step.pool.run(blockCount(of: pictures)) { block, thread in
-      forward(tiles(block, of: pictures), step.kernels, scratch[thread])
-    }
-  }
-
-  /// The blocks that the tiles of `pictures` are cut into, evenly.
-  private func blockCount(of pictures: Range<Int>) -> Int {
-    (pictures.count * grid.rows * grid.columns + tilesPerBlock - 1) / tilesPerBlock
-  }
-
-  /// The tiles of one block.
-  private func tiles(_ block: Int, of pictures: Range<Int>) -> Range<Int> {
-    let (blocks, tilesPerPicture) = (blockCount(of: pictures), grid.rows * grid.columns)
-    let (first, count) = (
-      pictures.lowerBound * tilesPerPicture, pictures.count * tilesPerPicture
-    )
-    return first + count * block / blocks..<first + count * (block + 1) / blocks
-  }
-
-  private func transformFilters(_ step: StepContext) {
     let kernels = step.kernels
     let weights = step.weights.floats + kernel.offset
     let (inputs, outputs) = (grid.inChannels, grid.outChannels)
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
-    step.pool.run(wantsInputGradient ? 2 : 1) { job, _ in
-      if job == 0 {
-        kernels.winogradPad(weights, inChannels, filters, inputs, outputs, false, paddedWeights)
-      } else {
+    let goesBack = wantsInputGradient && step.gradient != nil
+    step.pool.run(goesBack ? 2 : 1) { job, _ in
+      if job == 1 {
         kernels.winogradPad(weights, inChannels, filters, outputs, inputs, true, transposedWeights)
+      } else if let paddedWeights {
+        kernels.winogradPad(weights, inChannels, filters, inputs, outputs, false, paddedWeights)
       }
     }
-    step.pool.run(blocks.count + transposedBlocks.count) { job, thread in
-      let tile = filterScratch + thread * winogradScratch
+    step.pool.run(blocks.count + (goesBack ? transposedBlocks.count : 0)) { job, thread in
       if job < blocks.count {
         let (first, width) = blocks[job]
-        kernels.winogradFilter(paddedWeights, inputs, outputs, first, width, filter, tile)
+        kernels.winogradFilter(
+          paddedWeights ?? weights, inputs, outputs, first, width, filter, tileScratch[thread])
       } else {
         let (first, width) = transposedBlocks[job - blocks.count]
         kernels.winogradFilter(
-          transposedWeights, outputs, inputs, first, width, transposedFilter, tile)
+          transposedWeights, outputs, inputs, first, width, transposedFilter, tileScratch[thread])
       }
     }
   }
 
-  /// The corner of the first picture's first tile, in the border for padding `same`.
-  private var corner: Int { size.zerosAbove * input.rowStride + size.zerosLeft * grid.inChannels }
-
-  private func forward(_ tiles: Range<Int>, _ kernels: KernelTable, _ scratch: Scratch) {
-    let (first, count) = (tiles.lowerBound, tiles.count)
-    let relu = size.convolution.activation == .relu
-    kernels.winogradInput(
-      grid, first, count, input.values - corner, scratch.v, inputPosition, scratch.tile)
-    kernels.winogradProducts(
-      grid, count, scratch.v, inputPosition, filter, scratch.m, outputPosition)
-    if size.poolSize > 1 {
-      kernels.winogradOutputPooled(
-        grid, first, count, scratch.m, outputPosition, paddedBias, relu, output.values, codes,
-        scratch.tile)
-    } else {
-      kernels.winogradOutput(
-        grid, first, count, scratch.m, outputPosition, paddedBias, relu, output.values,
-        scratch.tile)
-    }
-  }
-
-  // MARK: Backward
-
-  func backward(_ step: StepContext) {
-    guard let gradient = step.gradient else { return }
-    let outputs = grid.outChannels
-    let filterFloats = winogradPositions * filterPosition
-    // No group is empty, so that the first block of each can set its gradient.
-    let groups = min(Self.groups, step.batch)
-    step.pool.run(groups) { group, thread in
-      (biasGradient + group * outputs).update(repeating: 0, count: outputs)
-      let pictures = step.batch * group / groups..<step.batch * (group + 1) / groups
-      for block in 0..<blockCount(of: pictures) {
-        backward(
-          tiles(block, of: pictures), group, isFirst: block == 0, step.kernels, scratch[thread])
-      }
-    }
+  /// The gradients of weights and bias from their partial sums, in order.
+  func finishGradient(_ step: StepContext, _ gradient: ParameterBuffer, groups: Int, parts: Int) {
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
+    let outputs = grid.outChannels
     step.pool.run(inChannels) { channel, thread in
       step.kernels.winogradFilterGradient(
         filterGradient, groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
-        filters, gradient.floats + kernelGradient, filterScratch + thread * winogradScratch)
+        filters, gradient.floats + kernelGradient, tileScratch[thread])
     }
     for channel in 0..<filters {
       var sum = biasGradient[channel]
-      for group in 1..<groups { sum += biasGradient[group * outputs + channel] }
+      for part in 1..<parts { sum += biasGradient[part * outputs + channel] }
       gradient.floats[biasGradientPlace + channel] = sum
     }
   }
 
-  private func backward(
-    _ tiles: Range<Int>, _ group: Int, isFirst: Bool, _ kernels: KernelTable, _ scratch: Scratch
+  // MARK: Tiles
+
+  /// The corner of the first picture's first tile, in the border for padding `same`.
+  private var corner: Int { size.zerosAbove * input.rowStride + size.zerosLeft * grid.inChannels }
+
+  /// V of some tiles, its positions `position` floats apart.
+  func transformInputs(
+    _ tiles: Range<Int>, _ v: Target, _ position: Int, _ kernels: KernelTable, _ thread: Int
   ) {
-    let (first, count) = (tiles.lowerBound, tiles.count)
-    let relu = size.convolution.activation == .relu
-    let biasSums = biasGradient + group * grid.outChannels
     kernels.winogradInput(
-      grid, first, count, input.values - corner, scratch.v, inputPosition, scratch.tile)
+      grid, tiles.lowerBound, tiles.count, input.values - corner, v, position,
+      tileScratch[thread])
+  }
+
+  /// The outputs of some tiles from M.
+  func transformOutputs(
+    _ tiles: Range<Int>, _ m: Source, _ position: Int, _ kernels: KernelTable, _ thread: Int
+  ) {
+    if size.poolSize > 1 {
+      kernels.winogradOutputPooled(
+        grid, tiles.lowerBound, tiles.count, m, position, paddedBias, relu, output.values, codes,
+        tileScratch[thread])
+    } else {
+      kernels.winogradOutput(
+        grid, tiles.lowerBound, tiles.count, m, position, paddedBias, relu, output.values,
+        tileScratch[thread])
+    }
+  }
+
+  /// dM of some tiles; their outputs' gradients are added to a part of the bias's.
+  func transformGradients(
+    _ tiles: Range<Int>, _ m: Target, _ position: Int, part: Int, _ kernels: KernelTable,
+    _ thread: Int
+  ) {
+    let sums = biasGradient + part * grid.outChannels
     if size.poolSize > 1 {
       kernels.winogradGradientPooled(
-        grid, first, count, output.gradient, codes, scratch.m, outputPosition, biasSums,
-        scratch.tile)
+        grid, tiles.lowerBound, tiles.count, output.gradient, codes, m, position, sums,
+        tileScratch[thread])
     } else {
       kernels.winogradGradient(
-        grid, first, count, output.gradient, output.values, relu, scratch.m, outputPosition,
-        biasSums, scratch.tile)
+        grid, tiles.lowerBound, tiles.count, output.gradient, output.values, relu, m, position,
+        sums, tileScratch[thread])
     }
-    kernels.winogradGradientProducts(
-      grid, count, scratch.v, inputPosition, scratch.m, outputPosition,
-      wantsInputGradient ? transposedFilter : nil,
-      filterGradient + group * winogradPositions * filterPosition, !isFirst)
-    if wantsInputGradient {
-      kernels.winogradInputGradient(
-        grid, first, count, scratch.v, inputPosition, input.gradient - corner, scratch.tile)
-    }
+  }
+
+  /// The inputs' gradients from dV; a picture's tiles come in order.
+  func transformInputGradients(
+    _ tiles: Range<Int>, _ v: Source, _ position: Int, _ kernels: KernelTable, _ thread: Int
+  ) {
+    kernels.winogradInputGradient(
+      grid, tiles.lowerBound, tiles.count, v, position, input.gradient - corner,
+      tileScratch[thread])
   }
 }

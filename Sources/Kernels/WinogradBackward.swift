@@ -114,18 +114,19 @@ public func winogradGradient(
   }
 }
 
-/// dU = (adding ? dU : 0) + V dM, and V = dM U for `count` tiles, position by position.
+/// dU = (adding ? dU : 0) + V dM, and V = dM U for `count` tiles, for some positions.
 /// - Parameters:
 ///   - v: V before, dV after (left alone where `uTransposed` is nil: no input gradient wanted).
 ///   - uTransposed: U of the transposed weights, [36][in / 32][out][32].
 ///   - du: [36][in][out], positions in * out + gap apart.
 public func winogradGradientProducts(
-  _ grid: TileGrid, count: Int, v: Target, vPosition: Int, m: Source, mPosition: Int,
+  _ grid: TileGrid, firstPosition: Int, positions: Int, count: Int, v: Target, vPosition: Int,
+  m: Source, mPosition: Int,
   uTransposed: Source?, du: Target, adding: Bool
 ) {
   let (inputs, outputs) = (grid.inChannels, grid.outChannels)
   let uPosition = inputs * outputs + winogradGap
-  for position in 0..<winogradPositions {
+  for position in firstPosition..<firstPosition + positions {
     let (vHere, mHere) = (v + position * vPosition, m + position * mPosition)
     forBlocks(outputs) { first, width in
       let o = Operands(

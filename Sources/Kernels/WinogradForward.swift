@@ -91,12 +91,13 @@ func transformInputTile(
   }
 }
 
-/// M = V U for `count` tiles: for each position [count][in] times [in][out].
+/// M = V U for `count` tiles: for each of some positions [count][in] times [in][out].
 public func winogradProducts(
-  _ grid: TileGrid, count: Int, v: Source, vPosition: Int, u: Source, m: Target, mPosition: Int
+  _ grid: TileGrid, firstPosition: Int, positions: Int, count: Int, v: Source, vPosition: Int,
+  u: Source, m: Target, mPosition: Int
 ) {
   let (depth, columns) = (grid.inChannels, grid.outChannels)
-  for position in 0..<winogradPositions {
+  for position in firstPosition..<firstPosition + positions {
     forBlocks(columns) { first, width in
       let o = Operands(
         a: v + position * vPosition, aStride: depth, aPass: 0, columns: width,
