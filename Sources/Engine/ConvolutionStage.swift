@@ -37,12 +37,17 @@ final class ConvolutionStage: Stage {
   private let paddedBias: Target
   /// Only with pooling.
   private let codes: PoolingCodes?
+  /// Windows that are pooled at once.
+  private let segmentWindows: Int
   private let scratch: [Scratch]
   private let partials: [Partial]
 
   /// The groups of pictures that a weight gradient is summed in: part of the model's arithmetic,
   /// whatever the number of threads.
   private static let groups = 4
+
+  /// About how many columns a strip has.
+  private static let segmentColumns = 16
 
   /// What one thread needs while it works on one picture.
   private struct Scratch {
@@ -87,7 +92,8 @@ final class ConvolutionStage: Stage {
     paddedBias = allocateFloats(outChannels)
     codes = size.poolSize > 1 ? PoolingCodes(output, size: size.poolSize, batch: batch) : nil
     let channels = outChannels
-    let stripFloats = size.poolSize * size.columns * channels
+    segmentWindows = codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
+    let stripFloats = size.poolSize * size.poolSize * segmentWindows * channels
     let mapRows =
       wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1
     let mapFloats = (mapRows + kernelHeight - 1) * mapWidth * channels
@@ -145,22 +151,28 @@ final class ConvolutionStage: Stage {
   private func forward(
     _ picture: Int, _ source: Source, _ kernels: KernelTable, _ scratch: Scratch
   ) {
-    let stripRow = size.columns * outChannels
     let relu = size.convolution.activation == .relu
     let inputRow = size.convolution.strides.height * input.rowStride
     for row in 0..<size.neededHeight {
-      let at = picture * output.pictureStride + row * output.rowStride
-      for y in 0..<size.poolSize {
-        kernels.convolveRow(
-          convolutionRow, source + (row * size.poolSize + y) * inputRow, packedForward,
-          outChannels, codes == nil ? output.values + at : scratch.strip + y * stripRow)
+      let target = output.values + picture * output.pictureStride + row * output.rowStride
+      let rows = source + row * size.poolSize * inputRow
+      guard let codes else {
+        kernels.convolveRow(convolutionRow(size.columns), rows, packedForward, outChannels, target)
+        kernels.addBias(paddedBias, target, size.columns, outChannels, relu)
+        continue
       }
-      if let codes {
+      for first in stride(from: 0, to: size.neededWidth, by: segmentWindows) {
+        let count = min(segmentWindows, size.neededWidth - first)
+        let segment = convolutionRow(count * size.poolSize)
+        let stripRow = segment.positions * outChannels
+        for y in 0..<size.poolSize {
+          kernels.convolveRow(
+            segment, rows + y * inputRow + first * size.poolSize * segment.inputPosition,
+            packedForward, outChannels, scratch.strip + y * stripRow)
+        }
         kernels.poolRows(
-          scratch.strip, stripRow, size.poolSize, size.neededWidth, outChannels, paddedBias, relu,
-          output.values + at, codes.row(row, of: picture))
-      } else {
-        kernels.addBias(paddedBias, output.values + at, size.columns, outChannels, relu)
+          scratch.strip, stripRow, size.poolSize, count, outChannels, paddedBias, relu,
+          target + first * outChannels, codes.row(row, of: picture, from: first))
       }
     }
   }
@@ -215,6 +227,7 @@ final class ConvolutionStage: Stage {
   private func addWeightGradient(
     _ kernels: KernelTable, _ rows: Source, _ source: Source, _ gradient: Target
   ) {
+    let convolutionRow = convolutionRow(size.columns)
     let (strideHeight, strideWidth) = size.convolution.strides
     for kernelRow in 0..<size.convolution.kernel.height {
       kernels.addWeightGradient(
@@ -261,9 +274,9 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  private var convolutionRow: ConvolutionRow {
+  private func convolutionRow(_ positions: Int) -> ConvolutionRow {
     (
-      positions: size.columns, inputPosition: size.convolution.strides.width * input.channelStride,
+      positions: positions, inputPosition: size.convolution.strides.width * input.channelStride,
       inputRow: input.rowStride, passes: size.convolution.kernel.height,
       run: size.convolution.kernel.width * input.channelStride, outputPosition: outChannels
     )

@@ -7,10 +7,14 @@ final class PoolingCodes {
   private let words: UnsafeMutablePointer<Int32>
   private let rowStride: Int
   private let pictureStride: Int
+  private let channels: Int
+  /// Windows whose codes share a word.
+  let perWord: Int
 
   /// Codes of the windows that `output` was pooled from, of `size` x `size` elements.
   init(_ output: FeatureMap, size: Int, batch: Int) {
-    let perWord = windowsPerWord(size: size)
+    perWord = windowsPerWord(size: size)
+    channels = output.channelStride
     rowStride = (output.shape.width + perWord - 1) / perWord * output.channelStride
     pictureStride = output.shape.height * rowStride
     words = .allocate(capacity: batch * pictureStride)
@@ -19,8 +23,8 @@ final class PoolingCodes {
 
   deinit { words.deallocate() }
 
-  /// Those of one row of a picture's windows.
-  func row(_ row: Int, of picture: Int) -> UnsafeMutablePointer<Int32> {
-    words + picture * pictureStride + row * rowStride
+  /// Those of one row of a picture's windows, from `column` on, a multiple of `perWord`.
+  func row(_ row: Int, of picture: Int, from column: Int = 0) -> UnsafeMutablePointer<Int32> {
+    words + picture * pictureStride + row * rowStride + column / perWord * channels
   }
 }

@@ -36,25 +36,97 @@ public func poolRows(
   _ rows: Source, rowStride: Int, size: Int, positions: Int, channels: Int, bias: Source,
   relu: Bool, pooled: Target, codes: UnsafeMutablePointer<Int32>
 ) {
-  let perWord = windowsPerWord(size: size)
-  for position in 0..<positions {
-    let inWord = position % perWord
-    let words = codes + position / perWord * channels
-    let shift = SIMD16(repeating: Int32(truncatingIfNeeded: inWord &* size &* size))
-    var channel = 0
-    while channel < channels {
-      let window = rows + position * size * channels + channel
-      let target = pooled + position * channels + channel
-      var code =
-        size == 2
-        ? poolWindow(window, 2, channels, rowStride, bias + channel, relu, target)
-        : poolWindow(window, size, channels, rowStride, bias + channel, relu, target)
-      let word = UnsafeMutableRawPointer(words + channel)
-      if inWord > 0 {
-        code = code &<< shift | word.loadUnaligned(as: SIMD16<Int32>.self)
+  switch size {
+  case 2: Pool<2>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
+  case 3: Pool<3>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
+  case 4: Pool<4>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
+  default: Pool<5>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
+  }
+}
+
+/// Spreads one row of pooled gradients over the `size` rows that it came from.
+/// - Parameters:
+///   - codes: as `poolRows` left them.
+///   - rows: overwritten where windows lie; `rowStride` floats between rows, `positionStride`
+///     between columns.
+///   - sums: [channels]; the gradients that reach an element are added.
+public func unpoolRow(
+  gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
+  rows: Target, rowStride: Int, positionStride: Int, sums: Target
+) {
+  // The sum that it leaves in `rows` is overwritten at once.
+  touch(gradient, positions * channels, rows)
+  let strides = (row: rowStride, column: positionStride)
+  switch size {
+  case 2: Pool<2>.spread(gradient, codes, positions, channels, rows, strides, sums)
+  case 3: Pool<3>.spread(gradient, codes, positions, channels, rows, strides, sums)
+  case 4: Pool<4>.spread(gradient, codes, positions, channels, rows, strides, sums)
+  default: Pool<5>.spread(gradient, codes, positions, channels, rows, strides, sums)
+  }
+}
+
+/// Pooling by windows of a compile-time size, a word of codes at a time.
+enum Pool<let size: Int> {
+  /// See `poolRows`.
+  @inline(never)
+  static func rows(
+    _ rows: Source, _ rowStride: Int, _ positions: Int, _ channels: Int, _ bias: Source,
+    _ relu: Bool, _ pooled: Target, _ codes: UnsafeMutablePointer<Int32>
+  ) {
+    let perWord = windowsPerWord(size: size)
+    var first = 0
+    while first < positions {
+      let count = min(perWord, positions - first)
+      let words = UnsafeMutableRawPointer(codes + first / perWord * channels)
+      var channel = 0
+      while channel < channels {
+        var word = SIMD16<Int32>.zero
+        for window in 0..<count {
+          let at = (first + window) * channels + channel
+          let code = poolWindow(
+            rows + (first + window) * size * channels + channel, size, channels, rowStride,
+            bias + channel, relu, pooled + at)
+          word |= code &<< SIMD16(repeating: Int32(truncatingIfNeeded: window &* size &* size))
+        }
+        words.storeBytes(of: word, toByteOffset: channel * 4, as: SIMD16<Int32>.self)
+        channel += 16
       }
-      word.storeBytes(of: code, as: SIMD16<Int32>.self)
-      channel += 16
+      first += count
+    }
+  }
+
+  /// See `unpoolRow`.
+  @inline(never)
+  static func spread(
+    _ gradient: Source, _ codes: UnsafePointer<Int32>, _ positions: Int, _ channels: Int,
+    _ rows: Target, _ strides: (row: Int, column: Int), _ sums: Target
+  ) {
+    let perWord = windowsPerWord(size: size)
+    let bits = Int32(truncatingIfNeeded: 1 &<< (size &* size) &- 1)
+    var first = 0
+    while first < positions {
+      let count = min(perWord, positions - first)
+      let words = UnsafeRawPointer(codes + first / perWord * channels)
+      var channel = 0
+      while channel < channels {
+        let word = words.loadUnaligned(fromByteOffset: channel * 4, as: SIMD16<Int32>.self)
+        var sum = load(sums + channel)
+        for index in 0..<count {
+          let code =
+            word &>> SIMD16(repeating: Int32(truncatingIfNeeded: index &* size &* size))
+          let g = load(gradient + (first + index) * channels + channel)
+          let window = rows + (first + index) * size * strides.column + channel
+          for element in 0..<size * size {
+            store(
+              masked(g, code, 1 &<< Int32(truncatingIfNeeded: element)),
+              window + element / size * strides.row + element % size * strides.column)
+          }
+          sum += masked(g, code, bits)
+        }
+        store(sum, sums + channel)
+        channel += 16
+      }
+      first += count
     }
   }
 }
@@ -81,51 +153,6 @@ func poolWindow(
   }
   store(largest, output)
   return code
-}
-
-/// Spreads one row of pooled gradients over the `size` rows that it came from.
-/// - Parameters:
-///   - codes: as `poolRows` left them.
-///   - rows: overwritten where windows lie; `rowStride` floats between rows, `positionStride`
-///     between columns.
-///   - sums: [channels]; the gradients that reach an element are added.
-public func unpoolRow(
-  gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
-  rows: Target, rowStride: Int, positionStride: Int, sums: Target
-) {
-  let perWord = windowsPerWord(size: size)
-  let bits = Int32(truncatingIfNeeded: 1 &<< (size &* size) &- 1)
-  for position in 0..<positions {
-    let words = codes + position / perWord * channels
-    let shift = SIMD16(
-      repeating: Int32(truncatingIfNeeded: position % perWord &* size &* size))
-    var channel = 0
-    while channel < channels {
-      let g = load(gradient + position * channels + channel)
-      let code =
-        UnsafeRawPointer(words + channel).loadUnaligned(as: SIMD16<Int32>.self) &>> shift
-      let window = rows + position * size * positionStride + channel
-      if size == 2 {
-        unpoolWindow(g, code, 2, window, positionStride, rowStride)
-      } else {
-        unpoolWindow(g, code, size, window, positionStride, rowStride)
-      }
-      store(load(sums + channel) + masked(g, code, bits), sums + channel)
-      channel += 16
-    }
-  }
-}
-
-@inline(__always)
-func unpoolWindow(
-  _ gradient: Vector, _ code: SIMD16<Int32>, _ size: Int, _ window: Target, _ column: Int,
-  _ row: Int
-) {
-  for index in 0..<size * size {
-    store(
-      masked(gradient, code, 1 &<< Int32(truncatingIfNeeded: index)),
-      window + index / size * row + index % size * column)
-  }
 }
 
 /// The lanes of `v` whose code has one of `bits`.
