@@ -12,6 +12,12 @@ public func winogradGradientPooled(
   m: Target, position: Int, biasGradient: Target, scratch: Target
 ) {
   var place = TilePlace(first, grid)
+  let last = TilePlace(first + count - 1, grid)
+  let start = place.picture * grid.outputPicture + place.row * 2 * grid.outputRow
+  let end =
+    last.picture * grid.outputPicture
+    + min(last.row * 2 + 2, grid.outputHeight) * grid.outputRow
+  touch(gradient + start, end - start, scratch)
   for tile in 0..<count {
     let (y, x) = (place.row * 2, place.column * 2)
     // A window beyond the edge has the code 0: its gradient's address only has to be readable.
