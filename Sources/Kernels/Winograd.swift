@@ -181,11 +181,25 @@ func filterAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
   )
 }
 
+/// Where the outputs of the tiles `first..<first + count` lie in the stage's output map, as one run
+/// from their first row to their last: `rows` rows a tile.
+@inline(__always)
+func outputRun(
+  _ grid: TileGrid, _ first: Int, _ count: Int, rows: Int
+) -> (start: Int, count: Int) {
+  let (from, to) = (TilePlace(first, grid), TilePlace(first + count - 1, grid))
+  let start = from.picture * grid.outputPicture + from.row * rows * grid.outputRow
+  let end =
+    to.picture * grid.outputPicture
+    + min((to.row + 1) * rows, grid.outputHeight) * grid.outputRow
+  return (start, end - start)
+}
+
 /// Reads `count` floats with plain loads.
 ///
-/// The transforms wait for memory, not for arithmetic, and
-/// lines that were read in one run before cost half of those read in the transform's own order;
-/// the sum is stored so that the loads are not optimised away.
+/// The transforms wait for memory, not for arithmetic, and lines that were read in one run before,
+/// also those that will be written, cost half of those met in the transform's own order; the sum is
+/// stored so that the loads are not optimised away.
 @inline(__always)
 func touch(_ source: Source, _ count: Int, _ scratch: Target) {
   var a = Vector.zero

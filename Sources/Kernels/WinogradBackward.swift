@@ -12,12 +12,10 @@ public func winogradGradientPooled(
   m: Target, position: Int, biasGradient: Target, scratch: Target
 ) {
   var place = TilePlace(first, grid)
-  let last = TilePlace(first + count - 1, grid)
-  let start = place.picture * grid.outputPicture + place.row * 2 * grid.outputRow
-  let end =
-    last.picture * grid.outputPicture
-    + min(last.row * 2 + 2, grid.outputHeight) * grid.outputRow
-  touch(gradient + start, end - start, scratch)
+  let run = outputRun(grid, first, count, rows: 2)
+  touch(gradient + run.start, run.count, scratch)
+  let words = UnsafeRawPointer(codes + first * grid.outChannels)
+  touch(words.assumingMemoryBound(to: Float.self), count * grid.outChannels, scratch)
   for tile in 0..<count {
     let (y, x) = (place.row * 2, place.column * 2)
     // A window beyond the edge has the code 0: its gradient's address only has to be readable.
@@ -83,6 +81,9 @@ public func winogradGradient(
 ) {
   var place = TilePlace(first, grid)
   let tileValues = scratch + winogradPositions * 16
+  let run = outputRun(grid, first, count, rows: 4)
+  touch(gradient + run.start, run.count, scratch)
+  if relu { touch(values + run.start, run.count, scratch) }
   for tile in 0..<count {
     let (y, x) = (place.row * 4, place.column * 4)
     let rows = min(4, grid.outputHeight - y)

@@ -119,6 +119,8 @@ public func winogradOutputPooled(
   output: Target, codes: UnsafeMutablePointer<Int32>, scratch: Target
 ) {
   var place = TilePlace(first, grid)
+  let run = outputRun(grid, first, count, rows: 2)
+  touch(output + run.start, run.count, scratch)
   for tile in 0..<count {
     let (y, x) = (place.row * 2, place.column * 2)
     let windows = (min(2, grid.outputHeight - y), min(2, grid.outputWidth - x))
@@ -142,6 +144,8 @@ public func winogradOutput(
   output: Target, scratch: Target
 ) {
   var place = TilePlace(first, grid)
+  let run = outputRun(grid, first, count, rows: 4)
+  touch(output + run.start, run.count, scratch)
   for tile in 0..<count {
     let (y, x) = (place.row * 4, place.column * 4)
     let target =
