@@ -15,6 +15,7 @@ final class ConvolutionStage: Stage {
   let output: FeatureMap
   var layers: String { size.layers }
   var products: Int { size.products }
+  var backwardProducts: Int { size.products * (wantsInputGradient ? 2 : 1) }
 
   private let size: ConvolutionSize
   /// All pictures' input, or, for the first layer, one picture for each thread.
@@ -92,7 +93,8 @@ final class ConvolutionStage: Stage {
     paddedBias = allocateFloats(outChannels)
     codes = size.poolSize > 1 ? PoolingCodes(output, size: size.poolSize, batch: batch) : nil
     let channels = outChannels
-    segmentWindows = codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
+    segmentWindows =
+      codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
     let stripFloats = size.poolSize * size.poolSize * segmentWindows * channels
     let mapRows =
       wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1

@@ -9,6 +9,11 @@ final class DenseStage: Stage {
   let output: FeatureMap
   var layers: String { kernel.layer }
   var products: Int { inputs * units }
+  /// Factors of the weights' gradient are multiplied by the update.
+  var backwardProducts: Int {
+    let weights = if case .whole = kernelGradient { products } else { 0 }
+    return weights + (wantsInputGradient ? products : 0)
+  }
 
   private let input: FeatureMap
   private let relu: Bool

@@ -118,11 +118,9 @@ public final class Engine {
 
   /// Sets `profile` to zero, and from now on adds up what each stage takes.
   public func startProfile() {
-    profile = plan.stages.enumerated().map { index, stage in
-      // The first stage has no input gradient.
+    profile = plan.stages.map {
       StageTime(
-        layers: stage.layers, products: stage.products,
-        backwardProducts: index == 0 ? stage.products : 2 * stage.products)
+        layers: $0.layers, products: $0.products, backwardProducts: $0.backwardProducts)
     }
   }
 

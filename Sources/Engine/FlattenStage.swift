@@ -2,12 +2,15 @@
 /// Keras's order.
 final class FlattenStage: Stage {
   let output: FeatureMap
-  var layers: String { "flatten" }
-  var products: Int { 0 }
+  let layers: String
+  let products = 0
+  let backwardProducts = 0
 
   private let input: FeatureMap
 
-  init(input: FeatureMap, batch: Int) {
+  /// - Parameter name: as the profile shows it.
+  init(_ name: String, input: FeatureMap, batch: Int) {
+    layers = name
     self.input = input
     output = FeatureMap(
       Shape(units: input.shape.count), batch: batch, channelStride: input.shape.count)
@@ -15,9 +18,9 @@ final class FlattenStage: Stage {
 
   /// A new stage at the end of `stages`; returns its output.
   static func appended(
-    to stages: inout [any Stage], input: FeatureMap, batch: Int
+    to stages: inout [any Stage], _ name: String, input: FeatureMap, batch: Int
   ) -> FeatureMap {
-    let stage = FlattenStage(input: input, batch: batch)
+    let stage = FlattenStage(name, input: input, batch: batch)
     stages.append(stage)
     return stage.output
   }

@@ -47,15 +47,18 @@ struct Plan {
       case .maxPooling(let size):
         let map = FeatureMap(output, batch: batch, border: border)
         stages.append(
-          PoolingStage(size: size, input: current, output: map, batch: batch, threads: threads))
+          PoolingStage(
+            layers[part.first].name, size: size, input: current, output: map, batch: batch,
+            threads: threads))
       case .flatten where current.channelStride == current.shape.channels:
         current = FeatureMap(flattening: current)
         continue
       case .flatten:
-        stages.append(FlattenStage(input: current, batch: batch))
+        stages.append(FlattenStage(layers[part.first].name, input: current, batch: batch))
       case .dense(let units, let activation):
         if current.channelStride != current.shape.channels {
-          current = FlattenStage.appended(to: &stages, input: current, batch: batch)
+          current = FlattenStage.appended(
+            to: &stages, "input of \(layers[part.first].name)", input: current, batch: batch)
         }
         stages.append(
           DenseStage(

@@ -3,8 +3,9 @@ import Kernels
 /// Max pooling that does not follow a convolution directly.
 final class PoolingStage: Stage {
   let output: FeatureMap
-  var layers: String { "max_pooling2d" }
-  var products: Int { 0 }
+  let layers: String
+  let products = 0
+  let backwardProducts = 0
 
   private let size: Int
   private let input: FeatureMap
@@ -13,7 +14,10 @@ final class PoolingStage: Stage {
   /// Where the kernel's sums go, for each thread: there is no bias that wants them.
   private let ignored: Target
 
-  init(size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int) {
+  init(
+    _ name: String, size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int
+  ) {
+    layers = name
     self.size = size
     self.input = input
     self.output = output

@@ -25,6 +25,8 @@ protocol Stage: AnyObject {
   var layers: String { get }
   /// Multiply-adds of a picture's forward pass, as if by direct convolution.
   var products: Int { get }
+  /// Multiply-adds of a picture's backward pass, likewise.
+  var backwardProducts: Int { get }
   func forward(_ step: StepContext)
   /// Sets the gradient of the stage's parameters, and of its input where that is wanted.
   func backward(_ step: StepContext)

@@ -26,6 +26,7 @@ final class ThreadPool: Sendable {
   /// Calls `body(job, thread)` once for each job of 0..<jobs; returns when all are done.
   /// - Parameter body: `thread` is below `threads`, and no two calls at one time share it.
   func run(_ jobs: Int, _ body: (_ job: Int, _ thread: Int) -> Void) {
+    precondition(jobs < 1 << 20, "more jobs than a ticket can count")
     if threads == 1 || jobs == 1 {
       for job in 0..<jobs { body(job, 0) }
     } else if jobs > 0 {

@@ -10,6 +10,7 @@ class WinogradStage: Stage {
   let output: FeatureMap
   var layers: String { size.layers }
   var products: Int { size.products }
+  var backwardProducts: Int { size.products * (wantsInputGradient ? 2 : 1) }
 
   let size: ConvolutionSize
   let input: FeatureMap

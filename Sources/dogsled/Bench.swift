@@ -81,8 +81,12 @@ struct BenchStep: ParsableCommand {
       batch: batch, input: model.input, threads: threads, kernels: kernels,
       milliseconds: milliseconds)
     try emit(try jsonLine(result))
+    guard profile else { return }
+    let peak = kernels.measurePeak() * Double(threads)
     for time in engine.profile {
-      try emit(try jsonLine(LayerResult(time, batch: batch, threads: threads, steps: count)))
+      try emit(
+        try jsonLine(
+          LayerResult(time, batch: batch, threads: threads, steps: count, peak: peak)))
     }
   }
 }
@@ -108,8 +112,9 @@ private struct StepResult: Encodable {
   }
 }
 
-/// What a profile prints for the layers that are computed as one: mean milliseconds, and the speed
-/// as if every product were computed.
+/// What a profile prints for the layers that are computed as one: mean milliseconds, the speed as
+/// if every product were computed, and that as a share of the cores' peak. (Winograd's convolution
+/// has a quarter of the products: its share may be above 1.)
 struct LayerResult: Encodable {
   let bench = "step"
   let layers: String
@@ -118,8 +123,10 @@ struct LayerResult: Encodable {
   let backward_ms: Double
   let forward_gflops: Double
   let backward_gflops: Double
+  let forward_share: Double
+  let backward_share: Double
 
-  init(_ time: StageTime, batch: Int, threads: Int, steps: Int) {
+  init(_ time: StageTime, batch: Int, threads: Int, steps: Int, peak: Double) {
     layers = time.layers
     self.threads = threads
     forward_ms = time.forward / .milliseconds(steps)
@@ -127,6 +134,7 @@ struct LayerResult: Encodable {
     // A product is two operations.
     forward_gflops = 2e-6 * Double(time.products * batch) / forward_ms
     backward_gflops = 2e-6 * Double(time.backwardProducts * batch) / backward_ms
+    (forward_share, backward_share) = (forward_gflops / peak, backward_gflops / peak)
   }
 }
 
