@@ -14,6 +14,9 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     self.init(XXH3_128bits(bytes.baseAddress, bytes.count))
   }
 
+  /// The digest of no bytes: of what is not there, or needs none.
+  public static let ofNothing = Digest(of: UnsafeRawBufferPointer(start: nil, count: 0))
+
   init(_ hash: XXH128_hash_t) {
     (high, low) = (hash.high64, hash.low64)
   }

@@ -64,8 +64,7 @@ public struct PictureFolder: Sendable {
 
   private static func entry(_ folder: String, _ path: String, _ label: UInt8) -> ManifestEntry {
     guard let file = try? FileBytes(path: "\(folder)/\(path)") else {
-      let nothing = Digest(of: UnsafeRawBufferPointer(start: nil, count: 0))
-      return ManifestEntry(path: path, label: label, digest: nothing, bytes: 0)
+      return ManifestEntry(path: path, label: label, digest: .ofNothing, bytes: 0)
     }
     return ManifestEntry(path: path, label: label, digest: file.digest, bytes: file.bytes.count)
   }

@@ -78,12 +78,6 @@ extension CoordinatorHost {
         "the loss is no longer a number in update \(update + 1): choose a smaller "
           + "--learning-rate")
     }
-    if options.bodies == .local {
-      // Workers may still read the old weights: nobody writes to what was handed out.
-      let next = weightsPool.take()
-      next.copy(from: weights)
-      weights = next
-    }
     tree.apply(
       job.hyperparameters.optimizer, weights: weights, average: average,
       pictures: totals.reduce(0) { $0 + $1.count }, using: updater)

@@ -9,7 +9,8 @@ import Wire
 public enum BodyForm: Sendable {
   /// As LZ4 frames, over sockets.
   case encoded
-  /// By reference, inside one process.
+  /// By reference, between a coordinator and its only worker in one process: that computes nothing
+  /// while the weights change, since an update waits for all that it was given.
   case local
 }
 
@@ -44,9 +45,8 @@ public final class CoordinatorHost {
   let start: ContinuousClock.Instant
 
   var rules: CoordinatorRules
-  var weights: ParameterBuffer
+  let weights: ParameterBuffer
   let average: ParameterBuffer
-  var weightsPool: BufferPool
   var gradientPool: BufferPool
   /// The present weights as a message, once somebody needed it.
   var published: (header: WeightsHeader, body: Body)?
@@ -77,7 +77,6 @@ public final class CoordinatorHost {
     updater = Updater(job.gradients, threads: options.threads, kernels: options.kernels)
     start = clock.now
     let layout = job.architecture.parameters
-    weightsPool = BufferPool(layout)
     gradientPool = BufferPool(job.gradients.buffer)
     let position = checkpoint?.position ?? RunPosition()
     if let checkpoint {
@@ -89,7 +88,7 @@ public final class CoordinatorHost {
       ledger.picturesBefore = position.count
       ledger.steps = position.steps
     } else {
-      weights = weightsPool.take()
+      weights = ParameterBuffer(layout)
       weights.initialize(seed: job.hyperparameters.seed)
       average = ParameterBuffer(layout)
     }
@@ -214,13 +213,17 @@ public final class CoordinatorHost {
 
   private func publish() throws -> (header: WeightsHeader, body: Body) {
     if let published { return published }
-    let body: Body =
+    let version = rules.updatesApplied
+    let message: (WeightsHeader, Body) =
       switch options.bodies {
-      case .encoded: try TensorCoding.encode(weights)
-      case .local: .local(weights)
+      case .encoded:
+        (
+          WeightsHeader(version: version, digest: weights.digest), try TensorCoding.encode(weights)
+        )
+      // Nothing travels that could be damaged: no digest, which takes a millisecond.
+      case .local: (WeightsHeader(version: version, digest: .ofNothing), .local(weights))
       }
-    let header = WeightsHeader(version: rules.updatesApplied, digest: weights.digest)
-    published = (header, body)
-    return (header, body)
+    published = message
+    return message
   }
 }
