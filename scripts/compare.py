@@ -180,10 +180,10 @@ def run_peer(name, options, count=10):
 
 
 def median_of(command):
-    """What a process prints as its median; None where it cannot run."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    """What a process prints as its median."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        return None
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])["median_ms"]
 
 
@@ -219,7 +219,7 @@ def measurements(options, threads):
 
     step = [options.dogsled, "bench", "step", "--count", "15", "--threads", threads, *own]
     ours = (lambda: dogsled_epochs(options, threads)) if options.data else (lambda: median_of(step))
-    names = ["keras"] if options.data else list(STEPS)
+    names = ["keras", "torch"] if options.torch and not options.data else ["keras"]
     return {"dogsled": ours} | {name: peer(name) for name in names}
 
 
@@ -233,6 +233,7 @@ def main():
     parser.add_argument("--model")
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--torch", action="store_true")
     options = parser.parse_args()
     if options.what[:1] == ["peer"]:
         options.threads = int(options.threads)
@@ -246,13 +247,9 @@ def main():
         times = {name: [] for name in competitors}
         for _ in range(options.rounds):
             for name, measure in competitors.items():
-                median = measure()
-                if median is not None:
-                    times[name].append(median)
+                times[name].append(measure())
         ours = times["dogsled"]
         for name, medians in times.items():
-            if not medians:
-                continue
             ratios = [a / b for a, b in zip(ours, medians)]
             print(
                 f"| {threads} | {name} | {statistics.median(medians):.1f} | "
