@@ -85,7 +85,9 @@ extension CoordinatorHost {
     self.tree = nil
     ledger.commitUpdate()
     if job.schedule.endsEpoch(update) { ledger.trained = now }
-    return rules.updateApplied(now: now)
+    let actions = rules.updateApplied(now: now)
+    writeCheckpointIfDue()
+    return actions
   }
 
   func tellProgress() {
@@ -129,7 +131,7 @@ extension CoordinatorHost {
     }
     folder.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
     report(.epoch(record))
-    writeCheckpoint(epochs: epoch + 1)
+    writeCheckpoint()
     tryTo { try folder.drawCurves() }
     return []
   }
@@ -137,6 +139,7 @@ extension CoordinatorHost {
   /// Ends the run: writes what it leaves behind and lets the workers go.
   func end(_ ending: RunEnding) -> RunEnding {
     var ending = ending
+    checkpoints.wait()
     switch ending {
     case .finished:
       do {
@@ -148,7 +151,17 @@ extension CoordinatorHost {
         ending = .failed("\(error)")
       }
     case .interrupted, .failed:
-      writeCheckpoint(epochs: rules.epochsFinished)
+      do {
+        try folder.writeCheckpoint(modelFile(position: position))
+        folder.record(
+          Event(
+            .checkpoint, updates: rules.updatesApplied, digest: weights.digest.description))
+      } catch {
+        if ending == .interrupted {
+          ending = .failed(
+            "interrupted, and only the checkpoint before can be gone on from: \(error)")
+        }
+      }
     }
     if case .failed(let reason) = ending { folder.record(Event(.failure, reason: reason)) }
     // Who connected just now has not come to the rules yet.
@@ -167,17 +180,34 @@ extension CoordinatorHost {
     return ending
   }
 
-  private func writeCheckpoint(epochs: Int) {
-    let position = RunPosition(
-      epochs: epochs, steps: ledger.steps, updates: rules.updatesApplied,
-      loss: ledger.training.loss, correct: ledger.training.correct, count: ledger.training.count)
-    tryTo {
-      try folder.writeCheckpoint(modelFile(position: position))
-      folder.record(
-        Event(
-          .checkpoint, epoch: epochs, updates: rules.updatesApplied,
-          digest: weights.digest.description))
+  /// Begins to write a checkpoint where `--checkpoint-every` says so.
+  private func writeCheckpointIfDue() {
+    let isDue: Bool =
+      switch options.checkpointEvery {
+      case .updates(let count): rules.updatesApplied - lastCheckpoint.updates >= count
+      case .seconds(let seconds): now - lastCheckpoint.time >= .seconds(seconds)
+      case nil: false
+      }
+    if isDue { writeCheckpoint() }
+  }
+
+  /// Begins to write a checkpoint.
+  private func writeCheckpoint() {
+    lastCheckpoint = (now, rules.updatesApplied)
+    let (folder, mailbox, updates) = (folder, mailbox, rules.updatesApplied)
+    checkpoints.write(modelFile(position: position)) { result in
+      switch result {
+      case .success(let digest):
+        folder.record(Event(.checkpoint, updates: updates, digest: digest.description))
+      case .failure(let error): mailbox.put(.checkpointFailed("\(error)"))
+      }
     }
+  }
+
+  private var position: RunPosition {
+    RunPosition(
+      epochs: rules.epochsFinished, steps: ledger.steps, updates: rules.updatesApplied,
+      loss: ledger.training.loss, correct: ledger.training.correct, count: ledger.training.count)
   }
 
   private func modelFile(position: RunPosition?) -> ModelFile {
@@ -193,9 +223,7 @@ extension CoordinatorHost {
     do {
       try body()
     } catch {
-      let note = CoordinatorNote.failure(worker: nil, reason: "\(error)")
-      folder.record(note.event)
-      report(.note(note))
+      note(.failure(worker: nil, reason: "\(error)"))
     }
   }
 }

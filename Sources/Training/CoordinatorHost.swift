@@ -28,6 +28,8 @@ public final class CoordinatorHost {
     public var threads = 1
     /// The instruction set of an update.
     public var kernels: KernelSet
+    /// Checkpoints beside those at each epoch's end.
+    public var checkpointEvery: CheckpointInterval?
     /// How bodies travel.
     public var bodies = BodyForm.encoded
     /// One worker, one thread, sockets.
@@ -41,6 +43,9 @@ public final class CoordinatorHost {
   let links: any WorkerLinks
   let report: (TrainingReport) -> Void
   let updater: Updater
+  let checkpoints: CheckpointWriter
+  /// When the newest checkpoint was begun, and after how many updates.
+  var lastCheckpoint: (time: Duration, updates: Int)
   let clock = ContinuousClock()
   let start: ContinuousClock.Instant
 
@@ -76,6 +81,7 @@ public final class CoordinatorHost {
     self.report = report
     updater = Updater(job.gradients, threads: options.threads, kernels: options.kernels)
     start = clock.now
+    checkpoints = CheckpointWriter(folder, job.architecture.parameters)
     let layout = job.architecture.parameters
     gradientPool = BufferPool(job.gradients.buffer)
     let position = checkpoint?.position ?? RunPosition()
@@ -92,6 +98,7 @@ public final class CoordinatorHost {
       weights.initialize(seed: job.hyperparameters.seed)
       average = ParameterBuffer(layout)
     }
+    lastCheckpoint = (.zero, position.updates)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, position: position)
@@ -121,6 +128,9 @@ public final class CoordinatorHost {
     case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
     case .localWorkerExited(let index, let reason):
       return rules.localWorkerExited(index, reason: reason, now: now)
+    case .checkpointFailed(let reason):
+      note(.failure(worker: nil, reason: reason))
+      return []
     case .interrupted: return rules.interrupted(now: now)
     case .message(let peer, let message):
       arrived = message
@@ -177,12 +187,15 @@ public final class CoordinatorHost {
     case .accept: break
     case .applyUpdate(let update, let steps): return apply(update, steps)
     case .finishEpoch(let epoch): return finishEpoch(epoch)
-    case .note(let note):
-      folder.record(note.event)
-      report(.note(note))
+    case .note(let note): self.note(note)
     case .stop(let ending): self.ending = end(ending)
     }
     return []
+  }
+
+  func note(_ note: CoordinatorNote) {
+    folder.record(note.event)
+    report(.note(note))
   }
 
   private func welcome(_ worker: Int) -> Welcome {

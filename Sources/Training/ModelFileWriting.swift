@@ -6,8 +6,9 @@ import Foundation
 
 extension ModelFile {
   /// Writes beside `path`, syncs and renames: what was at `path` stays where anything fails.
+  /// - Parameter previous: where what was at `path` is afterwards.
   /// - Throws: `ModelFileError`.
-  public func write(to path: String) throws {
+  public func write(to path: String, keeping previous: String? = nil) throws {
     let image = try HDF5.image(for: path) { root in
       try root.write(attribute: "backend", "tensorflow")
       try root.write(attribute: "keras_version", "3.0.0")
@@ -20,7 +21,7 @@ extension ModelFile {
       try writeOwn(to: try root.makeGroup(Name.own))
     }
     do {
-      try RunFolderFiles.replace(path, with: ModelFileSeal.sealed(image))
+      try RunFolderFiles.replace(path, with: ModelFileSeal.sealed(image), keeping: previous)
     } catch {
       throw ModelFileError("\(error)")
     }

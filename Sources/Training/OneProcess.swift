@@ -11,17 +11,20 @@ public enum OneProcess {
   ///   - threads: of the engine and of the updates, which take turns.
   ///   - mailbox: the coordinator's; put `.interrupted` there to end the run early.
   ///   - checkpoint: goes on from there.
+  ///   - checkpointEvery: when to write one beside those at each epoch's end.
   ///   - report: called on the caller's thread.
   /// - Returns: how the run ended, and the digest of the weights.
   public static func train(
     _ job: TrainingJob, pictures: (training: PictureStore, validation: PictureStore),
     threads: Int, kernels: KernelSet, folder: RunFolder, mailbox: Mailbox<CoordinatorInput>,
-    checkpoint: ModelFile? = nil, report: @escaping (TrainingReport) -> Void
+    checkpoint: ModelFile? = nil, checkpointEvery: CheckpointInterval? = nil,
+    report: @escaping (TrainingReport) -> Void
   ) -> (ending: RunEnding, digest: Digest) {
     let links = InMemoryLinks(coordinator: mailbox)
     var options = CoordinatorHost.Options(kernels: kernels)
     options.localWorkers = 1
     options.threads = threads
+    options.checkpointEvery = checkpointEvery
     options.bodies = .local
     let coordinator = CoordinatorHost(
       job, options: options, folder: folder, mailbox: mailbox, links: links,

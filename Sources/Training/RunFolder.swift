@@ -28,6 +28,8 @@ public final class RunFolder: Sendable {
   private static func eventsPath(_ path: String) -> String { path + "/events.jsonl" }
   /// The newest checkpoint.
   public var checkpointPath: String { path + "/checkpoint.h5" }
+  /// The checkpoint before.
+  public var previousCheckpointPath: String { path + "/checkpoint-previous.h5" }
   /// The trained model.
   public var modelPath: String { path + "/model.h5" }
 
@@ -129,14 +131,30 @@ public final class RunFolder: Sendable {
     }
   }
 
-  /// The checkpoint to go on from; nil where the run ended before its first.
-  /// - Throws: `ModelFileError` where it cannot be read, or is no checkpoint of `architecture`.
-  public func checkpoint(_ architecture: Architecture) throws -> ModelFile? {
-    guard FileManager.default.fileExists(atPath: checkpointPath) else { return nil }
-    let checkpoint = try ModelFile(reading: checkpointPath)
+  /// The newest checkpoint that can be read; nil where the run ended before its first.
+  /// - Returns: what is wrong with the newest too, where it is the one before.
+  /// - Throws: `ModelFileError` where none can be read, or the newest is of another model.
+  public func checkpoint(
+    _ architecture: Architecture
+  ) throws -> (file: ModelFile?, damage: String?) {
+    let paths = [checkpointPath, previousCheckpointPath].filter(
+      FileManager.default.fileExists(atPath:))
+    guard let newest = paths.first else { return (nil, nil) }
+    do {
+      return (try Self.checkpoint(newest, architecture), nil)
+    } catch {
+      guard paths.count > 1 else { throw error }
+      return (try Self.checkpoint(paths[1], architecture), "\(error)")
+    }
+  }
+
+  private static func checkpoint(
+    _ path: String, _ architecture: Architecture
+  ) throws -> ModelFile {
+    let checkpoint = try ModelFile(reading: path)
     guard checkpoint.architecture == architecture, checkpoint.average != nil,
       checkpoint.position != nil
-    else { throw ModelFileError("\(checkpointPath): not a checkpoint of this run") }
+    else { throw ModelFileError("\(path): not a checkpoint of this run") }
     return checkpoint
   }
 
@@ -163,9 +181,11 @@ public final class RunFolder: Sendable {
     _ = RunFolderFiles.writeAll(line, to: events)
   }
 
-  /// Replaces `checkpoint.h5`; the old one stays where the write fails.
+  /// Replaces `checkpoint.h5`, and keeps the one before; both stay where the write fails.
   /// - Throws: `ModelFileError`.
-  public func writeCheckpoint(_ model: ModelFile) throws { try model.write(to: checkpointPath) }
+  public func writeCheckpoint(_ model: ModelFile) throws {
+    try model.write(to: checkpointPath, keeping: previousCheckpointPath)
+  }
 
   /// Replaces `model.h5`; the old one stays where the write fails.
   /// - Throws: `ModelFileError`.

@@ -7,14 +7,21 @@ import Pictures
 enum RunFolderFiles {
   /// Writes `bytes` beside `path`, syncs, and renames over it: whatever fails, what was at `path`
   /// stays whole.
+  /// - Parameter previous: what was at `path` is there afterwards.
   /// - Throws: `RunFolderError`.
-  static func replace(_ path: String, with bytes: Data) throws {
+  static func replace(_ path: String, with bytes: Data, keeping previous: String? = nil) throws {
     let partial = path + ".partial"
     let file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure(path, "cannot be written") }
     let written = writeAll(bytes, to: file) && fsync(file) == 0
     let error = errno
     let closed = close(file) == 0
+    if let previous, written, closed, access(path, F_OK) == 0 {
+      // A second name for the file, so that `path` is there at every moment. Where the file system
+      // has no such names, there is no previous one.
+      unlink(previous)
+      link(path, previous)
+    }
     guard written, closed, rename(partial, path) == 0 else {
       if !written { errno = error }
       let failure = failure(path, "cannot be written")

@@ -26,6 +26,8 @@ public enum CoordinatorInput: Sendable {
   case closed(PeerID, reason: String)
   /// A worker process that this program launched has ended; numbered from 0.
   case localWorkerExited(Int, reason: String)
+  /// A checkpoint could not be written; the one before is still there.
+  case checkpointFailed(String)
   /// SIGINT or SIGTERM.
   case interrupted
 }

@@ -55,6 +55,7 @@ struct NetworkRun {
     var hostOptions = CoordinatorHost.Options(kernels: kernels)
     hostOptions.minimumWorkers = workers
     hostOptions.threads = options.threading.count
+    hostOptions.checkpointEvery = options.checkpointEvery
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers

@@ -7,6 +7,21 @@ import Pictures
 import Training
 
 extension Interpolation: ExpressibleByArgument {}
+
+extension CheckpointInterval: ExpressibleByArgument {
+  /// From `50` or `30s`.
+  public init?(argument: String) {
+    if argument.hasSuffix("s"), let seconds = Double(argument.dropLast()) {
+      guard seconds > 0, seconds.isFinite else { return nil }
+      self = .seconds(seconds)
+    } else if let updates = Int(argument), updates > 0 {
+      self = .updates(updates)
+    } else {
+      return nil
+    }
+  }
+}
+
 extension PictureSettings.Decoding: ExpressibleByArgument {}
 
 /// How many threads compute.
@@ -74,6 +89,13 @@ struct TrainingOptions: ParsableArguments {
         + "the run's.", valueName: "run"),
     completion: .directory)
   var resume: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Write a checkpoint every so many updates (50), or seconds (30s), beside that at each "
+        + "epoch's end.", valueName: "k"))
+  var checkpointEvery: CheckpointInterval?
 
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
   var interpolation: Interpolation?

@@ -43,7 +43,9 @@ struct RunStart {
       throw Failure("\(path): the run was begun with another model than --model names")
     }
     resumed = (folder, description)
-    checkpoint = try folder.checkpoint(architecture)
+    let (file, damage) = try folder.checkpoint(architecture)
+    if let damage { log("\(damage); going on from the checkpoint before it") }
+    checkpoint = file
   }
 
   /// Makes the run's folder, or takes the one of the run that goes on.

@@ -55,6 +55,7 @@ struct Train: AsyncParsableCommand {
       return OneProcess.train(
         setup.job, pictures: (setup.training, setup.validation), threads: threads,
         kernels: kernels, folder: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
+        checkpointEvery: options.checkpointEvery,
         report: { report in
           // Who computes is said above.
           switch report {

@@ -161,6 +161,40 @@ import Training
     #expect(changed.errorLines.last?.contains("not the pictures") == true, "\(changed.errors)")
   }
 
+  /// Killed five times at moments of its own, each time in the middle of an epoch or not.
+  @Test func aRunThatIsKilledOverAndOverEndsInTheSameWeights() throws {
+    let long = Self.options + ["--epochs", "12", "--steps-per-epoch", "60"]
+    let expected = try digest(Command(["train", "data", "--run", "one"] + long, in: folder))
+    var arguments = ["train", "data", "--run", "dead"] + long
+    let events = "\(folder.path)/dead/events.jsonl"
+    func checkpoints() -> Int {
+      let text = (try? String(contentsOfFile: events, encoding: .utf8)) ?? ""
+      return text.split(separator: "\n").count { $0.contains(#""kind":"checkpoint""#) }
+    }
+    for round in 0..<5 {
+      let before = checkpoints()
+      let process = try Command.start(
+        arguments + ["--checkpoint-every", "\(2 + round)"], in: folder)
+      let limit = Date().addingTimeInterval(60)
+      while checkpoints() < before + 2 + round, process.isRunning {
+        try #require(Date() < limit, "no checkpoint within a minute")
+        usleep(useconds_t(1000 + 700 * round))
+      }
+      kill(process.processIdentifier, SIGKILL)
+      _ = try Command(waitingFor: process)
+      arguments = ["train", "data", "--resume", "dead"]
+    }
+    // The newest is damaged: the one before leads to the same weights.
+    let checkpoint = URL(fileURLWithPath: folder.path + "/dead/checkpoint.h5")
+    var bytes = try Data(contentsOf: checkpoint)
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: checkpoint)
+    let result = try Command("train", "data", "--resume", "dead", in: folder)
+    #expect(try digest(result) == expected, "\(result.errors)")
+    #expect(result.errorLines.first?.contains("going on from the checkpoint before") == true)
+    #expect(try history("dead") == history("one"))
+  }
+
   @Test func resultsThatCannotBePrintedAreAFailure() throws {
     #expect(try train("run", []).status == 0)
     let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
@@ -187,6 +221,7 @@ import Training
     (["train", "data", "--epochs", "-5"], 2, "-5"),
     (["train", "data", "--run", "model.json/run"], 1, "model.json is a file"),
     (["train", "data", "--resume", "data"], 1, "holds no run"),
+    (["train", "data", "--checkpoint-every", "0"], 2, "--checkpoint-every"),
     (["train", "data", "--model", "/dev/null"], 1, "not a file"),
     (["worker", "127.0.0.1:7777", "--data", "nowhere"], 1, "nowhere: no such folder"),
     (["plot", "data", "--output", "curves.gif"], 2, "curves.gif"),
