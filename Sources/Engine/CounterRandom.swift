@@ -16,6 +16,8 @@ public struct CounterRandom: Sendable {
     case samplePicture = 4
     /// Inputs of benchmarks.
     case benchmark = 5
+    /// The pictures of the probe that workers prove themselves with.
+    case probe = 6
   }
 
   private let key: UInt64

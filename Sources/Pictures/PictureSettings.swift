@@ -33,7 +33,7 @@ public struct PictureSettings: Hashable, Sendable, LosslessStringConvertible {
 
   /// Decodes a JPEG file's bytes and brings the picture to `height` x `width`.
   /// - Throws: `PictureError` without a path.
-  func picture(
+  public func picture(
     _ data: UnsafeRawBufferPointer, height: Int, width: Int
   ) throws(PictureError) -> DecodedPicture {
     let least = decoding == .fast ? (height: height, width: width) : nil

@@ -30,6 +30,8 @@ public final class CoordinatorHost {
     public var kernels: KernelSet
     /// Checkpoints beside those at each epoch's end.
     public var checkpointEvery: CheckpointInterval?
+    /// What workers have to prove on joining; nil where they are in the same process.
+    public var probe: Probe?
     /// How bodies travel.
     public var bodies = BodyForm.encoded
     /// One worker, one thread, sockets.
@@ -101,7 +103,8 @@ public final class CoordinatorHost {
     lastCheckpoint = (.zero, position.updates)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
-      localWorkers: options.localWorkers, position: position)
+      localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
+      position: position)
   }
 
   /// The digest of the present weights.
@@ -137,7 +140,7 @@ public final class CoordinatorHost {
       defer { arrived = nil }
       switch message {
       case .hello(let hello): return rules.hello(peer, hello, now: now)
-      case .ready: return rules.ready(peer, now: now)
+      case .ready(let answer): return rules.ready(peer, answer, now: now)
       case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
       case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
       case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
@@ -203,7 +206,8 @@ public final class CoordinatorHost {
       worker: worker, model: KerasConfiguration.encode(job.architecture),
       floats: job.architecture.parameters.bufferCount,
       batchSize: job.hyperparameters.batchSize,
-      pictures: job.hyperparameters.pictures.description, manifest: manifestJSON)
+      pictures: job.hyperparameters.pictures.description, manifest: manifestJSON,
+      probe: options.probe?.jpegs ?? [])
   }
 
   /// The manifest as every worker is sent it.

@@ -48,6 +48,8 @@ public struct CoordinatorRules: Sendable {
   let version: String
   let minimumWorkers: Int
   let hasLocalWorkers: Bool
+  /// The answer that every worker must give.
+  let probe: ProbeAnswer
   /// Worker processes that the program launched and that have not ended.
   var localWorkers: Set<Int>
   var members: [PeerID: Member] = [:]
@@ -73,11 +75,13 @@ public struct CoordinatorRules: Sendable {
   ///   - minimumWorkers: ready workers that training waits for before it starts.
   ///   - localWorkers: how many worker processes the program launched; when none is left the run
   ///     fails. 0 for a coordinator that workers join from elsewhere.
+  ///   - probe: what a worker must make of the probe.
   ///   - position: how far the run had come.
   public init(
     schedule: Schedule, version: String, minimumWorkers: Int = 1, localWorkers: Int = 0,
-    position: RunPosition = RunPosition()
+    probe: ProbeAnswer = .none, position: RunPosition = RunPosition()
   ) {
+    self.probe = probe
     self.schedule = schedule
     self.version = version
     self.minimumWorkers = minimumWorkers
@@ -135,11 +139,24 @@ public struct CoordinatorRules: Sendable {
     return [.welcome(peer, worker: worker)]
   }
 
-  /// A worker has the model and the data.
-  public mutating func ready(_ peer: PeerID, now: Duration) -> [CoordinatorAction] {
+  /// A worker has the model and the data, and made `answer` of the probe.
+  public mutating func ready(
+    _ peer: PeerID, _ answer: ProbeAnswer, now: Duration
+  ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
     guard let worker = member.worker, !member.isReady else {
       return violation(peer, "said ready out of turn", now)
+    }
+    guard answer.pictures == probe.pictures else {
+      return refuse(
+        peer,
+        "it decodes JPEGs to other pixels than the coordinator does: install the same libjpeg")
+    }
+    guard answer.gradient == probe.gradient else {
+      return refuse(
+        peer,
+        "it computes another gradient than the coordinator from the same pictures and weights: "
+          + "build dogsled from the same commit on both machines")
     }
     members[peer]?.isReady = true
     var actions: [CoordinatorAction] = [

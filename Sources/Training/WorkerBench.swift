@@ -8,6 +8,7 @@ final class WorkerBench {
   /// What it was built for.
   let welcome: Welcome
   private let manifest: Manifest
+  private let settings: PictureSettings
   private let engine: Engine
   private let training: PictureStore
   private let validation: PictureStore
@@ -30,6 +31,7 @@ final class WorkerBench {
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }
     self.manifest = manifest
+    self.settings = settings
     switch source {
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
@@ -54,6 +56,11 @@ final class WorkerBench {
 
   /// Bytes of decoded pictures that each of the two stores keeps.
   private static let memoryLimit = 1 << 30
+
+  /// What this machine makes of a probe's pictures.
+  func answer(_ probe: [Data]) throws -> ProbeAnswer {
+    try Probe.answer(probe, settings: settings, engine: engine)
+  }
 
   /// Weights of an earlier connection count no more.
   func forgetWeights() { weights = nil }

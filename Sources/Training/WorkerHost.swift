@@ -109,7 +109,7 @@ public final class WorkerHost {
         bench = try WorkerBench(
           welcome, source: source, threads: hello.threads, kernels: kernels, log: log)
       }
-      link.send(.ready)
+      link.send(.ready(try bench?.answer(welcome.probe) ?? .none))
       log("ready")
     case .message(.weights(let header, let body)):
       // Newer weights cancel older ones and the work that is left on them.

@@ -1,6 +1,7 @@
 // What a coordinator says to a worker. Headers travel as JSON, tensors as a `Body` behind them.
 
 import Engine
+import FoundationEssentials
 
 /// What a coordinator says to a worker.
 public enum CoordinatorMessage: Sendable {
@@ -32,6 +33,8 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var pictures: String
   /// The manifest of the data set as JSON.
   public var manifest: String
+  /// JPEG pictures whose gradient the worker shows that it computes as the coordinator does.
+  public var probe: [Data]
   /// Seconds between two heartbeats, either way.
   public var heartbeat: Double
   /// Seconds of silence after which either side takes the other for lost.
@@ -40,7 +43,7 @@ public struct Welcome: Codable, Hashable, Sendable {
   /// A welcome with every field given; heartbeats are as in `Limits.standard`.
   public init(
     worker: Int, model: String, floats: Int, batchSize: Int, pictures: String,
-    manifest: String, heartbeat: Double = Limits.standard.heartbeat,
+    manifest: String, probe: [Data] = [], heartbeat: Double = Limits.standard.heartbeat,
     heartbeatBound: Double = Limits.standard.heartbeatBound
   ) {
     self.worker = worker
@@ -49,6 +52,7 @@ public struct Welcome: Codable, Hashable, Sendable {
     self.batchSize = batchSize
     self.pictures = pictures
     self.manifest = manifest
+    self.probe = probe
     self.heartbeat = heartbeat
     self.heartbeatBound = heartbeatBound
   }

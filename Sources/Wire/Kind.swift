@@ -32,7 +32,7 @@ package enum Kind: UInt8, Sendable {
   /// Whether there is a header.
   var hasHeader: Bool {
     switch self {
-    case .finished, .ready, .leaving, .heartbeat, .piece: false
+    case .finished, .leaving, .heartbeat, .piece: false
     default: true
     }
   }

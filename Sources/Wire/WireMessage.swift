@@ -105,7 +105,7 @@ extension WorkerMessage: WireMessage {
     get throws {
       switch self {
       case .hello(let header): try MessageParts(.hello, header: header)
-      case .ready: MessageParts(.ready)
+      case .ready(let answer): try MessageParts(.ready, header: answer)
       case .unable(let reason): try MessageParts(.unable, header: Reason(reason: reason))
       case .gradient(let header, let body):
         try MessageParts(.gradient, header: header, body: body)
@@ -120,7 +120,7 @@ extension WorkerMessage: WireMessage {
   package init?(_ parts: MessageParts) throws {
     switch parts.kind {
     case .hello: self = .hello(try parts.header(Hello.self).printable)
-    case .ready: self = .ready
+    case .ready: self = .ready(try parts.header())
     case .unable: self = .unable(reason: try parts.header(Reason.self).reason.printable)
     case .gradient: self = .gradient(try parts.header(), try parts.tensors())
     case .evaluated: self = .evaluated(try parts.header())

@@ -7,7 +7,7 @@ public enum WorkerMessage: Sendable {
   /// The first message: who is here.
   case hello(Hello)
   /// The model is built and the data checked: work may come.
-  case ready
+  case ready(ProbeAnswer)
   /// This worker cannot take part: its data differ, or it cannot read them.
   case unable(reason: String)
   /// The gradient of a step.
@@ -41,6 +41,22 @@ public struct Hello: Codable, Hashable, Sendable {
     self.threads = threads
     self.kernels = kernels
   }
+}
+
+/// What a worker made of the probe in its welcome: who makes the same computes the same bits.
+public struct ProbeAnswer: Codable, Hashable, Sendable {
+  /// The digest of the decoded, resized pictures.
+  public var pictures: Digest
+  /// The digest of their gradient.
+  public var gradient: Digest
+
+  /// An answer with both digests given.
+  public init(pictures: Digest, gradient: Digest) {
+    (self.pictures, self.gradient) = (pictures, gradient)
+  }
+
+  /// The answer to a probe without pictures.
+  public static let none = ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)
 }
 
 /// What comes with a gradient: sums over the pictures of the batch.

@@ -56,6 +56,9 @@ struct NetworkRun {
     hostOptions.minimumWorkers = workers
     hostOptions.threads = options.threading.count
     hostOptions.checkpointEvery = options.checkpointEvery
+    hostOptions.probe = try Probe(
+      setup.job.architecture, setup.job.hyperparameters, threads: options.threading.count,
+      kernels: kernels)
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers

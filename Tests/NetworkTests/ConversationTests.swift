@@ -26,7 +26,7 @@ extension NetworkTests {
       #expect(digest(frame) == header.digest)
       #expect(work == AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: 1))
 
-      client.send(.ready)
+      client.send(.ready(.none))
       client.send(gradient(step: 4, 9_000_000))
       guard case .message(peer, .ready)? = test.next(),
         case .message(peer, .gradient(let answer, .frame(let body)))? = test.next()
@@ -140,7 +140,7 @@ extension NetworkTests {
       }
       // Whoever closed is told no more.
       #expect(inputs.next(timeout: .milliseconds(100)) == nil)
-      client.send(.ready)
+      client.send(.ready(.none))
       test.server.send(.finished, to: peer)
       test.server.close(peer)
       test.server.shutdown()

@@ -139,6 +139,31 @@ import Wire
     #expect(table.rules.readyWorkers == 0)
   }
 
+  @Test func `A worker that computes other bits is turned away, and told what differs`() throws {
+    let (right, wrong) = (sampleDigest(1), sampleDigest(2))
+    let expected = ProbeAnswer(pictures: right, gradient: right)
+    for (answer, word) in [
+      (ProbeAnswer(pictures: wrong, gradient: wrong), "pixels"),
+      (ProbeAnswer(pictures: right, gradient: wrong), "gradient"),
+    ] {
+      var table = RulesTable(probe: expected)
+      let odd = table.join(probe: answer)
+      #expect(table.rules.readyWorkers == 0)
+      guard case .refuse(odd, let reason)? = table.log.last else {
+        Issue.record("\(table.log)")
+        continue
+      }
+      #expect(reason.contains(word))
+      table.join(probe: expected)
+      table.finish()
+      #expect(table.ending == .finished)
+    }
+  }
+
+  private func sampleDigest(_ byte: UInt8) -> Digest {
+    withUnsafeBytes(of: byte) { Digest(of: $0) }
+  }
+
   @Test func `A worker of another version, or without the data, is turned away`() {
     var table = RulesTable()
     table.join(version: "2")

@@ -16,19 +16,22 @@ struct RulesTable {
 
   init(
     epochs: Int = 1, steps: Int = 4, perUpdate: Int = 2, validation: Int = 2, minimum: Int = 1,
-    local: Int = 0, position: RunPosition = RunPosition()
+    local: Int = 0, probe: ProbeAnswer = .none, position: RunPosition = RunPosition()
   ) {
     rules = CoordinatorRules(
       schedule: Schedule(
         epochs: epochs, stepsPerEpoch: steps, batchesPerUpdate: perUpdate,
         validationBatches: validation),
-      version: "1", minimumWorkers: minimum, localWorkers: local, position: position)
+      version: "1", minimumWorkers: minimum, localWorkers: local, probe: probe,
+      position: position)
     perform(rules.start(now: now))
   }
 
   /// A worker that says hello, and ready unless told otherwise.
   @discardableResult
-  mutating func join(version: String = "1", ready: Bool = true) -> PeerID {
+  mutating func join(
+    version: String = "1", ready: Bool = true, probe: ProbeAnswer = .none
+  ) -> PeerID {
     let peer = PeerID(raw: peers)
     peers += 1
     tasks[peer] = []
@@ -36,7 +39,7 @@ struct RulesTable {
     let hello = Hello(
       version: version, name: "w\(peer.raw)", processID: 1, threads: 1, kernels: "baseline")
     perform(rules.hello(peer, hello, now: now))
-    if ready { perform(rules.ready(peer, now: now)) }
+    if ready { perform(rules.ready(peer, probe, now: now)) }
     return peer
   }
 

@@ -92,7 +92,7 @@ struct HostileBytesTests {
     var within = ByteBuffer()
     var outgoing = try OutgoingMessage(workerMessages(body)[2])
     within.writeImmutableBuffer(outgoing.next()!.head)
-    within.writeImmutableBuffer(try bytes(WorkerMessage.ready))
+    within.writeImmutableBuffer(try bytes(WorkerMessage.ready(.none)))
     expectError("within the tensors of another", within, as: WorkerMessage.self, floats: 1 << 20)
   }
 

@@ -41,7 +41,7 @@ func workerMessages(_ body: Body) -> [WorkerMessage] {
   [
     .hello(
       Hello(version: "1.0", name: "node-1:4711", processID: 4711, threads: 2, kernels: "avx2")),
-    .ready,
+    .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
     .gradient(
       GradientHeader(
         step: 3, weightsVersion: 1, loss: 0.1 + 0.2, correct: 11, count: 20, digest: sampleDigest),

@@ -1,0 +1,66 @@
+import Engine
+import Foundation
+import Pictures
+import Wire
+
+/// What a worker computes when it joins, to prove that it computes the coordinator's bits: the
+/// gradient of two drawn pictures with weights that follow from a fixed seed.
+public struct Probe: Sendable {
+  /// The pictures, as JPEG.
+  public let jpegs: [Data]
+  /// What the coordinator makes of them.
+  public let answer: ProbeAnswer
+
+  /// The probe for workers of `job`; computes the answer once, with an engine of its own.
+  /// - Throws: `PictureError`; libjpeg has no memory.
+  public init(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int,
+    kernels: KernelSet
+  ) throws {
+    let jpegs = try (0..<2).map { Data(try JPEG.encode(Self.drawn($0), quality: 85)) }
+    let engine = Engine(
+      architecture, batchCapacity: hyperparameters.batchSize, threads: threads, kernels: kernels)
+    self.jpegs = jpegs
+    answer = try Self.answer(jpegs, settings: hyperparameters.pictures, engine: engine)
+  }
+
+  /// What `engine` makes of the pictures.
+  /// - Throws: `PictureError` where they cannot be decoded.
+  static func answer(
+    _ jpegs: [Data], settings: PictureSettings, engine: Engine
+  ) throws -> ProbeAnswer {
+    let input = engine.architecture.input
+    let pictures = try jpegs.prefix(engine.batchCapacity).map { jpeg in
+      try jpeg.withUnsafeBytes {
+        try settings.picture($0, height: input.height, width: input.width)
+      }
+    }
+    guard !pictures.isEmpty else { return .none }
+    var hasher = DigestHasher()
+    for picture in pictures {
+      hasher.update(UnsafeRawBufferPointer(start: picture.bytes, count: input.count))
+    }
+    let weights = ParameterBuffer(engine.architecture.parameters)
+    weights.initialize(seed: 0)
+    let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+    withExtendedLifetime(pictures) {
+      _ = engine.gradient(
+        pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
+        weights: weights, into: gradient)
+    }
+    return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)
+  }
+
+  /// Slopes of colour with noise: every frequency of a JPEG is in it.
+  private static func drawn(_ number: Int) -> DecodedPicture {
+    let (height, width) = (120, 160)
+    return DecodedPicture(height: height, width: width) { bytes in
+      let noise = CounterRandom(seed: 0, purpose: .probe, UInt64(number))
+      for i in bytes.indices {
+        let (row, column) = (i / 3 / width, i / 3 % width)
+        let slope = (row * (i % 3 + 1) + column * (3 - i % 3) + number * 40) % 200
+        bytes[i] = UInt8(slope) + UInt8(truncatingIfNeeded: noise.bits(UInt64(i)) % 56)
+      }
+    }
+  }
+}
