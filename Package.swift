@@ -67,7 +67,7 @@ let package = Package(
     .executableTarget(
       name: "dogsled",
       dependencies: [
-        "Network", "Training", "Pictures", "Engine",
+        "Network", "Training", "Wire", "Pictures", "Engine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

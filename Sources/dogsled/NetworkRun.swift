@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Network
 import Training
+import Wire
 
 /// A run whose workers come over sockets: what `coordinator` and `train --workers` share.
 struct NetworkRun {
@@ -35,9 +36,13 @@ struct NetworkRun {
     let start = try RunStart(options, workers: workers)
     let gradients = GradientLayout(
       start.architecture.parameters, batch: start.hyperparameters.batchSize)
+    var limits = Limits.standard
+    limits.heartbeatBound = options.heartbeat
+    // Two may be late, or lost with a moment of the network.
+    limits.heartbeat = options.heartbeat / 3
     let server = try CoordinatorServer(
       host: endpoint.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
-      mailbox: mailbox)
+      limits: limits, mailbox: mailbox)
     do {
       return (server, try TrainingSetup(options, start, data: data, keepsPictures: false))
     } catch {

@@ -97,6 +97,12 @@ struct TrainingOptions: ParsableArguments {
         + "epoch's end.", valueName: "k"))
   var checkpointEvery: CheckpointInterval?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seconds of silence after which a worker's connection counts as lost.", valueName: "seconds"))
+  var heartbeat = 3.0
+
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
   var interpolation: Interpolation?
 
@@ -123,6 +129,9 @@ struct TrainingOptions: ParsableArguments {
     }
     for (name, folder) in [("--run", run), ("--resume", resume)] where folder == "" {
       throw ValidationError("\(name) needs the name of a folder")
+    }
+    guard (0.3...3600).contains(heartbeat) else {
+      throw ValidationError("--heartbeat must be from 0.3 to 3600 seconds, not \(heartbeat)")
     }
     do {
       try hyperparameters(over: Hyperparameters()).validate()

@@ -118,6 +118,40 @@ import Training
       try String(contentsOfFile: events, encoding: .utf8).contains(#""kind":"lost""#))
   }
 
+  /// A worker that is stopped is lost within the bound, and its steps go to the other; when it
+  /// goes on it may join again.
+  @Test func aStoppedWorkerIsLostWithinTheBound() throws {
+    let long = Self.options + ["--epochs", "40", "--steps-per-epoch", "60"]
+    let expected = try digest(Command(["train", "data", "--run", "one"] + long, in: folder))
+    let port = try #require((20000...32000).randomElement())
+    let worker = ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"]
+    let coordinator = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:\(port)", "--workers", "2", "--run", "stop"]
+        + ["--heartbeat", "0.6"] + long, in: folder)
+    let workers = try (0..<2).map { _ in try Command.start(worker, in: folder) }
+    defer {
+      for process in workers + [coordinator] where process.isRunning {
+        kill(process.processIdentifier, SIGKILL)
+      }
+    }
+    let path = "\(folder.path)/stop/events.jsonl"
+    func wait(for event: String) throws {
+      let limit = Date().addingTimeInterval(60)
+      while (try? String(contentsOfFile: path, encoding: .utf8))?.contains(event) != true {
+        try #require(Date() < limit && coordinator.isRunning, "\(event): not within a minute")
+        usleep(5000)
+      }
+    }
+    try wait(for: #""kind":"epoch""#)
+    kill(workers[0].processIdentifier, SIGSTOP)
+    try wait(for: #""kind":"lost""#)
+    kill(workers[0].processIdentifier, SIGCONT)
+    let result = try Command(waitingFor: coordinator)
+    #expect(try digest(result) == expected)
+    #expect(try history("stop") == history("one"))
+    #expect(result.errors.contains("silent for"), "\(result.errors)")
+  }
+
   @Test(arguments: [SIGINT, SIGTERM]) func interruptedWithACheckpoint(_ signal: Int32) throws {
     let process = try Command.start(
       ["train", "data", "--run", "cut", "--workers", "2"] + Self.options + ["--epochs", "4000"],
@@ -222,6 +256,7 @@ import Training
     (["train", "data", "--run", "model.json/run"], 1, "model.json is a file"),
     (["train", "data", "--resume", "data"], 1, "holds no run"),
     (["train", "data", "--checkpoint-every", "0"], 2, "--checkpoint-every"),
+    (["train", "data", "--heartbeat", "0.1"], 2, "--heartbeat"),
     (["train", "data", "--model", "/dev/null"], 1, "not a file"),
     (["worker", "127.0.0.1:7777", "--data", "nowhere"], 1, "nowhere: no such folder"),
     (["plot", "data", "--output", "curves.gif"], 2, "curves.gif"),
