@@ -142,10 +142,12 @@ class WinogradStage: Stage {
   func finishGradient(_ step: StepContext, _ gradient: ParameterBuffer, groups: Int, parts: Int) {
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
     let outputs = grid.outChannels
-    step.pool.run(inChannels) { channel, thread in
-      step.kernels.winogradFilterGradient(
-        filterGradient, groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
-        filters, gradient.floats + kernelGradient, tileScratch[thread])
+    step.pool.run((inChannels + 3) / 4) { job, thread in
+      for channel in job * 4..<min(job * 4 + 4, inChannels) {
+        step.kernels.winogradFilterGradient(
+          filterGradient, groups, filterFloats, grid.inChannels, outputs, channel, inChannels,
+          filters, gradient.floats + kernelGradient, tileScratch[thread])
+      }
     }
     for channel in 0..<filters {
       var sum = biasGradient[channel]

@@ -37,6 +37,7 @@ public func poolRows(
   relu: Bool, pooled: Target, codes: UnsafeMutablePointer<Int32>
 ) {
   switch size {
+  case 1: Pool<1>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
   case 2: Pool<2>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
   case 3: Pool<3>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
   case 4: Pool<4>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
@@ -58,6 +59,7 @@ public func unpoolRow(
   touch(gradient, positions * channels, rows)
   let strides = (row: rowStride, column: positionStride)
   switch size {
+  case 1: Pool<1>.spread(gradient, codes, positions, channels, rows, strides, sums)
   case 2: Pool<2>.spread(gradient, codes, positions, channels, rows, strides, sums)
   case 3: Pool<3>.spread(gradient, codes, positions, channels, rows, strides, sums)
   case 4: Pool<4>.spread(gradient, codes, positions, channels, rows, strides, sums)

@@ -189,9 +189,11 @@ func outputRun(
 ) -> (start: Int, count: Int) {
   let (from, to) = (TilePlace(first, grid), TilePlace(first + count - 1, grid))
   let start = from.picture * grid.outputPicture + from.row * rows * grid.outputRow
+  // Not to the end of the last row: a border to the left moves that beyond the map.
+  let lastRow = min((to.row + 1) * rows, grid.outputHeight) - 1
   let end =
-    to.picture * grid.outputPicture
-    + min((to.row + 1) * rows, grid.outputHeight) * grid.outputRow
+    to.picture * grid.outputPicture + lastRow * grid.outputRow
+    + grid.outputWidth * grid.outChannels
   return (start, end - start)
 }
 

@@ -29,6 +29,9 @@ extension CoordinatorHost {
           throw UnusableAnswer(description: "its gradient of \(unit) has not the digest it says")
         }
       }
+      guard header.loss.isFinite || !gradient.buffer.allSatisfy(\.isFinite) else {
+        throw UnusableAnswer(description: "its loss of \(unit) is no number, its gradient is")
+      }
       let steps = job.schedule.steps(ofUpdate: rules.updatesApplied)
       if tree == nil {
         tree = GradientTree(count: steps.count)
@@ -167,7 +170,11 @@ extension CoordinatorHost {
     // Who connected just now has not come to the rules yet.
     var peers = rules.members.keys.sorted()
     while let input = mailbox.next(timeout: .zero) {
-      if case .opened(let peer, _) = input { peers.append(peer) }
+      switch input {
+      case .opened(let peer, _): peers.append(peer)
+      case .checkpointFailed(let reason): note(.failure(worker: nil, reason: reason))
+      default: break
+      }
     }
     for peer in peers {
       if case .failed(let reason) = ending {

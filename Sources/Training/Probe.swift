@@ -17,7 +17,14 @@ public struct Probe: Sendable {
     _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int,
     kernels: KernelSet
   ) throws {
-    let jpegs = try (0..<2).map { Data(try JPEG.encode(Self.drawn($0), quality: 85)) }
+    let input = architecture.input
+    let jpegs = try (0..<2).map { number in
+      // Fast decoding takes the first at half its size and the second at a quarter.
+      let factor = hyperparameters.decode == .fast ? 2 << number : 1
+      let picture = Self.drawn(
+        number, height: min(input.height * factor, 4096), width: min(input.width * factor, 4096))
+      return Data(try JPEG.encode(picture, quality: 85))
+    }
     let engine = Engine(
       architecture, batchCapacity: hyperparameters.batchSize, threads: threads, kernels: kernels)
     self.jpegs = jpegs
@@ -52,9 +59,8 @@ public struct Probe: Sendable {
   }
 
   /// Slopes of colour with noise: every frequency of a JPEG is in it.
-  private static func drawn(_ number: Int) -> DecodedPicture {
-    let (height, width) = (120, 160)
-    return DecodedPicture(height: height, width: width) { bytes in
+  private static func drawn(_ number: Int, height: Int, width: Int) -> DecodedPicture {
+    DecodedPicture(height: height, width: width) { bytes in
       let noise = CounterRandom(seed: 0, purpose: .probe, UInt64(number))
       for i in bytes.indices {
         let (row, column) = (i / 3 / width, i / 3 % width)

@@ -76,7 +76,9 @@ public final class RunFolder: Sendable {
   }
 
   private static func refuseUsed(_ path: String) throws {
-    for file in ["run.json", "history.csv", "checkpoint.h5", "model.h5"]
+    for file in [
+      "run.json", "history.csv", "checkpoint.h5", "checkpoint-previous.h5", "model.h5",
+    ]
     where FileManager.default.fileExists(atPath: "\(path)/\(file)") {
       throw RunFolderError(
         "\(path): holds a run already (\(file)): name another folder, or remove this one")
@@ -140,22 +142,19 @@ public final class RunFolder: Sendable {
     let paths = [checkpointPath, previousCheckpointPath].filter(
       FileManager.default.fileExists(atPath:))
     guard let newest = paths.first else { return (nil, nil) }
+    let file: ModelFile
+    var damage: String?
     do {
-      return (try Self.checkpoint(newest, architecture), nil)
+      file = try ModelFile(reading: newest)
     } catch {
       guard paths.count > 1 else { throw error }
-      return (try Self.checkpoint(paths[1], architecture), "\(error)")
+      file = try ModelFile(reading: paths[1])
+      damage = "\(error)"
     }
-  }
-
-  private static func checkpoint(
-    _ path: String, _ architecture: Architecture
-  ) throws -> ModelFile {
-    let checkpoint = try ModelFile(reading: path)
-    guard checkpoint.architecture == architecture, checkpoint.average != nil,
-      checkpoint.position != nil
-    else { throw ModelFileError("\(path): not a checkpoint of this run") }
-    return checkpoint
+    guard file.architecture == architecture, file.average != nil, file.position != nil else {
+      throw ModelFileError("\(path): its checkpoint is none of this run")
+    }
+    return (file, damage)
   }
 
   /// The epochs so far.

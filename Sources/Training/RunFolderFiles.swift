@@ -16,18 +16,21 @@ enum RunFolderFiles {
     let written = writeAll(bytes, to: file) && fsync(file) == 0
     let error = errno
     let closed = close(file) == 0
-    if let previous, written, closed, access(path, F_OK) == 0 {
-      // A second name for the file, so that `path` is there at every moment. Where the file system
-      // has no such names, there is no previous one.
-      unlink(previous)
-      link(path, previous)
+    // A second name for what is there, so that `path` and `previous` are whole files at every
+    // moment. Where the file system has no such names, there is no previous one.
+    let kept = previous.map { $0 + ".partial" }
+    if let kept {
+      unlink(kept)
+      if link(path, kept) != 0 { errno = 0 }
     }
     guard written, closed, rename(partial, path) == 0 else {
       if !written { errno = error }
       let failure = failure(path, "cannot be written")
       unlink(partial)
+      if let kept { unlink(kept) }
       throw failure
     }
+    if let previous, let kept { rename(kept, previous) }
     syncFolder(of: path)
   }
 

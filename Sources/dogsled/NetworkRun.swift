@@ -19,20 +19,20 @@ struct NetworkRun {
   func run() async throws {
     let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
-    let (server, setup) = try await onOwnThread("coordinator") {
-      Result { try prepare(mailbox) }
+    let (server, setup, probe) = try await onOwnThread("coordinator") {
+      Result { try prepare(mailbox, kernels) }
     }.get()
     // Until now a signal ends the program: there is nothing to save.
     await Signals.onInterrupt { mailbox.put(.interrupted) }
     try await onOwnThread("coordinator") {
-      Result { try train(server, setup, kernels, mailbox) }
+      Result { try train(server, setup, probe, kernels, mailbox) }
     }.get()
   }
 
-  /// Takes the port, then decodes the pictures.
+  /// Takes the port, then computes the probe and decodes the pictures.
   private func prepare(
-    _ mailbox: Mailbox<CoordinatorInput>
-  ) throws -> (CoordinatorServer, TrainingSetup) {
+    _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
+  ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
     let start = try RunStart(options, workers: workers)
     let gradients = GradientLayout(
       start.architecture.parameters, batch: start.hyperparameters.batchSize)
@@ -44,7 +44,12 @@ struct NetworkRun {
       host: endpoint.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
       limits: limits, mailbox: mailbox)
     do {
-      return (server, try TrainingSetup(options, start, data: data, keepsPictures: false))
+      let probe = try Probe(
+        start.architecture, start.hyperparameters, threads: options.threading.count,
+        kernels: kernels)
+      return (
+        server, try TrainingSetup(options, start, data: data, keepsPictures: false), probe
+      )
     } catch {
       server.shutdown()
       throw error
@@ -52,7 +57,7 @@ struct NetworkRun {
   }
 
   private func train(
-    _ server: CoordinatorServer, _ setup: TrainingSetup, _ kernels: KernelSet,
+    _ server: CoordinatorServer, _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet,
     _ mailbox: Mailbox<CoordinatorInput>
   ) throws {
     defer { server.shutdown() }
@@ -61,9 +66,7 @@ struct NetworkRun {
     hostOptions.minimumWorkers = workers
     hostOptions.threads = options.threading.count
     hostOptions.checkpointEvery = options.checkpointEvery
-    hostOptions.probe = try Probe(
-      setup.job.architecture, setup.job.hyperparameters, threads: options.threading.count,
-      kernels: kernels)
+    hostOptions.probe = probe
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers

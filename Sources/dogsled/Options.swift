@@ -12,7 +12,7 @@ extension CheckpointInterval: ExpressibleByArgument {
   /// From `50` or `30s`.
   public init?(argument: String) {
     if argument.hasSuffix("s"), let seconds = Double(argument.dropLast()) {
-      guard seconds > 0, seconds.isFinite else { return nil }
+      guard (0.001...1e7).contains(seconds) else { return nil }
       self = .seconds(seconds)
     } else if let updates = Int(argument), updates > 0 {
       self = .updates(updates)

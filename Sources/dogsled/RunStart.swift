@@ -33,6 +33,7 @@ struct RunStart {
           + "\(dogsledVersion): go on with the version that began it")
     }
     hyperparameters = description.hyperparameters
+    try hyperparameters.validate()
     let differences = options.hyperparameters(over: hyperparameters).differences(
       from: hyperparameters)
     guard differences.isEmpty else {

@@ -257,6 +257,7 @@ import Training
     (["train", "data", "--resume", "data"], 1, "holds no run"),
     (["train", "data", "--checkpoint-every", "0"], 2, "--checkpoint-every"),
     (["train", "data", "--heartbeat", "0.1"], 2, "--heartbeat"),
+    (["train", "data", "--checkpoint-every", "1e30s"], 2, "--checkpoint-every"),
     (["train", "data", "--model", "/dev/null"], 1, "not a file"),
     (["worker", "127.0.0.1:7777", "--data", "nowhere"], 1, "nowhere: no such folder"),
     (["plot", "data", "--output", "curves.gif"], 2, "curves.gif"),

@@ -33,6 +33,9 @@ import Testing
     Case(filters: 24, pooling: 2, input: Shape(height: 13, width: 8, channels: 20), batch: 2),
     Case(padding: .same, filters: 40, pooling: 2, input: Shape(height: 8, width: 15, channels: 48)),
     Case(padding: .same, input: Shape(height: 7, width: 4, channels: 16), batch: 1),
+    Case(padding: .same, input: Shape(height: 9, width: 9, channels: 32), batch: 9),
+    Case(pooling: 4, input: Shape(height: 14, width: 11, channels: 32), batch: 2),
+    Case(size: 5, pooling: 5, input: Shape(height: 14, width: 19, channels: 3), batch: 2),
     Case(input: Shape(height: 3, width: 3, channels: 32), batch: 9),
     Case(
       size: 2, stride: 2, filters: 40, input: Shape(height: 30, width: 29, channels: 3), batch: 2),
@@ -100,6 +103,37 @@ import Testing
     #expect(relativeError(got.inputGradient, inputGradient) < 1e-6)
     #expect(relativeError(got.kernelGradient, kernelGradient) < 1e-6)
     #expect(relativeError(got.biasGradient, biasGradient) < 1e-6)
+  }
+
+  @Test(arguments: 1...5, KernelSet.available)
+  func poolingAloneOfEverySize(_ size: Int, _ kernels: KernelSet) throws {
+    let shape = Shape(height: 11, width: 12, channels: 5)
+    let probe = try LayerProbe(
+      layer: .maxPooling(size: size), input: shape, batch: 2, threads: 2, kernels: kernels)
+    let input = noise(2 * shape.count, 1)
+    let output = probe.forward(input: input, kernel: [], bias: [])
+    let (height, width) = (11 / size, 12 / size)
+    #expect(output.count == 2 * height * width * 5)
+    func index(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int { ((n * 11 + y) * 12 + x) * 5 + c }
+    var expected: [Float] = []
+    for n in 0..<2 {
+      for y in 0..<height {
+        for x in 0..<width {
+          for c in 0..<5 {
+            let window = (0..<size * size).map {
+              input[index(n, y * size + $0 / size, x * size + $0 % size, c)]
+            }
+            expected.append(window.max() ?? 0)
+          }
+        }
+      }
+    }
+    #expect(output == expected)
+    let gradient = probe.backward(
+      input: input, kernel: [], bias: [], outputGradient: output.indices.map { Float($0 + 1) }
+    ).inputGradient
+    #expect(gradient.filter { $0 != 0 }.sorted() == output.indices.map { Float($0 + 1) })
+    #expect(zip(input, gradient).allSatisfy { $1 == 0 || output.contains($0) })
   }
 
   @Test func poolingAlone() throws {
