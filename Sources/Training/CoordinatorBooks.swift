@@ -128,7 +128,8 @@ extension CoordinatorHost {
     do {
       try folder.append(record)
     } catch {
-      // After the last epoch the rules are over: `end` says it then.
+      // After the last epoch the rules are over: `end` says it then. The checkpoint before leads
+      // to this epoch again.
       unwritten = "\(error)"
       return rules.failed("\(error)")
     }
@@ -153,6 +154,9 @@ extension CoordinatorHost {
       } catch {
         ending = .failed("\(error)")
       }
+    case .failed where unwritten != nil:
+      // A checkpoint after an epoch that is not in the history would lose it for good.
+      break
     case .interrupted, .failed:
       do {
         try folder.writeCheckpoint(modelFile(position: position))
@@ -213,7 +217,8 @@ extension CoordinatorHost {
 
   private var position: RunPosition {
     RunPosition(
-      epochs: rules.epochsFinished, steps: ledger.steps, updates: rules.updatesApplied,
+      run: job.digest, epochs: rules.epochsFinished, steps: ledger.steps,
+      updates: rules.updatesApplied,
       loss: ledger.training.loss, correct: ledger.training.correct, count: ledger.training.count)
   }
 

@@ -108,7 +108,11 @@ public struct CoordinatorRules: Sendable {
 
   /// The coordinator is there; nobody else is.
   public mutating func start(now: Duration) -> [CoordinatorAction] {
-    [.note(.waiting(ready: 0, needed: minimumWorkers))]
+    // A run that goes on may have had nothing left to do but to write its model.
+    if updatesApplied >= schedule.updates, epochsFinished >= schedule.epochs {
+      return stop(.finished)
+    }
+    return [.note(.waiting(ready: 0, needed: minimumWorkers))]
   }
 
   /// A peer connected.

@@ -108,6 +108,11 @@ package struct HDF5Group: ~Copyable {
   }
 }
 
+/// The file at `path`; Foundation would take a `~` at the start for the home folder.
+package func fileURL(_ path: String) -> URL {
+  URL(fileURLWithPath: path.hasPrefix("~") ? "./\(path)" : path)
+}
+
 /// What the system says went wrong, without Foundation's words around it.
 package func reason(_ error: any Error) -> String {
   let error = error as NSError

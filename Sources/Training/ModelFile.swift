@@ -15,6 +15,8 @@ public struct ModelFileError: Error, CustomStringConvertible {
 
 /// How far a run has come: what a checkpoint holds beside the model.
 public struct RunPosition: Hashable, Sendable, Codable {
+  /// The run, by what decides its weights: `RunDescription.digest`.
+  public var run: Digest
   /// Epochs that are over, validation included.
   public var epochs: Int
   /// Steps of the current epoch whose gradients are in the weights.
@@ -30,9 +32,11 @@ public struct RunPosition: Hashable, Sendable, Codable {
 
   /// A position; the default is a run's start.
   public init(
-    epochs: Int = 0, steps: Int = 0, updates: Int = 0, loss: Double = 0, correct: Int = 0,
+    run: Digest = .ofNothing, epochs: Int = 0, steps: Int = 0, updates: Int = 0, loss: Double = 0,
+    correct: Int = 0,
     count: Int = 0
   ) {
+    self.run = run
     self.epochs = epochs
     self.steps = steps
     self.updates = updates

@@ -27,7 +27,7 @@ enum ModelFileSeal {
     guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
       throw ModelFileError("\(path): not a file")
     }
-    let url = URL(fileURLWithPath: path)
+    let url = fileURL(path)
     let (start, bytes): (Data, Data)
     do {
       start = try FileHandle(forReadingFrom: url).read(upToCount: 8) ?? Data()

@@ -41,7 +41,7 @@ public final class RunFolder: Sendable {
   private init(path: String) throws {
     self.path = path
     let file = Self.eventsPath(path)
-    events = Foundation.open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    events = Foundation.open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
     guard events >= 0 else { throw RunFolderFiles.failure(file, "cannot be written") }
     // A file system without locks gives another error than this: go on without.
     if flock(events, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
@@ -102,8 +102,13 @@ public final class RunFolder: Sendable {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let json = try encoder.encode(description) + Data("\n".utf8)
-    try RunFolderFiles.replace(folder.descriptionPath, with: json)
-    try RunFolderFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
+    do {
+      try RunFolderFiles.replace(folder.descriptionPath, with: json)
+      try RunFolderFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
+    } catch {
+      unlink(folder.descriptionPath)
+      throw error
+    }
     return folder
   }
 
@@ -114,8 +119,11 @@ public final class RunFolder: Sendable {
       throw RunFolderError("\(path): holds no run: there is no run.json in it")
     }
     let folder = try RunFolder(path: path)
-    let history = try History(reading: folder.historyPath)
-    folder.epochs.withLock { $0 = history }
+    // A run that was killed as it began has none yet.
+    if FileManager.default.fileExists(atPath: folder.historyPath) {
+      let history = try History(reading: folder.historyPath)
+      folder.epochs.withLock { $0 = history }
+    }
     return folder
   }
 
@@ -135,9 +143,10 @@ public final class RunFolder: Sendable {
 
   /// The newest checkpoint that can be read; nil where the run ended before its first.
   /// - Returns: what is wrong with the newest too, where it is the one before.
-  /// - Throws: `ModelFileError` where none can be read, or the newest is of another model.
+  /// - Parameter job: of the run's description.
+  /// - Throws: `ModelFileError` where none can be read, or it is of another run.
   public func checkpoint(
-    _ architecture: Architecture
+    of job: Digest
   ) throws -> (file: ModelFile?, damage: String?) {
     let paths = [checkpointPath, previousCheckpointPath].filter(
       FileManager.default.fileExists(atPath:))
@@ -147,12 +156,14 @@ public final class RunFolder: Sendable {
     do {
       file = try ModelFile(reading: newest)
     } catch {
-      guard paths.count > 1 else { throw error }
-      file = try ModelFile(reading: paths[1])
+      guard paths.count > 1, let previous = try? ModelFile(reading: paths[1]) else { throw error }
+      file = previous
       damage = "\(error)"
     }
-    guard file.architecture == architecture, file.average != nil, file.position != nil else {
-      throw ModelFileError("\(path): its checkpoint is none of this run")
+    guard file.average != nil, file.position?.run == job else {
+      throw ModelFileError(
+        "\(path): its checkpoint is not of the run that run.json describes: one of them was "
+          + "changed, or comes from another run")
     }
     return (file, damage)
   }

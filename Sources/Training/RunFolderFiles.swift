@@ -52,7 +52,7 @@ enum RunFolderFiles {
   /// - Throws: `RunFolderError`.
   static func text(of path: String) throws -> String {
     do {
-      let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+      let bytes = try Data(contentsOf: fileURL(path))
       if let text = String(validating: bytes, as: UTF8.self) { return text }
     } catch {
       throw RunFolderError("\(path): \(reason(error))")

@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Pictures
 
 /// The version of Dogsled; a coordinator and its workers must have the same.
@@ -16,6 +17,9 @@ public struct TrainingJob: Sendable {
   public let plan: BatchPlan
   /// Which batches make up which update and epoch.
   public let schedule: Schedule
+
+  /// The digest of all that decides the weights.
+  public let digest: Digest
 
   /// The gradients of its steps.
   public var gradients: GradientLayout {
@@ -39,6 +43,10 @@ public struct TrainingJob: Sendable {
       epochs: hyperparameters.epochs, stepsPerEpoch: hyperparameters.stepsPerEpoch,
       batchesPerUpdate: hyperparameters.batchesPerUpdate,
       validationBatches: min(hyperparameters.validationSteps, plan.validationBatches))
+    digest =
+      RunDescription(
+        architecture: architecture, hyperparameters: hyperparameters, manifest: manifest, data: ""
+      ).digest
   }
 }
 
@@ -63,13 +71,33 @@ public struct RunDescription: Codable, Hashable, Sendable {
 
   /// Describes `job` on the pictures of the folder `data`.
   public init(_ job: TrainingJob, data: String) {
+    self.init(
+      architecture: job.architecture, hyperparameters: job.hyperparameters,
+      manifest: job.manifest, data: data)
+  }
+
+  init(
+    architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest, data: String
+  ) {
     dogsled = dogsledVersion
     self.data = data
-    dataDigest = job.manifest.digest
-    classes = job.manifest.classes
-    trainingPictures = job.manifest.training.count
-    validationPictures = job.manifest.validation.count
-    hyperparameters = job.hyperparameters
-    model = KerasConfiguration.encode(job.architecture)
+    dataDigest = manifest.digest
+    classes = manifest.classes
+    trainingPictures = manifest.training.count
+    validationPictures = manifest.validation.count
+    self.hyperparameters = hyperparameters
+    model = KerasConfiguration.encode(architecture)
+  }
+
+  /// The digest of all but the data folder's name: equal for runs whose weights are.
+  public var digest: Digest {
+    var named = self
+    named.data = ""
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    // A description is strings and numbers: encoding it cannot fail.
+    return ((try? encoder.encode(named)) ?? Data()).withUnsafeBytes(Digest.init(of:))
   }
 }

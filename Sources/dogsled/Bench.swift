@@ -38,6 +38,7 @@ struct BenchStep: ParsableCommand {
     guard (1...4096).contains(batch), count > 0 else {
       throw ValidationError("--batch is 1 to 4096, --count at least 1")
     }
+    guard (1...4096).contains(size ?? 150) else { throw ValidationError("--size is 1 to 4096") }
     guard model == nil || size == nil else {
       throw ValidationError("--size is for the default network: --model has its own")
     }

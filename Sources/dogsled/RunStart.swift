@@ -33,20 +33,30 @@ struct RunStart {
           + "\(dogsledVersion): go on with the version that began it")
     }
     hyperparameters = description.hyperparameters
-    try hyperparameters.validate()
+    do {
+      try hyperparameters.validate()
+      architecture = try KerasConfiguration.decode(description.model)
+    } catch {
+      throw Failure("\(folder.descriptionPath): no run can be so: \(error)")
+    }
     let differences = options.hyperparameters(over: hyperparameters).differences(
       from: hyperparameters)
     guard differences.isEmpty else {
       throw Failure("\(path): the run was begun otherwise: \(differences.joined(separator: ", "))")
     }
-    architecture = try KerasConfiguration.decode(description.model)
     if let named, named != architecture {
       throw Failure("\(path): the run was begun with another model than --model names")
     }
     resumed = (folder, description)
-    let (file, damage) = try folder.checkpoint(architecture)
+    let (file, damage) = try folder.checkpoint(of: description.digest)
     if let damage { log("\(damage); going on from the checkpoint before it") }
     checkpoint = file
+    let (epochs, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
+    guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {
+      throw Failure(
+        "\(folder.historyPath): does not have the epochs 1 to \(done) that the checkpoint follows")
+    }
+    if file == nil, !epochs.isEmpty { log("\(path): no checkpoint is there: it begins again") }
   }
 
   /// Makes the run's folder, or takes the one of the run that goes on.

@@ -229,6 +229,51 @@ import Training
     #expect(try history("dead") == history("one"))
   }
 
+  /// What a run folder says must be of one run.
+  @Test func aRunFolderThatContradictsItselfIsRefused() throws {
+    #expect(try train("run", []).status == 0)
+    #expect(try train("other", ["--seed", "8"]).status == 0)
+    let run = folder.path + "/run"
+    func resume(_ name: String, _ change: (String) throws -> Void) throws -> String {
+      let copy = "\(folder.path)/\(name)"
+      try FileManager.default.copyItem(atPath: run, toPath: copy)
+      try change(copy)
+      let result = try Command("train", "data", "--resume", name, in: folder)
+      #expect(result.status == 1, "\(result.errors)")
+      #expect(result.output.isEmpty)
+      return try #require(result.errorLines.last)
+    }
+    let edited = try resume("edited") {
+      let json = try String(contentsOfFile: $0 + "/run.json", encoding: .utf8)
+      try Data(json.replacingOccurrences(of: "\"epochs\" : 2", with: "\"epochs\" : 5").utf8)
+        .write(to: URL(fileURLWithPath: $0 + "/run.json"))
+    }
+    #expect(edited.contains("not of the run that run.json describes"), "\(edited)")
+    let foreign = try resume("foreign") {
+      try FileManager.default.removeItem(atPath: $0 + "/checkpoint.h5")
+      try FileManager.default.copyItem(
+        atPath: folder.path + "/other/checkpoint.h5", toPath: $0 + "/checkpoint.h5")
+    }
+    #expect(foreign.contains("not of the run that run.json describes"), "\(foreign)")
+    let short = try resume("short") {
+      let history = try String(contentsOfFile: $0 + "/history.csv", encoding: .utf8)
+      try Data(history.split(separator: "\n").prefix(2).joined(separator: "\n").utf8)
+        .write(to: URL(fileURLWithPath: $0 + "/history.csv"))
+    }
+    #expect(short.contains("does not have the epochs 1 to 2"), "\(short)")
+    let broken = try resume("broken") {
+      let json = try String(contentsOfFile: $0 + "/run.json", encoding: .utf8)
+      try Data(json.replacingOccurrences(of: "\"epochs\" : 2", with: "\"epochs\" : 0").utf8)
+        .write(to: URL(fileURLWithPath: $0 + "/run.json"))
+    }
+    #expect(broken.contains("broken/run.json: no run can be so"), "\(broken)")
+    // Nothing is left to do: no worker is waited for.
+    let port = try #require((20000...32000).randomElement())
+    let finished = try Command(
+      "coordinator", "data", "--resume", "run", "--listen", "127.0.0.1:\(port)", in: folder)
+    #expect(finished.status == 0, "\(finished.errors)")
+  }
+
   @Test func resultsThatCannotBePrintedAreAFailure() throws {
     #expect(try train("run", []).status == 0)
     let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
