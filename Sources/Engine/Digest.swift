@@ -56,16 +56,17 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
 
 /// Computes one `Digest` over several pieces of memory, as if they were one.
 public struct DigestHasher: ~Copyable {
-  private let state: OpaquePointer
+  private let memory: UnsafeMutableRawPointer
+  private var state: OpaquePointer { OpaquePointer(memory) }
 
   /// Nothing hashed yet.
   public init() {
-    guard let state = XXH3_createState() else { fatalError("out of memory") }
-    self.state = state
+    memory = .allocate(byteCount: cxxhash_state_size(), alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: cxxhash_state_size())
     XXH3_128bits_reset(state)
   }
 
-  deinit { XXH3_freeState(state) }
+  deinit { memory.deallocate() }
 
   /// Appends `bytes`.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {

@@ -21,18 +21,16 @@ public final class DecodedPicture: Sendable {
   }
 
   /// A picture whose pixels `fill` writes, from zeros.
+  /// - Throws: `PictureError` without a path where there is no memory for it.
   public convenience init(
-    height: Int, width: Int, fill: (UnsafeMutableBufferPointer<UInt8>) throws -> Void
-  ) rethrows {
+    height: Int, width: Int, fill: (UnsafeMutableBufferPointer<UInt8>) -> Void
+  ) throws(PictureError) {
     let count = height * width * 3
-    guard let memory = calloc(max(count, 1), 1) else { fatalError("out of memory") }
-    let pixels = memory.assumingMemoryBound(to: UInt8.self)
-    do {
-      try fill(UnsafeMutableBufferPointer(start: pixels, count: count))
-    } catch {
-      free(memory)
-      throw error
+    guard let memory = calloc(max(count, 1), 1) else {
+      throw PictureError("\(width)x\(height) pixels: not enough memory to resize it")
     }
+    let pixels = memory.assumingMemoryBound(to: UInt8.self)
+    fill(UnsafeMutableBufferPointer(start: pixels, count: count))
     self.init(height: height, width: width, adopting: pixels)
   }
 

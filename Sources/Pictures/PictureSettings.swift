@@ -38,7 +38,7 @@ public struct PictureSettings: Hashable, Sendable, LosslessStringConvertible {
   ) throws(PictureError) -> DecodedPicture {
     let least = decoding == .fast ? (height: height, width: width) : nil
     let picture = try JPEG.decode(data, least: least)
-    return Resize.resize(picture, height: height, width: width, interpolation)
+    return try Resize.resize(picture, height: height, width: width, interpolation)
   }
 
   /// Reads the JPEG file at `path` and brings the picture to `height` x `width`.

@@ -16,20 +16,20 @@ extension Resize {
 
   static func resample(
     _ picture: DecodedPicture, height: Int, width: Int, _ filter: Filter
-  ) -> DecodedPicture {
-    let rows = { (picture: DecodedPicture) in
+  ) throws(PictureError) -> DecodedPicture {
+    let rows = { (picture: DecodedPicture) throws(PictureError) in
       picture.width == width
-        ? picture : alongRows(picture, Taps(from: picture.width, to: width, filter))
+        ? picture : try alongRows(picture, Taps(from: picture.width, to: width, filter))
     }
-    let columns = { (picture: DecodedPicture) in
+    let columns = { (picture: DecodedPicture) throws(PictureError) in
       picture.height == height
-        ? picture : alongColumns(picture, Taps(from: picture.height, to: height, filter))
+        ? picture : try alongColumns(picture, Taps(from: picture.height, to: height, filter))
     }
     // Rounding between the passes makes their order count. Since version 13 Pillow takes the
     // columns first where the height shrinks by more than twice what the width does.
     let shrinks = (rows: picture.height - height, columns: picture.width - width)
     let columnsFirst = shrinks.rows > 0 && shrinks.rows > 2 * shrinks.columns
-    return columnsFirst ? rows(columns(picture)) : columns(rows(picture))
+    return try columnsFirst ? rows(columns(picture)) : columns(rows(picture))
   }
 
   private static let precision: Int32 = 22
@@ -61,9 +61,11 @@ extension Resize {
     }
   }
 
-  private static func alongRows(_ picture: DecodedPicture, _ taps: Taps) -> DecodedPicture {
+  private static func alongRows(_ picture: DecodedPicture, _ taps: Taps) throws(PictureError)
+    -> DecodedPicture
+  {
     let width = taps.first.count
-    return DecodedPicture(height: picture.height, width: width) { out in
+    return try DecodedPicture(height: picture.height, width: width) { out in
       var pixel = out.baseAddress!
       for row in 0..<picture.height {
         let source = picture.bytes + row * picture.width * 3
@@ -84,10 +86,12 @@ extension Resize {
     }
   }
 
-  private static func alongColumns(_ picture: DecodedPicture, _ taps: Taps) -> DecodedPicture {
+  private static func alongColumns(_ picture: DecodedPicture, _ taps: Taps) throws(PictureError)
+    -> DecodedPicture
+  {
     let height = taps.first.count
     let stride = picture.width * 3
-    return DecodedPicture(height: height, width: picture.width) { out in
+    return try DecodedPicture(height: height, width: picture.width) { out in
       var sums = [Int32](repeating: 0, count: stride)
       for row in 0..<height {
         for i in 0..<stride { sums[i] = 1 << (precision - 1) }

@@ -13,21 +13,21 @@ public enum Resize {
   /// `picture` at `height` x `width` pixels (both at least 1).
   public static func resize(
     _ picture: DecodedPicture, height: Int, width: Int, _ interpolation: Interpolation
-  ) -> DecodedPicture {
+  ) throws(PictureError) -> DecodedPicture {
     if (picture.height, picture.width) == (height, width) { return picture }
     switch interpolation {
-    case .nearest: return nearest(picture, height: height, width: width)
-    case .bilinear: return resample(picture, height: height, width: width, .triangle)
-    case .area: return resample(picture, height: height, width: width, .box)
+    case .nearest: return try nearest(picture, height: height, width: width)
+    case .bilinear: return try resample(picture, height: height, width: width, .triangle)
+    case .area: return try resample(picture, height: height, width: width, .box)
     }
   }
 
   private static func nearest(
     _ picture: DecodedPicture, height: Int, width: Int
-  ) -> DecodedPicture {
+  ) throws(PictureError) -> DecodedPicture {
     let rows = positions(from: picture.height, to: height)
     let columns = positions(from: picture.width, to: width).map { $0 * 3 }
-    return DecodedPicture(height: height, width: width) { out in
+    return try DecodedPicture(height: height, width: width) { out in
       var pixel = out.baseAddress!
       for row in rows {
         let source = picture.bytes + row * picture.width * 3

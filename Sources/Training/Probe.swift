@@ -21,7 +21,7 @@ public struct Probe: Sendable {
     let jpegs = try (0..<2).map { number in
       // Fast decoding takes the first at half its size and the second at a quarter.
       let factor = hyperparameters.decode == .fast ? 2 << number : 1
-      let picture = Self.drawn(
+      let picture = try Self.drawn(
         number, height: min(input.height * factor, 4096), width: min(input.width * factor, 4096))
       return Data(try JPEG.encode(picture, quality: 85))
     }
@@ -59,8 +59,8 @@ public struct Probe: Sendable {
   }
 
   /// Slopes of colour with noise: every frequency of a JPEG is in it.
-  private static func drawn(_ number: Int, height: Int, width: Int) -> DecodedPicture {
-    DecodedPicture(height: height, width: width) { bytes in
+  private static func drawn(_ number: Int, height: Int, width: Int) throws -> DecodedPicture {
+    try DecodedPicture(height: height, width: width) { bytes in
       let noise = CounterRandom(seed: 0, purpose: .probe, UInt64(number))
       for i in bytes.indices {
         let (row, column) = (i / 3 / width, i / 3 % width)

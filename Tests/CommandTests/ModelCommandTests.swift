@@ -29,7 +29,7 @@ import Training
   }
 
   private func writePicture(_ name: String, brightness: UInt8) throws {
-    let picture = DecodedPicture(height: 30, width: 40) { $0.update(repeating: brightness) }
+    let picture = try DecodedPicture(height: 30, width: 40) { $0.update(repeating: brightness) }
     try folder.write(Data(try JPEG.encode(picture, quality: 90)), to: name)
   }
 

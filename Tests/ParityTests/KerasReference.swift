@@ -76,19 +76,19 @@ struct KerasReference {
   private static func pictures(_ count: Int, _ shape: Shape) throws -> [DecodedPicture] {
     guard FileManager.default.fileExists(atPath: shared + "/pets") else {
       print("No photographs at \(shared)/pets: compared with Keras on drawn waves.")
-      return (0..<count).map { waves($0, shape) }
+      return try (0..<count).map { try waves($0, shape) }
     }
     let entries = try PictureFolder.scan(shared + "/pets").entries
     let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
     return try (0..<count).map { index in
       let entry = (index % 2 == 0 ? cats : dogs)[index / 2]
       let picture = try JPEG.decode(path: "\(shared)/pets/\(entry.path)")
-      return Resize.resize(picture, height: shape.height, width: shape.width, .nearest)
+      return try Resize.resize(picture, height: shape.height, width: shape.width, .nearest)
     }
   }
 
-  private static func waves(_ index: Int, _ shape: Shape) -> DecodedPicture {
-    DecodedPicture(height: shape.height, width: shape.width) { bytes in
+  private static func waves(_ index: Int, _ shape: Shape) throws -> DecodedPicture {
+    try DecodedPicture(height: shape.height, width: shape.width) { bytes in
       let noise = CounterRandom(seed: 5, purpose: .samplePicture, UInt64(index))
       for i in bytes.indices {
         let (x, y) = (Double(i / 3 % shape.width), Double(i / 3 / shape.width))

@@ -5,7 +5,7 @@ import Testing
 /// Expected pixels are those of Pillow 13.0.0's `Image.open(file).convert("RGB")`, by their digest.
 @Suite struct JPEGTests {
   @Test func decodesWhatItEncoded() throws {
-    let picture = smooth(3)
+    let picture = try smooth(3)
     let decoded = try decode(JPEG.encode(picture, quality: 95))
     #expect((decoded.height, decoded.width) == (40, 60))
     let differences = zip(picture.array, decoded.array).map { abs(Int($0) - Int($1)) }
@@ -40,7 +40,7 @@ import Testing
     _ height: Int, _ width: Int, _ leastHeight: Int, _ leastWidth: Int, _ outHeight: Int,
     _ outWidth: Int
   ) throws {
-    let slope = DecodedPicture(height: height, width: width) { out in
+    let slope = try DecodedPicture(height: height, width: width) { out in
       for i in out.indices {
         out[i] = UInt8((i / 3 / width * 100 / height) + (i / 3 % width * 100 / width) + i % 3 * 20)
       }
@@ -50,7 +50,7 @@ import Testing
       (try JPEG.decode($0), try JPEG.decode($0, least: (leastHeight, leastWidth)))
     }
     #expect((fast.height, fast.width) == (outHeight, outWidth))
-    let small = Resize.resize(exact, height: outHeight, width: outWidth, .area)
+    let small = try Resize.resize(exact, height: outHeight, width: outWidth, .area)
     let differences = zip(small.array, fast.array).map { abs(Int($0) - Int($1)) }
     #expect(differences.reduce(0, +) < 3 * differences.count)
   }
@@ -100,8 +100,8 @@ import Testing
     #expect(decoded > 100 && refused > 100)
   }
 
-  @Test func encodesOnlyWhatAJPEGCanHold() {
-    let wide = DecodedPicture(height: 1, width: 65_501) { _ in }
+  @Test func encodesOnlyWhatAJPEGCanHold() throws {
+    let wide = try DecodedPicture(height: 1, width: 65_501) { _ in }
     #expect(throws: PictureError.self) { try JPEG.encode(wide, quality: 90) }
   }
 

@@ -36,7 +36,7 @@ import Testing
 
     func expected(_ number: Int) throws -> [UInt8] {
       let picture = try JPEG.decode(path: "\(folder.path)/\(number).jpg")
-      return Resize.resize(picture, height: side, width: side, .nearest).array
+      return try Resize.resize(picture, height: side, width: side, .nearest).array
     }
   }
 

@@ -24,8 +24,9 @@ import Testing
         [60, 92, 128, 161, 79, 127, 136, 130, 126, 180, 19, 118, 245, 98, 209, 119, 112, 107]
       ),
     ] as [(Interpolation, [UInt8])])
-  func shrinks(_ interpolation: Interpolation, _ expected: [UInt8]) {
-    let picture = Resize.resize(pattern(height: 3, width: 5), height: 2, width: 3, interpolation)
+  func shrinks(_ interpolation: Interpolation, _ expected: [UInt8]) throws {
+    let picture = try Resize.resize(
+      try pattern(height: 3, width: 5), height: 2, width: 3, interpolation)
     #expect((picture.height, picture.width) == (2, 3))
     #expect(picture.array == expected)
   }
@@ -47,8 +48,9 @@ import Testing
         ]
       ),
     ] as [(Interpolation, [UInt8])])
-  func grows(_ interpolation: Interpolation, _ expected: [UInt8]) {
-    let picture = Resize.resize(pattern(height: 2, width: 2), height: 3, width: 4, interpolation)
+  func grows(_ interpolation: Interpolation, _ expected: [UInt8]) throws {
+    let picture = try Resize.resize(
+      try pattern(height: 2, width: 2), height: 3, width: 4, interpolation)
     #expect(picture.array == expected)
   }
 
@@ -92,16 +94,16 @@ import Testing
       ),
       ((1, 1, 5, 3), [String](repeating: "d9d6ae3b4031e7d7a8d4b789193984ae", count: 3)),
     ] as [((Int, Int, Int, Int), [String])])
-  func equalsPillow(_ sizes: (Int, Int, Int, Int), _ expected: [String]) {
-    let source = pattern(height: sizes.0, width: sizes.1)
+  func equalsPillow(_ sizes: (Int, Int, Int, Int), _ expected: [String]) throws {
+    let source = try pattern(height: sizes.0, width: sizes.1)
     for (interpolation, digested) in zip(Interpolation.allCases, expected) {
-      let picture = Resize.resize(source, height: sizes.2, width: sizes.3, interpolation)
+      let picture = try Resize.resize(source, height: sizes.2, width: sizes.3, interpolation)
       #expect(digest(picture.array) == digested, "\(interpolation)")
     }
   }
 
-  @Test func sameSizeIsTheSamePicture() {
-    let picture = pattern(height: 4, width: 4)
-    #expect(Resize.resize(picture, height: 4, width: 4, .bilinear) === picture)
+  @Test func sameSizeIsTheSamePicture() throws {
+    let picture = try pattern(height: 4, width: 4)
+    #expect(try Resize.resize(picture, height: 4, width: 4, .bilinear) === picture)
   }
 }

@@ -41,7 +41,7 @@ import Testing
     var (pixels, labels): ([[Float]], [Float]) = ([], [])
     for entry in try PictureFolder.scan(folder).entries {
       let picture = try JPEG.decode(path: "\(folder)/\(entry.path)")
-      let small = Resize.resize(picture, height: 32, width: 32, .area)
+      let small = try Resize.resize(picture, height: 32, width: 32, .area)
       pixels.append(small.array.map { Float($0) / 255 - 0.5 })
       labels.append(Float(entry.label))
     }

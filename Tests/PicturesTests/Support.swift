@@ -32,15 +32,15 @@ final class TemporaryFolder {
 }
 
 /// Bytes that every value occurs in; the same as in the Python that made the expectations.
-func pattern(height: Int, width: Int) -> DecodedPicture {
-  DecodedPicture(height: height, width: width) { out in
+func pattern(height: Int, width: Int) throws -> DecodedPicture {
+  try DecodedPicture(height: height, width: width) { out in
     for i in 0..<out.count { out[i] = UInt8((i * i * 7 + i * 31) / 5 % 256) }
   }
 }
 
 /// A smooth picture that depends on `number`, as a JPEG can hold it.
-func smooth(_ number: Int, height: Int = 40, width: Int = 60) -> DecodedPicture {
-  DecodedPicture(height: height, width: width) { out in
+func smooth(_ number: Int, height: Int = 40, width: Int = 60) throws -> DecodedPicture {
+  try DecodedPicture(height: height, width: width) { out in
     for row in 0..<height {
       for column in 0..<width {
         let at = (row * width + column) * 3

@@ -43,7 +43,7 @@ struct TinyRun {
   private static func picture(_ label: Int, _ index: Int) throws -> [UInt8] {
     let draws = CounterRandom(
       seed: 11, purpose: .samplePicture, UInt64(label), UInt64(index))
-    let picture = DecodedPicture(height: 20, width: 24) { bytes in
+    let picture = try DecodedPicture(height: 20, width: 24) { bytes in
       for position in bytes.indices {
         bytes[position] = UInt8(draws.bits(UInt64(position)) & 127) + UInt8(label * 100)
       }

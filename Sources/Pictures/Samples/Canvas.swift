@@ -164,11 +164,11 @@ final class Canvas {
   }
 
   /// The pixels, each passed through `change` as (channel value, channel 0 to 2, byte index).
-  func picture(_ change: (UInt8, Int, Int) -> UInt8) -> DecodedPicture {
+  func picture(_ change: (UInt8, Int, Int) -> UInt8) throws(PictureError) -> DecodedPicture {
     cairo_surface_flush(surface)
     let stride = Int(cairo_image_surface_get_stride(surface))
     let data = cairo_image_surface_get_data(surface)!
-    return DecodedPicture(height: height, width: width) { out in
+    return try DecodedPicture(height: height, width: width) { out in
       var i = 0
       for row in 0..<height {
         UnsafeRawPointer(data + row * stride).withMemoryRebound(to: UInt32.self, capacity: width) {

@@ -6,11 +6,13 @@ enum SamplePicture {
   /// A JPEG file, a function of the kind and the random draws alone.
   static func jpeg(_ kind: Animal.Kind, _ draws: CounterRandom) throws(PictureError) -> [UInt8] {
     var random = SampleRandom(draws)
-    let picture = draw(kind, &random)
+    let picture = try draw(kind, &random)
     return try JPEG.encode(picture, quality: random.whole(60...95))
   }
 
-  static func draw(_ kind: Animal.Kind, _ random: inout SampleRandom) -> DecodedPicture {
+  static func draw(_ kind: Animal.Kind, _ random: inout SampleRandom) throws(PictureError)
+    -> DecodedPicture
+  {
     let canvas = Canvas(width: random.whole(200...500), height: random.whole(200...500))
     background(canvas, &random)
     let animal = Animal(kind, &random)
@@ -29,7 +31,7 @@ enum SamplePicture {
     canvas.frame(x: x, y: y, angle: angle, scale: scale, mirrored: mirrored) {
       Body(animal: animal, canvas: canvas).draw(&random)
     }
-    return photograph(canvas, &random)
+    return try photograph(canvas, &random)
   }
 
   /// The background, in half of the pictures out of focus.
@@ -44,7 +46,7 @@ enum SamplePicture {
   /// Light, colour cast and noise, as a camera would add them.
   private static func photograph(
     _ canvas: Canvas, _ random: inout SampleRandom
-  ) -> DecodedPicture {
+  ) throws(PictureError) -> DecodedPicture {
     let light = random.within(0.8...1.15)
     let gains = (0..<3).map { _ in Int(light * random.within(0.9...1.1) * 256) }
     let noise = random.within(0...14)
@@ -52,7 +54,7 @@ enum SamplePicture {
     let seed = random.bits()
     let grain = CounterRandom(seed: seed, purpose: .samplePicture)
     var word: UInt64 = 0
-    return canvas.picture { value, channel, index in
+    return try canvas.picture { value, channel, index in
       if index & 3 == 0 { word = grain.bits(UInt64(index >> 2)) }
       // The sum of two bytes, less its mean: a triangular distribution.
       let sum = Int(word & 0xFF) + Int(word >> 8 & 0xFF) - 255
