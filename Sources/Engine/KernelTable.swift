@@ -26,7 +26,7 @@ struct KernelTable: Sendable {
   let denseForward: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
   let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target, Int) -> Void
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
-  let winogradPad: @Sendable (Source, Int, Int, Int, Int, Bool, Target) -> Void
+  let winogradPad: @Sendable (Source, Int, Int, Int, Bool, Target) -> Void
   let winogradFilter: @Sendable (Source, Int, Int, Int, Int, Target, Target) -> Void
   let winogradInput: @Sendable (TileGrid, Int, Int, Source, Target, Int, Target) -> Void
   let winogradProducts:

@@ -118,11 +118,15 @@ class WinogradStage: Stage {
     let (inputs, outputs) = (grid.inChannels, grid.outChannels)
     let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
     let goesBack = wantsInputGradient && step.gradient != nil
-    step.pool.run(goesBack ? 2 : 1) { job, _ in
-      if job == 1 {
-        kernels.winogradPad(weights, inChannels, filters, outputs, inputs, true, transposedWeights)
-      } else if let paddedWeights {
-        kernels.winogradPad(weights, inChannels, filters, inputs, outputs, false, paddedWeights)
+    step.pool.run(9) { tap, _ in
+      let source = weights + tap * inChannels * filters
+      if goesBack {
+        kernels.winogradPad(
+          source, inChannels, filters, inputs, true, transposedWeights + tap * inputs * outputs)
+      }
+      if let paddedWeights {
+        kernels.winogradPad(
+          source, inChannels, filters, outputs, false, paddedWeights + tap * inputs * outputs)
       }
     }
     step.pool.run(blocks.count + (goesBack ? transposedBlocks.count : 0)) { job, thread in

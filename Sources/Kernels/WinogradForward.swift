@@ -1,24 +1,20 @@
 // Winograd's forward pass: kernels to U, inputs to V, products to M, M to outputs with bias, relu
 // and 2 x 2 max pooling. See Winograd.swift for the matrices and the layouts.
 
-/// [3][3][in][out] weights, padded with zeros to multiples of 16, as [9][rows][columns].
+/// One tap's [in][out] weights as [rows][columns], padded with zeros to multiples of 16.
 /// - Parameter transposed: rows are the output channels; otherwise the input channels.
 public func winogradPad(
-  weights: Source, inChannels: Int, outChannels: Int, rows: Int, columns: Int, transposed: Bool,
+  weights: Source, inChannels: Int, outChannels: Int, columns: Int, transposed: Bool,
   padded: Target
 ) {
   let (rowCount, columnCount) = transposed ? (outChannels, inChannels) : (inChannels, outChannels)
   let (rowStride, columnStride) = transposed ? (1, outChannels) : (outChannels, 1)
-  for tap in 0..<9 {
-    let source = weights + tap * inChannels * outChannels
-    let target = padded + tap * rows * columns
-    // In squares, so that a transposition finds its lines in the cache.
-    for firstRow in stride(from: 0, to: rowCount, by: 16) {
-      for firstColumn in stride(from: 0, to: columnCount, by: 16) {
-        for row in firstRow..<min(firstRow + 16, rowCount) {
-          for column in firstColumn..<min(firstColumn + 16, columnCount) {
-            target[row * columns + column] = source[row * rowStride + column * columnStride]
-          }
+  // In squares, so that a transposition finds its lines in the cache.
+  for firstRow in stride(from: 0, to: rowCount, by: 16) {
+    for firstColumn in stride(from: 0, to: columnCount, by: 16) {
+      for row in firstRow..<min(firstRow + 16, rowCount) {
+        for column in firstColumn..<min(firstColumn + 16, columnCount) {
+          padded[row * columns + column] = weights[row * rowStride + column * columnStride]
         }
       }
     }
