@@ -10,7 +10,8 @@ import Kernels
 /// weight gradient of its own, summed in the groups' order, so that the sums do not depend on the
 /// number of threads. Per picture the output's gradient is spread, row by row, into a map with a
 /// border of zeros, from which both gradients are read: the data gradient is a convolution of that
-/// map with the turned kernel. The first layer, which has no data gradient, needs only a strip.
+/// map with the turned kernel. The first layer, which has no data gradient, needs only a strip, and
+/// where it is pooled not even that (`WindowGradient`).
 final class ConvolutionStage: Stage {
   let output: FeatureMap
   var layers: String { size.layers }
@@ -41,6 +42,8 @@ final class ConvolutionStage: Stage {
   /// Windows that are pooled at once.
   private let segmentWindows: Int
   private let scratch: [Scratch]
+  /// For each thread, where the layer is pooled and its input wants no gradient.
+  private var windowGradients: [WindowGradient] = []
   private let partials: [Partial]
 
   /// The groups of pictures that a weight gradient is summed in: part of the model's arithmetic,
@@ -60,9 +63,11 @@ final class ConvolutionStage: Stage {
     let map: Target
   }
 
-  /// One group's weight gradient, [kernel height][kernel width * in][out], and bias gradient.
+  /// One group's weight gradient, [kernel height][kernel width * in][out] or as `WindowGradient`
+  /// has it, and bias gradient.
   private struct Partial {
     let kernel: Target
+    let kernelFloats: Int
     let bias: Target
   }
 
@@ -102,8 +107,15 @@ final class ConvolutionStage: Stage {
     scratch = (0..<threads).map { _ in
       Scratch(strip: allocateFloats(stripFloats), map: allocateFloats(mapFloats))
     }
+    let row = Self.row(size, input, output)
+    if size.poolSize > 1, !wantsInputGradient {
+      windowGradients = (0..<threads).map { _ in WindowGradient(size, row: row, output: output) }
+    }
+    let partialFloats = windowGradients.first?.floats ?? kernelFloats
     partials = (0..<Self.groups).map { _ in
-      Partial(kernel: allocateFloats(kernelFloats), bias: allocateFloats(channels))
+      Partial(
+        kernel: allocateFloats(partialFloats), kernelFloats: partialFloats,
+        bias: allocateFloats(channels))
     }
   }
 
@@ -183,26 +195,43 @@ final class ConvolutionStage: Stage {
 
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
-    let taps = kernel.shape[0] * kernel.shape[1]
     step.pool.run(Self.groups) { group, thread in
       let partial = partials[group]
-      partial.kernel.update(repeating: 0, count: taps * input.channelStride * outChannels)
+      partial.kernel.update(repeating: 0, count: partial.kernelFloats)
       partial.bias.update(repeating: 0, count: outChannels)
       for picture in step.batch * group / Self.groups..<step.batch * (group + 1) / Self.groups {
-        backward(
-          picture, inputCorner(picture, thread, step), step.kernels, scratch[thread], partial)
+        let source = inputCorner(picture, thread, step)
+        if let codes, !windowGradients.isEmpty {
+          windowGradients[thread].add(
+            picture, source, codes, step.kernels, kernelSums: partial.kernel,
+            biasSums: partial.bias)
+        } else {
+          backward(picture, source, step.kernels, scratch[thread], partial)
+        }
       }
     }
-    let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
     for (group, partial) in partials.enumerated() {
-      for tap in 0..<taps {
-        step.kernels.addPartial(
-          partial.kernel + tap * input.channelStride * outChannels, group > 0, inChannels,
-          outChannels, filters, gradient.floats + kernelGradient + tap * inChannels * filters)
-      }
-      step.kernels.addPartial(
-        partial.bias, group > 0, 1, outChannels, filters, gradient.floats + biasGradientPlace)
+      add(partial, group > 0, step.kernels, gradient)
     }
+  }
+
+  /// Adds one group's sums to the gradient, or sets it.
+  private func add(
+    _ partial: Partial, _ adding: Bool, _ kernels: KernelTable, _ gradient: ParameterBuffer
+  ) {
+    let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
+    let target = gradient.floats + kernelGradient
+    if let windows = windowGradients.first {
+      windows.finish(partial.kernel, adding: adding, filters: filters, kernels, gradient: target)
+    } else {
+      for tap in 0..<kernel.shape[0] * kernel.shape[1] {
+        kernels.addPartial(
+          partial.kernel + tap * input.channelStride * outChannels, adding, inChannels,
+          outChannels, filters, target + tap * inChannels * filters)
+      }
+    }
+    kernels.addPartial(
+      partial.bias, adding, 1, outChannels, filters, gradient.floats + biasGradientPlace)
   }
 
   private func backward(
@@ -277,10 +306,20 @@ final class ConvolutionStage: Stage {
   }
 
   private func convolutionRow(_ positions: Int) -> ConvolutionRow {
+    var row = Self.row(size, input, output)
+    row.positions = positions
+    return row
+  }
+
+  /// One output row of all columns.
+  private static func row(
+    _ size: ConvolutionSize, _ input: FeatureMap, _ output: FeatureMap
+  ) -> ConvolutionRow {
     (
-      positions: positions, inputPosition: size.convolution.strides.width * input.channelStride,
+      positions: size.columns, inputPosition: size.convolution.strides.width * input.channelStride,
       inputRow: input.rowStride, passes: size.convolution.kernel.height,
-      run: size.convolution.kernel.width * input.channelStride, outputPosition: outChannels
+      run: size.convolution.kernel.width * input.channelStride,
+      outputPosition: output.channelStride
     )
   }
 

@@ -37,7 +37,8 @@ final class FeatureMap {
     rowStride = (border.left + shape.width + border.right) * self.channelStride
     pictureStride = (border.top + shape.height + border.bottom) * rowStride
     origin = border.top * rowStride + border.left * self.channelStride
-    values = allocateFloats(batch * pictureStride) + origin
+    // Kernels read whole vectors, of a picture's three channels too: a vector beyond the end.
+    values = allocateFloats(batch * pictureStride + halfBlockColumns) + origin
     gradient = allocateFloats((hasGradient ? batch : 1) * pictureStride) + origin
     owner = nil
   }

@@ -23,6 +23,17 @@ struct KernelTable: Sendable {
   let packForward: @Sendable (Source, Int, Int, Int, Int, Int, Int, Target) -> Void
   let packBackward: @Sendable (Source, Int, Int, Int, Int, Int, Int, Target) -> Void
   let addPartial: @Sendable (Source, Bool, Int, Int, Int, Target) -> Void
+  let spreadInputs: @Sendable (ConvolutionRow, Source, Target) -> Void
+  let windowOffsets:
+    @Sendable (
+      Source, UnsafePointer<Int32>, Int, Int, Int, Int, Int, UnsafeMutablePointer<Int32>, Target,
+      Target
+    ) -> Void
+  let addWindowGradient:
+    @Sendable (
+      ConvolutionRow, Source, UnsafePointer<Int32>, Source, Int, Target
+    ) -> Void
+  let addWindowPartial: @Sendable (Source, Bool, Int, Int, Int, Target) -> Void
   let denseForward: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target) -> Void
   let denseWeightGradient: @Sendable (Source, Int, Int, Source, Int, Int, Int, Target, Int) -> Void
   let denseInputGradient: @Sendable (Source, Int, Source, Int, Int, Int, Int, Target) -> Void
@@ -99,6 +110,10 @@ extension KernelTable {
     packForward: Kernels.packForward,
     packBackward: Kernels.packBackward,
     addPartial: Kernels.addPartial,
+    spreadInputs: Kernels.spreadInputs,
+    windowOffsets: Kernels.windowOffsets,
+    addWindowGradient: Kernels.addWindowGradient,
+    addWindowPartial: Kernels.addWindowPartial,
     denseForward: Kernels.denseForward,
     denseWeightGradient: Kernels.denseWeightGradient,
     denseInputGradient: Kernels.denseInputGradient,
@@ -129,6 +144,10 @@ extension KernelTable {
       packForward: KernelsAVX2.packForward,
       packBackward: KernelsAVX2.packBackward,
       addPartial: KernelsAVX2.addPartial,
+      spreadInputs: KernelsAVX2.spreadInputs,
+      windowOffsets: KernelsAVX2.windowOffsets,
+      addWindowGradient: KernelsAVX2.addWindowGradient,
+      addWindowPartial: KernelsAVX2.addWindowPartial,
       denseForward: KernelsAVX2.denseForward,
       denseWeightGradient: KernelsAVX2.denseWeightGradient,
       denseInputGradient: KernelsAVX2.denseInputGradient,
@@ -158,6 +177,10 @@ extension KernelTable {
       packForward: KernelsAVX512.packForward,
       packBackward: KernelsAVX512.packBackward,
       addPartial: KernelsAVX512.addPartial,
+      spreadInputs: KernelsAVX512.spreadInputs,
+      windowOffsets: KernelsAVX512.windowOffsets,
+      addWindowGradient: KernelsAVX512.addWindowGradient,
+      addWindowPartial: KernelsAVX512.addWindowPartial,
       denseForward: KernelsAVX512.denseForward,
       denseWeightGradient: KernelsAVX512.denseWeightGradient,
       denseInputGradient: KernelsAVX512.denseInputGradient,
