@@ -6,8 +6,12 @@ import NIOPosix
 public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
   /// One line for the user.
   public let description: String
+  /// Whether the cause may be gone the next time.
+  public let mayPass: Bool
   /// An error that says `description`.
-  public init(_ description: String) { self.description = description }
+  public init(_ description: String, mayPass: Bool = false) {
+    (self.description, self.mayPass) = (description, mayPass)
+  }
 }
 
 extension NetworkError {
@@ -20,7 +24,9 @@ extension NetworkError {
       case EACCES: "no permission; ports below 1024 are the administrator's"
       default: summary(of: error)
       }
-    return NetworkError("cannot listen on \(host):\(port): \(advice)")
+    return NetworkError(
+      "cannot listen on \(host):\(port): \(advice)",
+      mayPass: (error as? IOError)?.errnoCode == EADDRINUSE)
   }
 
   /// What `error` means for a connection to `host` and `port`.

@@ -28,8 +28,19 @@ public enum RunEnding: Hashable, Sendable {
   case finished
   /// SIGINT or SIGTERM; it can go on from its checkpoint.
   case interrupted
-  /// It cannot go on; one clear line.
+  /// It cannot go on, nor could it when tried again; one clear line.
   case failed(String)
+  /// It cannot go on for want of workers, or of a place to write to: what may be there the next
+  /// time. One clear line.
+  case cutShort(String)
+
+  /// Why a run ended that neither finished nor was asked to end.
+  public var reason: String? {
+    switch self {
+    case .finished, .interrupted: nil
+    case .failed(let reason), .cutShort(let reason): reason
+    }
+  }
 }
 
 /// What a coordinator writes down: for events.jsonl, and a line for the user.

@@ -78,8 +78,9 @@ extension CoordinatorHost {
     let totals = ledger.update.compactMap { $0 }
     guard totals.allSatisfy(\.loss.isFinite) else {
       return rules.failed(
-        "the loss is no longer a number in update \(update + 1): choose a smaller "
-          + "--learning-rate")
+        .failed(
+          "the loss is no longer a number in update \(update + 1): choose a smaller "
+            + "--learning-rate"))
     }
     tree.apply(
       job.hyperparameters.optimizer, weights: weights, average: average,
@@ -131,7 +132,7 @@ extension CoordinatorHost {
       // After the last epoch the rules are over: `end` says it then. The checkpoint before leads
       // to this epoch again.
       unwritten = "\(error)"
-      return rules.failed("\(error)")
+      return rules.failed(.cutShort("\(error)"))
     }
     folder.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
     report(.epoch(record))
@@ -150,14 +151,14 @@ extension CoordinatorHost {
         try folder.writeModel(modelFile(position: nil))
         folder.record(
           Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
-        if let unwritten { ending = .failed(unwritten) }
+        if let unwritten { ending = .cutShort(unwritten) }
       } catch {
-        ending = .failed("\(error)")
+        ending = .cutShort("\(error)")
       }
-    case .failed where unwritten != nil:
+    case .failed where unwritten != nil, .cutShort where unwritten != nil:
       // A checkpoint after an epoch that is not in the history would lose it for good.
       break
-    case .interrupted, .failed:
+    case .interrupted, .failed, .cutShort:
       do {
         try folder.writeCheckpoint(modelFile(position: position))
         folder.record(
@@ -165,12 +166,12 @@ extension CoordinatorHost {
             .checkpoint, updates: rules.updatesApplied, digest: weights.digest.description))
       } catch {
         if ending == .interrupted {
-          ending = .failed(
+          ending = .cutShort(
             "interrupted, and only the checkpoint before can be gone on from: \(error)")
         }
       }
     }
-    if case .failed(let reason) = ending { folder.record(Event(.failure, reason: reason)) }
+    if let reason = ending.reason { folder.record(Event(.failure, reason: reason)) }
     // Who connected just now has not come to the rules yet.
     var peers = rules.members.keys.sorted()
     while let input = mailbox.next(timeout: .zero) {
@@ -181,7 +182,7 @@ extension CoordinatorHost {
       }
     }
     for peer in peers {
-      if case .failed(let reason) = ending {
+      if let reason = ending.reason {
         links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
       } else {
         links.send(.finished, to: peer)

@@ -182,7 +182,7 @@ public final class CoordinatorHost {
         let (header, body) = try publish()
         links.send(.weights(header, body), to: peer)
       } catch {
-        return rules.failed("the weights cannot be sent: \(error)")
+        return rules.failed(.failed("the weights cannot be sent: \(error)"))
       }
     case .assign(let peer, let unit):
       if ledger.began == nil { beginEpoch() }

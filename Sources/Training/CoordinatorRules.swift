@@ -199,10 +199,10 @@ public struct CoordinatorRules: Sendable {
     guard !isOver, localWorkers.remove(index) != nil else { return [] }
     let why = lastRefusal.map { "\(reason) (\($0))" } ?? reason
     if isGathering {
-      return stop(.failed("local worker \(index + 1) ended before training began: \(why)"))
+      return stop(withoutWorkers("local worker \(index + 1) ended before training began: \(why)"))
     }
     if localWorkers.isEmpty, readyWorkers == 0 {
-      return stop(.failed("no local worker is left; the last one: \(why)"))
+      return stop(withoutWorkers("no local worker is left; the last one: \(why)"))
     }
     return [.note(.failure(worker: nil, reason: "local worker \(index + 1) ended: \(reason)"))]
   }
@@ -273,9 +273,15 @@ public struct CoordinatorRules: Sendable {
   /// Time has passed.
   public mutating func tick(now: Duration) -> [CoordinatorAction] { duplicateSlowest(now) }
 
-  /// The host cannot go on: a file that it needs cannot be written.
-  public mutating func failed(_ reason: String) -> [CoordinatorAction] {
-    isOver ? [] : stop(.failed(reason))
+  /// The host cannot go on.
+  /// - Parameter ending: `failed` or `cutShort`.
+  public mutating func failed(_ ending: RunEnding) -> [CoordinatorAction] {
+    isOver ? [] : stop(ending)
+  }
+
+  /// Workers that could not take part would not the next time either.
+  private func withoutWorkers(_ reason: String) -> RunEnding {
+    lastRefusal == nil ? .cutShort(reason) : .failed(reason)
   }
 
   mutating func stop(_ ending: RunEnding) -> [CoordinatorAction] {
@@ -341,7 +347,7 @@ public struct CoordinatorRules: Sendable {
     }
     guard readyWorkers == 0 else { return distribute(now) }
     if isInterrupted { return stop(.interrupted) }
-    if hasLocalWorkers, localWorkers.isEmpty { return stop(.failed("no worker is left")) }
+    if hasLocalWorkers, localWorkers.isEmpty { return stop(withoutWorkers("no worker is left")) }
     return [.note(.waiting(ready: 0, needed: isGathering ? minimumWorkers : 1))]
   }
 }

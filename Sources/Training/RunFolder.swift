@@ -9,8 +9,12 @@ import Synchronization
 public struct RunFolderError: Error, CustomStringConvertible {
   /// One line for the user.
   public let description: String
+  /// Whether the cause may be gone the next time.
+  public let mayPass: Bool
   /// An error that says `description`.
-  public init(_ description: String) { self.description = description }
+  public init(_ description: String, mayPass: Bool = false) {
+    (self.description, self.mayPass) = (description, mayPass)
+  }
 }
 
 /// The folder of one run, locked against a second process for as long as this object lives.
@@ -45,7 +49,8 @@ public final class RunFolder: Sendable {
     guard events >= 0 else { throw RunFolderFiles.failure(file, "cannot be written") }
     // A file system without locks gives another error than this: go on without.
     if flock(events, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
-      throw RunFolderError("\(path): in use: another process is training into this folder")
+      throw RunFolderError(
+        "\(path): in use: another process is training into this folder", mayPass: true)
     }
   }
 

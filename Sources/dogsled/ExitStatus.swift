@@ -1,10 +1,22 @@
 import ArgumentParser
 import Foundation
 import Logging
+import Network
 import Training
 
+// From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
+// below that somebody has to mend something first.
+extension ExitCode {
+  /// Ended by what may be mended by itself: a lost connection, killed workers, a full disk, a port
+  /// or a run folder in use.
+  static let tryAgain = ExitCode(128)
+  /// SIGINT or SIGTERM; a run has written a checkpoint.
+  static let interrupted = ExitCode(130)
+}
+
 extension Dogsled {
-  /// Parses and runs; exits 0 when done, 1 on failure, 2 on wrong usage, 130 when interrupted.
+  /// Parses and runs; exits 0 when done, 1 on failure, 2 on wrong usage, from 128 on where trying
+  /// again may help.
   static func main() async {
     // Writing to a pipe that nobody reads is an error like others, and no reason to end a run.
     signal(SIGPIPE, SIG_IGN)
@@ -32,7 +44,16 @@ extension Dogsled {
       let verb = hint?.split(separator: "'").dropFirst().first
       let line = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
       log("dogsled: \(line)\(verb.map { " (see \($0))" } ?? "")")
-      Foundation.exit(isUsage ? 2 : 1)
+      Foundation.exit(isUsage ? 2 : status(of: error))
+    }
+  }
+
+  private static func status(of error: any Error) -> Int32 {
+    switch error {
+    case let failure as Failure: failure.status.rawValue
+    case let error as NetworkError where error.mayPass: ExitCode.tryAgain.rawValue
+    case let error as RunFolderError where error.mayPass: ExitCode.tryAgain.rawValue
+    default: ExitCode.failure.rawValue
     }
   }
 }

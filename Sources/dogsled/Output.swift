@@ -1,13 +1,17 @@
 // What a verb prints: results on standard output, everything else on standard error.
 
+import ArgumentParser
 import Foundation
 import Pictures
 import Training
 
-/// What ends a verb with exit status 1; one clear line.
+/// What ends a verb with a status of its own; one clear line.
 struct Failure: Error, CustomStringConvertible {
   let description: String
-  init(_ description: String) { self.description = description }
+  let status: ExitCode
+  init(_ description: String, status: ExitCode = .failure) {
+    (self.description, self.status) = (description, status)
+  }
 }
 
 /// Writes one line to standard error.

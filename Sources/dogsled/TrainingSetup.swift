@@ -95,8 +95,9 @@ struct TrainingSetup: Sendable {
     }
     switch ending {
     case .finished: try printed.get()
-    case .interrupted: throw ExitCode(130)
+    case .interrupted: throw ExitCode.interrupted
     case .failed(let reason): throw Failure(reason)
+    case .cutShort(let reason): throw Failure(reason, status: .tryAgain)
     }
   }
 }

@@ -50,8 +50,9 @@ struct WorkerCommand: AsyncParsableCommand {
     }
     switch ending {
     case .finished: log("the run is over")
-    case .refused(let reason), .disconnected(let reason): throw Failure(reason)
-    case .interrupted: throw ExitCode(130)
+    case .refused(let reason): throw Failure(reason)
+    case .disconnected(let reason): throw Failure(reason, status: .tryAgain)
+    case .interrupted: throw ExitCode.interrupted
     }
   }
 

@@ -171,6 +171,40 @@ import Training
     #expect(try Command("digest", "cut/checkpoint.h5", in: folder).status == 0)
   }
 
+  /// What another try may mend has a status from 128 on.
+  @Test func aRunWithoutWorkersIsCutShort() throws {
+    let process = try Command.start(
+      ["train", "data", "--run", "killed", "--workers", "1"] + Self.options + ["--epochs", "4000"],
+      in: folder)
+    let events = "\(folder.path)/killed/events.jsonl"
+    let limit = Date().addingTimeInterval(60)
+    var worker: Int32?
+    while worker == nil {
+      try #require(Date() < limit && process.isRunning, "no worker within a minute")
+      usleep(5000)
+      // The worker's name is its host and process.
+      let text = (try? String(contentsOfFile: events, encoding: .utf8)) ?? ""
+      worker = try text.firstMatch(
+        of: Regex(#""reason":"[^"]*:(\d+)""#, as: (Substring, Substring).self)
+      )
+      .flatMap { Int32($0.1) }
+    }
+    kill(try #require(worker), SIGKILL)
+    let result = try Command(waitingFor: process)
+    #expect(result.status == 128)
+    #expect(result.errorLines.last?.contains("killed by signal 9") == true, "\(result.errors)")
+    let port = try #require((20000...32000).randomElement())
+    let listen = ["coordinator", "data", "--listen", "127.0.0.1:\(port)"] + Self.options
+    let first = try Command.start(listen + ["--run", "first"], in: folder)
+    defer { kill(first.processIdentifier, SIGKILL) }
+    while !FileManager.default.fileExists(atPath: "\(folder.path)/first/events.jsonl") {
+      try #require(Date() < limit && first.isRunning, "no run folder within a minute")
+      usleep(5000)
+    }
+    let second = try Command(listen + ["--run", "second"], in: folder)
+    #expect(second.status == 128 && second.errors.contains("in use"), "\(second.errors)")
+  }
+
   @Test func aKilledRunGoesOnToTheSameWeights() throws {
     let long = Self.options + ["--epochs", "12"]
     let expected = try digest(Command(["train", "data", "--run", "one"] + long, in: folder))

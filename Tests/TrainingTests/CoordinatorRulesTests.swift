@@ -216,7 +216,7 @@ import Wire
     #expect(later.ending == nil)
     later.lose(first)
     later.perform(later.rules.localWorkerExited(0, reason: "status 9", now: .zero))
-    guard case .failed = later.ending else {
+    guard case .cutShort = later.ending else {
       Issue.record("the run goes on without workers")
       return
     }
