@@ -56,6 +56,7 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
         continue
       }
       guard buffer.readableBytes >= 5 + payload else { return nil }
+      try checkSum(kind, payload: payload, buffer)
       buffer.moveReaderIndex(forwardBy: 5)
       if let message = try take(kind, payload: payload, from: &buffer) { return message }
     }
@@ -78,7 +79,8 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
     }
     try checkOrder(kind)
     let payload = length - 1
-    guard payload >= (kind.hasBody ? 4 : 0), payload <= kind.maximumPayload(limits) else {
+    let content = payload - kind.overhead
+    guard content >= 0, content <= kind.maximumPayload(limits) else {
       throw WireError("received a message (\(kind)) of \(length) bytes, which cannot be")
     }
     if kind == .piece {
@@ -89,6 +91,17 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
       throw WireError("received a message (\(kind)) within the tensors of another")
     }
     return (kind, payload)
+  }
+
+  /// Checks a whole frame's checksum, where its kind has one.
+  private func checkSum(_ kind: Kind, payload: Int, _ buffer: ByteBuffer) throws {
+    guard kind.hasChecksum else { return }
+    let sum = buffer.withUnsafeReadableBytes {
+      Kind.checksum(.init(rebasing: $0[4..<payload + 1]))
+    }
+    guard buffer.getInteger(at: buffer.readerIndex + 1 + payload) == sum else {
+      throw WireError("received a damaged message (\(kind)): its checksum is another")
+    }
   }
 
   /// Moves what is there of a piece to the body; false where some of it is still to come.
@@ -114,8 +127,8 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
     _ kind: Kind, payload: Int, from buffer: inout ByteBuffer
   ) throws -> Message? {
     let bodyLength = kind.hasBody ? buffer.readInteger(as: UInt32.self).map(Int.init) : nil
-    let headerLength = payload - (kind.hasBody ? 4 : 0)
-    let header = Data(buffer.readBytes(length: headerLength) ?? [])
+    let header = Data(buffer.readBytes(length: payload - kind.overhead) ?? [])
+    if kind.hasChecksum { buffer.moveReaderIndex(forwardBy: 4) }
     guard let bodyLength else {
       return try message(MessageParts(kind, headerBytes: header, body: nil))
     }

@@ -1,3 +1,5 @@
+import Engine
+
 /// What a frame is.
 ///
 /// A frame: its length (UInt32, big-endian, of all that follows), its kind (one
@@ -5,7 +7,8 @@
 ///
 /// The payload of most kinds is a header in JSON. Before the header of a message with a body stands
 /// the body's length (UInt32); the body follows in frames of kind `piece`, one after the other,
-/// with nothing but heartbeats between them.
+/// with nothing but heartbeats between them. All but pieces, whose body has a checksum, and
+/// heartbeats end with four bytes that show damage to kind and payload: see `checksum`.
 package enum Kind: UInt8, Sendable {
   /// Who sends it.
   package enum Sender: Sendable { case coordinator, worker, either }
@@ -37,7 +40,20 @@ package enum Kind: UInt8, Sendable {
     }
   }
 
-  /// The bytes of the longest payload.
+  /// Whether a checksum ends the payload.
+  var hasChecksum: Bool { self != .piece && self != .heartbeat }
+
+  /// Bytes of the payload beside the header or the piece.
+  var overhead: Int { (hasBody ? 4 : 0) + (hasChecksum ? 4 : 0) }
+
+  /// The lower half of the lower word of the digest of a frame's kind and payload.
+  ///
+  /// TCP's own checksum lets one damaged segment in 65,536 through.
+  static func checksum(_ kindAndPayload: UnsafeRawBufferPointer) -> UInt32 {
+    UInt32(truncatingIfNeeded: Digest(of: kindAndPayload).low)
+  }
+
+  /// The bytes of the longest header or piece.
   func maximumPayload(_ limits: Limits) -> Int {
     switch self {
     case .welcome: limits.welcome

@@ -35,9 +35,9 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
     case .local: throw WireError("tensors must be encoded before they are sent")
     case nil: body = ByteBuffer()
     }
-    let payload = parts.header.count + (parts.kind.hasBody ? 4 : 0)
+    let payload = parts.header.count + parts.kind.overhead
     let bodyLength = body.readableBytes
-    guard payload <= parts.kind.maximumPayload(limits),
+    guard parts.header.count <= parts.kind.maximumPayload(limits),
       bodyLength <= TensorCoding.maximumFrame(floats: limits.floats)
     else {
       throw WireError(
@@ -49,6 +49,10 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
     head.writeInteger(parts.kind.rawValue)
     if parts.kind.hasBody { head.writeInteger(UInt32(bodyLength)) }
     head.writeBytes(parts.header)
+    if parts.kind.hasChecksum {
+      head.writeInteger(
+        head.withUnsafeReadableBytes { Kind.checksum(.init(rebasing: $0.dropFirst(4))) })
+    }
     let pieces = (bodyLength + limits.piece - 1) / limits.piece
     byteCount = head.readableBytes + pieces * 5 + bodyLength
     self.head = head

@@ -42,7 +42,8 @@ extension NetworkTests {
         Issue.record("not closed")
         return
       }
-      #expect(reason.contains("version 9 of Dogsled's protocol, this program version 3"))
+      #expect(
+        reason.contains("version 9 of Dogsled's protocol, this program version \(Preface.version)"))
       withExtendedLifetime(client) {}
     }
 
@@ -55,9 +56,10 @@ extension NetworkTests {
         try peer.send(WorkerMessage.hello(hello))
         peer.send(ByteBuffer(repeating: 1, count: 100_000))
         let answer = peer.receiveAll()
-        #expect(answer.readableBytesView.prefix(8).elementsEqual("DOGSLED\u{3}".utf8))
+        #expect(answer.readableBytesView.prefix(8).elementsEqual(Preface.bytes.readableBytesView))
       }
-      let line = test.log.line(with: "version 9 of Dogsled's protocol, this program version 3")
+      let line = test.log.line(
+        with: "version 9 of Dogsled's protocol, this program version \(Preface.version)")
       #expect(line?.contains("install the same version") == true)
       test.server.shutdown()
     }

@@ -37,7 +37,7 @@ struct HostileBytesTests {
     // Only the five bytes in front are there.
     for (kind, limit) in [(17 as UInt8, Limits.standard.hello), (21, Limits.standard.header)] {
       let stage: FrameDecoder<WorkerMessage>.Stage = kind == 17 ? .introduction : .open
-      for length in [UInt32(limit + 2), .max, 0] {
+      for length in [UInt32(limit + 6), .max, 0] {
         expectError(
           "of \(length) bytes", frame(kind: kind, length: length), as: WorkerMessage.self,
           stage: stage)
@@ -113,6 +113,26 @@ struct HostileBytesTests {
     expectError(
       "no JSON", frame(kind: 4, Array(repeating: UInt8(ascii: "["), count: 100_000)),
       as: CoordinatorMessage.self)
+  }
+
+  /// A single damaged bit, wherever it is, never gives another message.
+  @Test func aFlippedBitIsFound() throws {
+    let messages = workerMessages(try TensorCoding.encode(sampleTensors(units: 1)))
+    var conversation = Preface.bytes
+    for message in messages {
+      if case .gradient = message { continue }
+      conversation.writeImmutableBuffer(try bytes(message))
+    }
+    let intact = decode(conversation, as: WorkerMessage.self, stage: .preface)
+    #expect(intact.error == nil && intact.texts.count == messages.count - 1)
+    for bit in 0..<conversation.readableBytes * 8 {
+      var damaged = conversation
+      let byte: UInt8 = try #require(damaged.getInteger(at: bit / 8))
+      damaged.setInteger(byte ^ (1 << (bit % 8)), at: bit / 8)
+      let (texts, error) = decode(damaged, as: WorkerMessage.self, stage: .preface)
+      #expect(error != nil, "bit \(bit)")
+      #expect(texts == Array(intact.texts.prefix(texts.count)), "bit \(bit)")
+    }
   }
 
   /// Random bytes, and random damage to a real conversation: never a crash, never an allocation

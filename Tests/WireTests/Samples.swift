@@ -86,11 +86,16 @@ func bytes(_ message: some WireMessage, limits: Limits = .standard) throws -> By
   return all
 }
 
-/// A frame by hand.
+/// A frame by hand, with its checksum where its kind has one.
 func frame(kind: UInt8, _ payload: [UInt8] = [], length: UInt32? = nil) -> ByteBuffer {
-  var buffer = ByteBuffer(integer: length ?? UInt32(payload.count + 1))
+  let hasChecksum = kind < 33
+  var buffer = ByteBuffer(integer: length ?? UInt32(payload.count + (hasChecksum ? 5 : 1)))
   buffer.writeInteger(kind)
   buffer.writeBytes(payload)
+  if hasChecksum {
+    let digest = ([kind] + payload).withUnsafeBytes(Digest.init(of:))
+    buffer.writeInteger(UInt32(truncatingIfNeeded: digest.low))
+  }
   return buffer
 }
 
