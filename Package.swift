@@ -64,6 +64,12 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         .product(name: "Subprocess", package: "swift-subprocess"),
       ]),
+    .target(name: "Simulation", dependencies: ["Training", "Wire", "Pictures", "Engine"]),
+    .executableTarget(
+      name: "simulate",
+      dependencies: [
+        "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "dogsled",
       dependencies: [
@@ -80,6 +86,7 @@ let package = Package(
       name: "WireTests",
       dependencies: ["Wire", .product(name: "NIOTestUtils", package: "swift-nio")]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .testTarget(name: "NetworkTests", dependencies: ["Network"]),
     .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training"]),
     .testTarget(

@@ -11,6 +11,9 @@ struct BufferPool {
   /// No buffers yet.
   init(_ layout: ParameterLayout) { self.layout = layout }
 
+  /// Buffers, whoever holds them.
+  var count: Int { buffers.count }
+
   /// A buffer of whatever contents.
   mutating func take() -> ParameterBuffer {
     for index in buffers.indices where isKnownUniquelyReferenced(&buffers[index]) {

@@ -14,20 +14,22 @@ public enum CheckpointInterval: Hashable, Sendable {
 ///
 /// Used from one thread.
 final class CheckpointWriter: Sendable {
-  private let folder: RunFolder
-  private let queue = DispatchQueue(label: "checkpoint")
+  private let store: any RunStore
+  /// Nil where the caller writes.
+  private let queue: DispatchQueue?
   /// Written to only while nothing is queued.
   private let weights: ParameterBuffer
   private let average: ParameterBuffer
 
-  init(_ folder: RunFolder, _ layout: ParameterLayout) {
-    self.folder = folder
+  init(_ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool) {
+    self.store = store
+    queue = inBackground ? DispatchQueue(label: "checkpoint") : nil
     weights = ParameterBuffer(layout)
     average = ParameterBuffer(layout)
   }
 
   /// Begins to write `file`, whose buffers may change from now on; waits for the one before.
-  /// - Parameter done: called on the writer's thread.
+  /// - Parameter done: called on the thread that writes.
   func write(
     _ file: ModelFile, done: @escaping @Sendable (Result<Digest, any Error>) -> Void
   ) {
@@ -37,15 +39,16 @@ final class CheckpointWriter: Sendable {
     var copy = file
     copy.weights = weights
     copy.average = file.average == nil ? nil : average
-    queue.async { [folder, copy] in
+    let write = { @Sendable [store, copy] in
       done(
         Result {
-          try folder.writeCheckpoint(copy)
+          try store.writeCheckpoint(copy)
           return copy.weights.digest
         })
     }
+    if let queue { queue.async(execute: write) } else { write() }
   }
 
   /// Waits until nothing is being written.
-  func wait() { queue.sync {} }
+  func wait() { queue?.sync {} }
 }

@@ -85,6 +85,24 @@ extension CoordinatorRules {
       }?.key
   }
 
+  /// What the books contradict themselves in; nil where all is well.
+  var inconsistency: String? {
+    guard !isGathering, !isOver else { return nil }
+    if board.accounted != board.total {
+      return "\(board.accounted) of \(board.total) units are done, waiting or with somebody"
+    }
+    for (unit, holders) in board.holders {
+      for peer in holders
+      where members[peer]?.queue.contains(where: { $0.unit == unit }) != true {
+        return "\(unit) is with \(peer), which is gone or does not have it"
+      }
+    }
+    if let unit = board.waiting.first, idlestWorker() != nil {
+      return "\(unit) waits while a worker has room"
+    }
+    return nil
+  }
+
   private mutating func give(
     _ unit: WorkUnit, to peer: PeerID, duplicate: Bool, _ now: Duration
   ) -> [CoordinatorAction] {

@@ -127,17 +127,17 @@ extension CoordinatorHost {
     ledger = EpochLedger()
     beginEpoch()
     do {
-      try folder.append(record)
+      try store.append(record)
     } catch {
       // After the last epoch the rules are over: `end` says it then. The checkpoint before leads
       // to this epoch again.
       unwritten = "\(error)"
       return rules.failed(.cutShort("\(error)"))
     }
-    folder.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
+    store.record(Event(.epoch, epoch: epoch + 1, updates: rules.updatesApplied))
     report(.epoch(record))
     writeCheckpoint()
-    tryTo { try folder.drawCurves() }
+    tryTo { try store.drawCurves() }
     return []
   }
 
@@ -148,8 +148,8 @@ extension CoordinatorHost {
     switch ending {
     case .finished:
       do {
-        try folder.writeModel(modelFile(position: nil))
-        folder.record(
+        try store.writeModel(modelFile(position: nil))
+        store.record(
           Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
         if let unwritten { ending = .cutShort(unwritten) }
       } catch {
@@ -160,8 +160,8 @@ extension CoordinatorHost {
       break
     case .interrupted, .failed, .cutShort:
       do {
-        try folder.writeCheckpoint(modelFile(position: position))
-        folder.record(
+        try store.writeCheckpoint(modelFile(position: position))
+        store.record(
           Event(
             .checkpoint, updates: rules.updatesApplied, digest: weights.digest.description))
       } catch {
@@ -171,7 +171,7 @@ extension CoordinatorHost {
         }
       }
     }
-    if let reason = ending.reason { folder.record(Event(.failure, reason: reason)) }
+    if let reason = ending.reason { store.record(Event(.failure, reason: reason)) }
     // Who connected just now has not come to the rules yet.
     var peers = rules.members.keys.sorted()
     while let input = mailbox.next(timeout: .zero) {
@@ -206,11 +206,11 @@ extension CoordinatorHost {
   /// Begins to write a checkpoint.
   private func writeCheckpoint() {
     lastCheckpoint = (now, rules.updatesApplied)
-    let (folder, mailbox, updates) = (folder, mailbox, rules.updatesApplied)
+    let (store, mailbox, updates) = (store, mailbox, rules.updatesApplied)
     checkpoints.write(modelFile(position: position)) { result in
       switch result {
       case .success(let digest):
-        folder.record(Event(.checkpoint, updates: updates, digest: digest.description))
+        store.record(Event(.checkpoint, updates: updates, digest: digest.description))
       case .failure(let error): mailbox.put(.checkpointFailed("\(error)"))
       }
     }

@@ -32,6 +32,8 @@ public final class CoordinatorHost {
     public var checkpointEvery: CheckpointInterval?
     /// What workers have to prove on joining; nil where they are in the same process.
     public var probe: Probe?
+    /// Whether checkpoints are written beside the training, on a thread of their own.
+    public var writesInBackground = true
     /// How bodies travel.
     public var bodies = BodyForm.encoded
     /// One worker, one thread, sockets.
@@ -40,7 +42,7 @@ public final class CoordinatorHost {
 
   let job: TrainingJob
   let options: Options
-  let folder: RunFolder
+  let store: any RunStore
   let mailbox: Mailbox<CoordinatorInput>
   let links: any WorkerLinks
   let report: (TrainingReport) -> Void
@@ -48,8 +50,7 @@ public final class CoordinatorHost {
   let checkpoints: CheckpointWriter
   /// When the newest checkpoint was begun, and after how many updates.
   var lastCheckpoint: (time: Duration, updates: Int)
-  let clock = ContinuousClock()
-  let start: ContinuousClock.Instant
+  private let clock: () -> Duration
 
   var rules: CoordinatorRules
   let weights: ParameterBuffer
@@ -60,30 +61,34 @@ public final class CoordinatorHost {
   var tree: GradientTree?
   var ledger = EpochLedger()
   var arrived: WorkerMessage?
-  var ending: RunEnding?
+  /// How the run ended, once it has.
+  public private(set) var ending: RunEnding?
   /// Why the history of the last epoch could not be written.
   var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
   ///
   /// - Parameters:
-  ///   - folder: the run folder, made by the caller.
+  ///   - store: the run folder, made by the caller.
   ///   - checkpoint: goes on from there; its buffers are the coordinator's from now on.
+  ///   - clock: the time since some moment; it never goes back.
   ///   - report: called on the coordinator's thread.
   public init(
-    _ job: TrainingJob, options: Options, folder: RunFolder,
+    _ job: TrainingJob, options: Options, store: any RunStore,
     mailbox: Mailbox<CoordinatorInput>, links: any WorkerLinks, checkpoint: ModelFile? = nil,
-    report: @escaping (TrainingReport) -> Void
+    clock: (() -> Duration)? = nil, report: @escaping (TrainingReport) -> Void
   ) {
     self.job = job
     self.options = options
-    self.folder = folder
+    self.store = store
+    let began = ContinuousClock.now
+    self.clock = clock ?? { .now - began }
     self.mailbox = mailbox
     self.links = links
     self.report = report
     updater = Updater(job.gradients, threads: options.threads, kernels: options.kernels)
-    start = clock.now
-    checkpoints = CheckpointWriter(folder, job.architecture.parameters)
+    checkpoints = CheckpointWriter(
+      store, job.architecture.parameters, inBackground: options.writesInBackground)
     let layout = job.architecture.parameters
     gradientPool = BufferPool(job.gradients.buffer)
     let position = checkpoint?.position ?? RunPosition()
@@ -100,7 +105,7 @@ public final class CoordinatorHost {
       weights.initialize(seed: job.hyperparameters.seed)
       average = ParameterBuffer(layout)
     }
-    lastCheckpoint = (.zero, position.updates)
+    lastCheckpoint = (self.clock(), position.updates)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
@@ -112,17 +117,35 @@ public final class CoordinatorHost {
 
   /// Trains until the end, a signal, or a failure that the run cannot go on from.
   public func run() -> RunEnding {
-    folder.record(Event(rules.updatesApplied == 0 ? .started : .resumed))
-    perform(rules.start(now: now))
+    begin()
     while true {
       if let ending { return ending }
-      let input = mailbox.next(timeout: .milliseconds(250))
-      perform(input.map(handle) ?? rules.tick(now: now))
+      step(mailbox.next(timeout: Self.tick))
     }
   }
 
-  /// Time since the coordinator began.
-  var now: Duration { clock.now - start }
+  /// How often the rules are told that time passes, where nothing else happens.
+  package static let tick = Duration.milliseconds(250)
+
+  /// Begins the run; then `step` until it has its `ending`.
+  package func begin() {
+    store.record(Event(rules.updatesApplied == 0 ? .started : .resumed))
+    perform(rules.start(now: now))
+  }
+
+  /// Does what follows from `input`, or from the passing of time where that is nil.
+  package func step(_ input: CoordinatorInput?) {
+    perform(input.map(handle) ?? rules.tick(now: now))
+  }
+
+  /// What the rules' books contradict themselves in; nil where all is well.
+  package var inconsistency: String? { rules.inconsistency }
+
+  /// Gradients that there is memory for.
+  package var gradientBuffers: Int { gradientPool.count }
+
+  /// The time by the coordinator's clock.
+  var now: Duration { clock() }
 
   private func handle(_ input: CoordinatorInput) -> [CoordinatorAction] {
     let now = now
@@ -197,7 +220,7 @@ public final class CoordinatorHost {
   }
 
   func note(_ note: CoordinatorNote) {
-    folder.record(note.event)
+    store.record(note.event)
     report(.note(note))
   }
 

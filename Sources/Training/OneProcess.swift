@@ -16,7 +16,7 @@ public enum OneProcess {
   /// - Returns: how the run ended, and the digest of the weights.
   public static func train(
     _ job: TrainingJob, pictures: (training: PictureStore, validation: PictureStore),
-    threads: Int, kernels: KernelSet, folder: RunFolder, mailbox: Mailbox<CoordinatorInput>,
+    threads: Int, kernels: KernelSet, store: any RunStore, mailbox: Mailbox<CoordinatorInput>,
     checkpoint: ModelFile? = nil, checkpointEvery: CheckpointInterval? = nil,
     report: @escaping (TrainingReport) -> Void
   ) -> (ending: RunEnding, digest: Digest) {
@@ -27,7 +27,7 @@ public enum OneProcess {
     options.checkpointEvery = checkpointEvery
     options.bodies = .local
     let coordinator = CoordinatorHost(
-      job, options: options, folder: folder, mailbox: mailbox, links: links,
+      job, options: options, store: store, mailbox: mailbox, links: links,
       checkpoint: checkpoint, report: report)
     let source = WorkerPictures.shared(
       training: pictures.training, validation: pictures.validation)

@@ -25,6 +25,12 @@ struct WorkBoard: Sendable {
   /// Whether every unit is done.
   var isComplete: Bool { answers.count == count }
 
+  /// Units that are done, waiting or with somebody.
+  var accounted: Int { answers.count + waiting.count + holders.count }
+
+  /// Units of the phase.
+  var total: Int { count }
+
   /// Whether the unit belongs to this phase and is still to be done.
   func needs(_ unit: WorkUnit) -> Bool { holders[unit] != nil || waiting.contains(unit) }
 

@@ -72,22 +72,39 @@ public final class WorkerHost {
   public func run(
     mailbox: Mailbox<WorkerInput>, link: any CoordinatorLink
   ) -> WorkerEnding {
+    begin(link)
+    while true {
+      let input = mailbox.next(timeout: hasWork ? .zero : nil)
+      if let ending = step(input, link) { return ending }
+    }
+  }
+
+  /// Begins to work for a connection; then `step` until it ends.
+  package func begin(_ link: any CoordinatorLink) {
     queue = []
     bench?.forgetWeights()
     link.send(.hello(hello))
-    defer { link.close() }
-    while true {
-      do {
-        if let input = mailbox.next(timeout: queue.isEmpty ? nil : .zero) {
-          if let ending = try take(input, link) { return ending }
-        } else {
-          try compute(queue.removeFirst(), mailbox, link)
-        }
-      } catch {
-        link.send(.unable(reason: "\(error)"))
-        return .refused("\(error)")
+  }
+
+  /// Whether there is something to compute.
+  package var hasWork: Bool { !queue.isEmpty }
+
+  /// Takes what came, or, where that is nothing, computes what is next.
+  /// - Returns: how the worker's time ends, where it does; `link` is closed then.
+  package func step(_ input: WorkerInput?, _ link: any CoordinatorLink) -> WorkerEnding? {
+    var ending: WorkerEnding?
+    do {
+      if let input {
+        ending = try take(input, link)
+      } else if hasWork {
+        try compute(queue.removeFirst(), link)
       }
+    } catch {
+      link.send(.unable(reason: "\(error)"))
+      ending = .refused("\(error)")
     }
+    if ending != nil { link.close() }
+    return ending
   }
 
   /// - Returns: how the worker's time ends, where it does.
@@ -127,9 +144,7 @@ public final class WorkerHost {
     return nil
   }
 
-  private func compute(
-    _ item: Item, _ mailbox: Mailbox<WorkerInput>, _ link: any CoordinatorLink
-  ) throws {
+  private func compute(_ item: Item, _ link: any CoordinatorLink) throws {
     guard let bench else { throw WorkerError("the coordinator sent work before its welcome") }
     switch item {
     case .weights(let header, let body): try bench.take(header, body)

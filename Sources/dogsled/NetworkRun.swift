@@ -80,7 +80,7 @@ struct NetworkRun {
     defer { local?.stop() }
     let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
     let coordinator = CoordinatorHost(
-      setup.job, options: hostOptions, folder: setup.folder, mailbox: mailbox, links: server,
+      setup.job, options: hostOptions, store: setup.folder, mailbox: mailbox, links: server,
       checkpoint: setup.checkpoint, report: printer.show)
     let ending = coordinator.run()
     server.shutdown()

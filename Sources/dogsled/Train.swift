@@ -54,7 +54,7 @@ struct Train: AsyncParsableCommand {
       let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
       return OneProcess.train(
         setup.job, pictures: (setup.training, setup.validation), threads: threads,
-        kernels: kernels, folder: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
+        kernels: kernels, store: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
         checkpointEvery: options.checkpointEvery,
         report: { report in
           // Who computes is said above.

@@ -14,6 +14,8 @@ import Testing
       "Training", "Wire", "Engine", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle",
       "UnixSignals", "Subprocess", "SystemPackage",
     ],
+    "Simulation": ["Training", "Wire", "Pictures", "Engine", "NIOCore"],
+    "simulate": ["Simulation", "ArgumentParser"],
     "dogsled": [
       "Network", "Training", "Wire", "Pictures", "Engine", "ArgumentParser", "Logging",
       "ServiceLifecycle",

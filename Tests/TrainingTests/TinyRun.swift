@@ -70,7 +70,7 @@ struct TinyRun {
   ) -> (ending: RunEnding, digest: Digest) {
     OneProcess.train(
       job, pictures: (store(job.manifest.training), store(job.manifest.validation)),
-      threads: threads, kernels: .baseline, folder: folder, mailbox: mailbox,
+      threads: threads, kernels: .baseline, store: folder, mailbox: mailbox,
       checkpoint: checkpoint, report: report)
   }
 
@@ -84,7 +84,7 @@ struct TinyRun {
     var options = CoordinatorHost.Options(kernels: .baseline)
     options.minimumWorkers = minimum
     let coordinator = CoordinatorHost(
-      job, options: options, folder: folder, mailbox: crew.coordinator, links: crew.links,
+      job, options: options, store: folder, mailbox: crew.coordinator, links: crew.links,
       report: { report($0, crew) })
     let ending = coordinator.run()
     crew.wait()

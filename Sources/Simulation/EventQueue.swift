@@ -1,0 +1,40 @@
+/// Things that will happen, the soonest first; of those at one time the one that was added first.
+struct EventQueue<Event> {
+  private struct Entry {
+    let time: Duration
+    let order: Int
+    let event: Event
+
+    static func < (a: Entry, b: Entry) -> Bool { (a.time, a.order) < (b.time, b.order) }
+  }
+
+  /// A binary heap.
+  private var heap: [Entry] = []
+  private var added = 0
+
+  mutating func add(_ event: Event, at time: Duration) {
+    heap.append(Entry(time: time, order: added, event: event))
+    added += 1
+    var index = heap.count - 1
+    while index > 0, heap[index] < heap[(index - 1) / 2] {
+      heap.swapAt(index, (index - 1) / 2)
+      index = (index - 1) / 2
+    }
+  }
+
+  mutating func next() -> (time: Duration, event: Event)? {
+    guard let first = heap.first else { return nil }
+    heap.swapAt(0, heap.count - 1)
+    heap.removeLast()
+    var index = 0
+    while true {
+      let children = [2 * index + 1, 2 * index + 2].filter { $0 < heap.count }
+      guard let least = children.min(by: { heap[$0] < heap[$1] }), heap[least] < heap[index] else {
+        break
+      }
+      heap.swapAt(index, least)
+      index = least
+    }
+    return (first.time, first.event)
+  }
+}

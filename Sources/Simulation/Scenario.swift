@@ -1,0 +1,137 @@
+import Engine
+
+/// What goes wrong in a simulated run, and when: a function of a seed.
+public struct Scenario: Sendable, CustomStringConvertible {
+  /// Something that goes wrong once.
+  enum Fault: Sendable {
+    /// The process ends at once; a supervisor starts it again.
+    case killWorker(Int)
+    /// It stands still, as after SIGSTOP, and goes on later.
+    case hangWorker(Int, for: Duration)
+    /// From now on it takes so many times as long.
+    case slowWorker(Int, by: Double)
+    /// SIGTERM: it takes its leave, and comes again.
+    case leave(Int)
+    /// One more worker.
+    case join
+    /// The connection breaks, in the middle of whatever is on its way.
+    case cut(Int)
+    /// The connection lets nothing through any more, either way.
+    case silence(Int)
+    /// The next bytes on a worker's connection are damaged.
+    case damage(Int, toCoordinator: Bool, Damage)
+    /// The coordinator's process ends after so many more things that it does: messages sent,
+    /// connections closed, files written.
+    case killCoordinator(after: Int)
+    /// SIGTERM to the coordinator; it is started again.
+    case interruptCoordinator
+    /// The coordinator's machine was asleep.
+    case clockJump(Duration)
+    /// Nothing can be written for a while.
+    case diskFull(for: Duration)
+  }
+
+  /// What a relay can do to some bytes.
+  enum Damage: Sendable {
+    case flipBit(Int)
+    /// Some are lost, and the connection with them.
+    case cutShort
+    case repeated
+    /// They change places with those that follow.
+    case swapped
+  }
+
+  /// The seed of the latencies, durations and pauses too.
+  public let seed: UInt64
+  /// Workers at the start, and how many training waits for.
+  let workers: Int
+  let minimumWorkers: Int
+  /// The longest that bytes are on their way.
+  let latency: Duration
+  /// How long a worker computes, about.
+  let stepTime: Duration
+  /// Updates between checkpoints; nil for those at each epoch's end alone.
+  let checkpointEvery: Int?
+  /// Which of the jobs is trained.
+  let job: Int
+  var faults: [(time: Duration, fault: Fault)]
+
+  /// The scenario of `seed`.
+  public init(seed: UInt64) {
+    var draws = Draws(seed: seed, 1)
+    self.seed = seed
+    workers = draws.int(1...4)
+    minimumWorkers = draws.int(1...workers)
+    latency = .microseconds([100, 2_000, 20_000, 200_000][draws.int(0...3)])
+    stepTime = .milliseconds([2, 20, 100][draws.int(0...2)])
+    checkpointEvery = draws.int(0...2) == 0 ? nil : draws.int(1...4)
+    job = draws.int(0...SimulatedJob.batchesPerUpdate.count - 1)
+    let span = max(stepTime * 40, latency * 60)
+    let count = draws.int(0...8)
+    var faults: [(time: Duration, fault: Fault)] = []
+    for _ in 0..<count {
+      faults.append((span * draws.double(), Self.fault(&draws, workers: workers)))
+    }
+    self.faults = faults.sorted { $0.time < $1.time }
+  }
+
+  private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
+    let worker = draws.int(0...workers - 1)
+    switch draws.int(0...15) {
+    case 0, 1, 2: return .killWorker(worker)
+    case 3: return .hangWorker(worker, for: .milliseconds(draws.int(100...9000)))
+    case 4: return .slowWorker(worker, by: Double(draws.int(3...40)))
+    case 5: return .leave(worker)
+    case 6: return .join
+    case 7: return .cut(worker)
+    case 8: return .silence(worker)
+    case 9, 10, 11:
+      let toCoordinator = draws.int(0...1) == 0
+      let damage: Damage =
+        switch draws.int(0...5) {
+        case 0: .cutShort
+        case 1: .repeated
+        case 2: .swapped
+        default: .flipBit(draws.int(0...1 << 20))
+        }
+      return .damage(worker, toCoordinator: toCoordinator, damage)
+    case 12, 13: return .killCoordinator(after: draws.int(0...12))
+    case 14:
+      return draws.int(0...1) == 0
+        ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...900)))
+    default: return .diskFull(for: .milliseconds(draws.int(10...3000)))
+    }
+  }
+
+  /// One line for the run, and one for each fault.
+  public var description: String {
+    let head =
+      "seed \(seed): \(workers) workers (\(minimumWorkers) to begin), latency \(latency), "
+      + "step \(stepTime), checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
+      + "\(SimulatedJob.batchesPerUpdate[job]) batches per update"
+    return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
+  }
+}
+
+/// Random numbers one after the other.
+struct Draws {
+  private let random: CounterRandom
+  private var index: UInt64 = 0
+
+  init(seed: UInt64, _ what: UInt64) {
+    random = CounterRandom(seed: seed, purpose: .simulation, what)
+  }
+
+  /// Uniform, but for a bias below 2^-32.
+  mutating func int(_ range: ClosedRange<Int>) -> Int {
+    index += 1
+    let span = UInt64(range.upperBound - range.lowerBound + 1)
+    return range.lowerBound + Int(random.bits(index).multipliedFullWidth(by: span).high)
+  }
+
+  /// Uniform in [0, 1).
+  mutating func double() -> Double {
+    index += 1
+    return random.double(index)
+  }
+}

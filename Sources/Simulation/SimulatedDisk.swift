@@ -1,0 +1,92 @@
+import Engine
+import Synchronization
+import Training
+
+/// A disk that outlives the coordinators of a run: what was not synced when one is killed is lost.
+final class SimulatedDisk: RunStore {
+  private struct Full: Error, CustomStringConvertible {
+    let description = "no space left on the simulated disk"
+  }
+
+  private struct State {
+    var history = History()
+    var checkpoint: ModelFile?
+    var model: ModelFile?
+    var isFull = false
+    /// A checkpoint that is being written beside the training.
+    var unsynced: ModelFile?
+    var events = 0
+  }
+
+  private let state = Mutex(State())
+  /// Called before anything is written; false where the process has ended before it.
+  private let writes: @Sendable () -> Bool
+
+  init(writes: @escaping @Sendable () -> Bool = { true }) { self.writes = writes }
+
+  var history: History { state.withLock { $0.history } }
+  var model: ModelFile? { state.withLock { $0.model } }
+  var isFull: Bool {
+    get { state.withLock { $0.isFull } }
+    set { state.withLock { $0.isFull = newValue } }
+  }
+
+  func record(_ event: Event) { state.withLock { $0.events += 1 } }
+
+  func append(_ record: EpochRecord) throws {
+    guard writes() else { return }
+    try state.withLock { state in
+      if state.isFull { throw Full() }
+      state.history.records.removeAll { $0.epoch >= record.epoch }
+      state.history.records.append(record)
+    }
+  }
+
+  func writeCheckpoint(_ model: ModelFile) throws {
+    guard writes() else { return }
+    let copy = Self.copy(model)
+    try state.withLock { state in
+      if state.isFull { throw Full() }
+      state.checkpoint = state.unsynced ?? state.checkpoint
+      state.unsynced = copy
+    }
+  }
+
+  func writeModel(_ model: ModelFile) throws {
+    guard writes() else { return }
+    let copy = Self.copy(model)
+    try state.withLock { state in
+      if state.isFull { throw Full() }
+      state.model = copy
+    }
+  }
+
+  func drawCurves() throws {}
+
+  /// What is being written is on the disk now.
+  func sync() {
+    state.withLock { state in
+      state.checkpoint = state.unsynced ?? state.checkpoint
+      state.unsynced = nil
+    }
+  }
+
+  /// The process that wrote was killed.
+  func crash() { state.withLock { $0.unsynced = nil } }
+
+  /// The newest checkpoint, the caller's own.
+  func checkpoint() -> ModelFile? { state.withLock { $0.checkpoint }.map(Self.copy) }
+
+  private static func copy(_ file: ModelFile) -> ModelFile {
+    var copy = file
+    copy.weights = Self.copy(file.weights)
+    copy.average = file.average.map(Self.copy)
+    return copy
+  }
+
+  private static func copy(_ buffer: ParameterBuffer) -> ParameterBuffer {
+    let copy = ParameterBuffer(buffer.layout)
+    copy.copy(from: buffer)
+    return copy
+  }
+}

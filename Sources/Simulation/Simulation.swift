@@ -1,0 +1,187 @@
+import Engine
+import Training
+
+/// Runs scenarios, and holds each against the undisturbed run.
+public enum Simulation {
+  /// What became of a scenario.
+  public struct Outcome: Sendable {
+    /// What was run.
+    public let scenario: Scenario
+    /// What is wrong; nil where all is well.
+    public let violation: String?
+    /// What happened, a line each, where that was asked for.
+    public let log: [String]
+    /// Events of the simulated world.
+    public let events: Int
+  }
+
+  /// Runs a scenario.
+  /// - Parameters:
+  ///   - jobs: `SimulatedJob.all`.
+  ///   - logs: whether to write down what happens.
+  public static func run(_ scenario: Scenario, _ jobs: [SimulatedJob], logs: Bool = false)
+    -> Outcome
+  {
+    let world = World(scenario, jobs[scenario.job], logs: logs)
+    let events = world.run()
+    return Outcome(
+      scenario: scenario, violation: world.violation ?? world.difference(), log: world.log ?? [],
+      events: events)
+  }
+
+  /// The same failure with as few faults as can be found: each is left out that is not needed.
+  public static func shortest(_ scenario: Scenario, _ jobs: [SimulatedJob]) -> Outcome {
+    var best = scenario
+    var index = 0
+    while index < best.faults.count {
+      var less = best
+      less.faults.remove(at: index)
+      if run(less, jobs).violation == nil { index += 1 } else { best = less }
+    }
+    return run(best, jobs, logs: true)
+  }
+}
+
+extension World {
+  /// After so much simulated time, or so many events, a run is taken to be without end.
+  private static let longest = Duration.seconds(3600)
+  private static let mostEvents = 400_000
+
+  /// Runs to the end, or to what is wrong.
+  /// - Returns: how many events there were.
+  func run() -> Int {
+    for number in 0..<scenario.workers {
+      let worker = SimulatedWorker(number)
+      workers.append(worker)
+      schedule(.workerStarts(worker, incarnation: 0), in: moment(.seconds(1)))
+    }
+    schedule(.coordinatorStarts, in: moment(.milliseconds(500)))
+    for (time, fault) in scenario.faults { queue.add(.fault(fault), at: time) }
+    var events = 0
+    while ending == nil, violation == nil {
+      guard let (time, occurrence) = queue.next() else {
+        violation = "nothing happens any more"
+        break
+      }
+      now = time
+      events += 1
+      if now > Self.longest || events > Self.mostEvents {
+        violation = "it does not end: \(events) events in \(now)"
+        break
+      }
+      happen(occurrence)
+    }
+    return events
+  }
+
+  /// What is not as in the undisturbed run.
+  func difference() -> String? {
+    guard let model = disk.model else { return "it finished without a model" }
+    if model.weights.digest != job.digest {
+      return "the weights are \(model.weights.digest), undisturbed \(job.digest)"
+    }
+    guard model.iterations == job.job.schedule.updates else {
+      return "\(model.iterations) updates, undisturbed \(job.job.schedule.updates)"
+    }
+    let rows = disk.history.records.map { Row($0) }
+    let expected = job.history.map { Row($0) }
+    return rows == expected ? nil : "the history is \(rows), undisturbed \(expected)"
+  }
+
+  /// What of an epoch's record does not depend on time.
+  private struct Row: Equatable {
+    let epoch: Int
+    let values: [Double]
+
+    init(_ record: EpochRecord) {
+      epoch = record.epoch
+      values = [
+        record.loss, record.accuracy, record.validationLoss, record.validationAccuracy,
+      ]
+    }
+  }
+
+  private func happen(_ occurrence: Occurrence) {
+    switch occurrence {
+    case .tick(let number):
+      guard number == generation, coordinator != nil else { return }
+      step(nil)
+      schedule(.tick(coordinator: number), in: CoordinatorHost.tick)
+    case .coordinatorStarts: if coordinator == nil { startCoordinator() }
+    case .workerStarts(let worker, let incarnation):
+      if worker.incarnation == incarnation, worker.host == nil { startWorker(worker) }
+    case .workerConnects(let worker, let incarnation):
+      if worker.incarnation == incarnation { connect(worker) }
+    case .atCoordinator(let connection, let bytes): arrived(atCoordinator: bytes, on: connection)
+    case .atWorker(let connection, let bytes): arrived(atWorker: bytes, on: connection)
+    case .closedAtCoordinator(let connection, let reason):
+      closedAtCoordinator(connection, reason)
+    case .closedAtWorker(let connection, let reason): closedAtWorker(connection, reason)
+    case .computed(let worker, let incarnation):
+      if worker.incarnation == incarnation, worker.isComputing { computed(worker) }
+    case .goesOn(let worker, let incarnation):
+      guard worker.incarnation == incarnation, worker.isHanging else { return }
+      worker.isHanging = false
+      note("worker \(worker.number) goes on")
+      if worker.isComputed {
+        worker.isComputed = false
+        computed(worker)
+      }
+      pump(worker)
+    case .diskHasSpace: disk.isFull = false
+    case .synced: disk.sync()
+    case .fault(let fault):
+      note("\(fault)")
+      happen(fault)
+    }
+  }
+
+  private func happen(_ fault: Scenario.Fault) {
+    switch fault {
+    case .killWorker(let number):
+      let worker = workers[number]
+      guard worker.host != nil else { return }
+      if let connection = worker.connection, !connection.isSilent {
+        connection.toWorker.isOpen = false
+        closeAtCoordinator(connection, "it closed the connection")
+      }
+      worker.connection = nil
+      worker.incarnation += 1
+      exit(worker)
+    case .hangWorker(let number, let duration):
+      let worker = workers[number]
+      guard worker.host != nil else { return }
+      worker.isHanging = true
+      schedule(.goesOn(worker, incarnation: worker.incarnation), in: duration)
+      if duration > Self.bound, let connection = worker.connection, !connection.isSilent {
+        // Its own end of the connection hears of that when it goes on.
+        schedule(.closedAtCoordinator(connection, "silent for 3 s"), in: Self.bound)
+        schedule(.closedAtWorker(connection, "connection reset"), in: duration)
+      }
+    case .slowWorker(let number, let factor): workers[number].slowness = factor
+    case .leave(let number):
+      guard workers[number].connection != nil else { return }
+      workers[number].inbox.append(.interrupted)
+      pump(workers[number])
+    case .join:
+      let worker = SimulatedWorker(workers.count)
+      workers.append(worker)
+      startWorker(worker)
+    case .cut(let number): workers[number].connection.map(cut)
+    case .silence(let number): workers[number].connection.map(silence)
+    case .damage(let number, let toCoordinator, let damage):
+      guard let connection = workers[number].connection else { return }
+      if toCoordinator {
+        connection.toCoordinator.damage = damage
+      } else {
+        connection.toWorker.damage = damage
+      }
+    case .killCoordinator(let acts): process.kill(after: acts)
+    case .interruptCoordinator: step(.interrupted)
+    case .clockJump(let duration): clockJump += duration
+    case .diskFull(let duration):
+      disk.isFull = true
+      schedule(.diskHasSpace, in: duration)
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import NIOCore
+import Training
+import Wire
+
+/// A simulated run: the coordinators, one after the other, the workers, and what is on its way
+/// between them.
+///
+/// The hosts, their rules, the engine and the encoding of messages are the real ones; clock, disk,
+/// sockets and processes are simulated. One thread; the same scenario gives the same run.
+final class World {
+  enum Occurrence {
+    case tick(coordinator: Int)
+    case coordinatorStarts
+    case workerStarts(SimulatedWorker, incarnation: Int)
+    case workerConnects(SimulatedWorker, incarnation: Int)
+    case atCoordinator(SimulatedConnection, ByteBuffer)
+    case atWorker(SimulatedConnection, ByteBuffer)
+    case closedAtCoordinator(SimulatedConnection, String)
+    case closedAtWorker(SimulatedConnection, String)
+    case computed(SimulatedWorker, incarnation: Int)
+    case goesOn(SimulatedWorker, incarnation: Int)
+    case diskHasSpace
+    case synced
+    case fault(Scenario.Fault)
+  }
+
+  /// Silence after which a peer is lost; `Liveness` keeps that bound in the real network.
+  static let bound = Duration.seconds(3)
+
+  let scenario: Scenario
+  let job: SimulatedJob
+  let links: SimulatedLinks
+  let disk: SimulatedDisk
+  let process: ProcessState
+  var draws: Draws
+  var now = Duration.zero
+  /// What the machine's sleep added to the coordinator's clock.
+  var clockJump = Duration.zero
+  var queue = EventQueue<Occurrence>()
+  var coordinator: CoordinatorHost?
+  /// Counts the coordinators' processes.
+  var generation = 0
+  var workers: [SimulatedWorker] = []
+  var connections: [SimulatedConnection] = []
+  var ending: RunEnding?
+  /// What is wrong; the run stops there.
+  var violation: String?
+  /// What happened, where that is wanted.
+  var log: [String]?
+
+  init(_ scenario: Scenario, _ job: SimulatedJob, logs: Bool) {
+    self.scenario = scenario
+    self.job = job
+    let process = ProcessState()
+    self.process = process
+    disk = SimulatedDisk { process.acts() }
+    links = SimulatedLinks()
+    draws = Draws(seed: scenario.seed, 2)
+    log = logs ? [] : nil
+    links.world = self
+  }
+
+  func note(_ text: @autoclosure () -> String) {
+    guard log != nil else { return }
+    log?.append("\(now): \(text())")
+  }
+
+  func schedule(_ occurrence: Occurrence, in delay: Duration) {
+    queue.add(occurrence, at: now + delay)
+  }
+
+  /// A moment up to `most`.
+  func moment(_ most: Duration) -> Duration { most * draws.double() }
+
+  // MARK: Workers
+
+  func startWorker(_ worker: SimulatedWorker) {
+    worker.incarnation += 1
+    worker.host = WorkerHost(
+      pictures: .shared(training: job.training, validation: job.validation), threads: 1,
+      kernels: job.kernels)
+    worker.inbox = []
+    (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
+    note("worker \(worker.number) starts")
+    connect(worker)
+  }
+
+  func connect(_ worker: SimulatedWorker) {
+    guard worker.host != nil, worker.connection == nil, ending == nil else { return }
+    guard coordinator != nil, !process.isDead else {
+      return schedule(
+        .workerConnects(worker, incarnation: worker.incarnation),
+        in: .milliseconds(100 + draws.int(0...900)))
+    }
+    let connection = SimulatedConnection(
+      connections.count, worker: worker, coordinator: generation,
+      floats: job.job.gradients.buffer.bufferCount)
+    connections.append(connection)
+    worker.connection = connection
+    worker.inbox = []
+    note("worker \(worker.number) connects: \(connection.peer)")
+    transmit(Preface.bytes, on: connection, toCoordinator: false)
+    transmit(Preface.bytes, on: connection, toCoordinator: true)
+    worker.host?.begin(SimulatedLink(self, connection))
+  }
+
+  /// The worker does what it can until it computes or waits.
+  func pump(_ worker: SimulatedWorker) {
+    while let host = worker.host, let connection = worker.connection, !worker.isComputing,
+      !worker.isHanging
+    {
+      guard !worker.inbox.isEmpty else {
+        guard host.hasWork else { return }
+        worker.isComputing = true
+        let time = scenario.stepTime * (worker.slowness * (0.5 + draws.double()))
+        return schedule(.computed(worker, incarnation: worker.incarnation), in: time)
+      }
+      let input = worker.inbox.removeFirst()
+      if let ending = host.step(input, SimulatedLink(self, connection)) {
+        return ended(worker, ending)
+      }
+    }
+  }
+
+  func computed(_ worker: SimulatedWorker) {
+    guard !worker.isHanging else {
+      worker.isComputed = true
+      return
+    }
+    worker.isComputing = false
+    // The connection may have gone in the meantime; then the inbox says so.
+    guard let host = worker.host, let connection = worker.connection else { return }
+    if let ending = host.step(nil, SimulatedLink(self, connection)) { return ended(worker, ending) }
+    pump(worker)
+  }
+
+  private func ended(_ worker: SimulatedWorker, _ ending: WorkerEnding) {
+    note("worker \(worker.number) ends with its coordinator: \(ending)")
+    worker.connection = nil
+    switch ending {
+    case .disconnected:
+      schedule(
+        .workerConnects(worker, incarnation: worker.incarnation),
+        in: .milliseconds(50 + draws.int(0...900)))
+    case .finished, .refused, .interrupted:
+      exit(worker)
+    }
+  }
+
+  /// The worker's process has ended; a supervisor starts it again.
+  func exit(_ worker: SimulatedWorker) {
+    worker.host = nil
+    worker.inbox = []
+    let delay = Duration.milliseconds(100 + draws.int(0...2000))
+    schedule(.workerStarts(worker, incarnation: worker.incarnation), in: delay)
+  }
+
+  // MARK: Coordinators
+
+  /// Starts a coordinator at the run's start, or where the disk says.
+  func startCoordinator() {
+    generation += 1
+    process.start()
+    let checkpoint = disk.checkpoint()
+    let epochs = disk.history.records.map(\.epoch)
+    let done = checkpoint?.position?.epochs ?? 0
+    guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {
+      violation = "the history has the epochs \(epochs), the checkpoint follows epoch \(done)"
+      return
+    }
+    note("coordinator \(generation) starts after \(checkpoint?.position?.updates ?? 0) updates")
+    var options = CoordinatorHost.Options(kernels: job.kernels)
+    options.minimumWorkers = scenario.minimumWorkers
+    options.checkpointEvery = scenario.checkpointEvery.map(CheckpointInterval.updates)
+    options.writesInBackground = false
+    let mailbox = Mailbox<CoordinatorInput>()
+    let host = CoordinatorHost(
+      job.job, options: options, store: disk, mailbox: mailbox, links: links,
+      checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
+      report: { [unowned self] report in
+        if case .note(let text) = report { note("coordinator: \(text)") }
+      })
+    coordinator = host
+    host.begin()
+    settle()
+    schedule(.tick(coordinator: generation), in: CoordinatorHost.tick)
+  }
+
+  /// Gives the coordinator something to do, and looks at what became of it.
+  func step(_ input: CoordinatorInput?) {
+    guard let coordinator, !process.isDead else { return }
+    coordinator.step(input)
+    settle()
+  }
+
+  private func settle() {
+    guard let coordinator else { return }
+    if process.isDead { return crash() }
+    if let wrong = coordinator.inconsistency { violation = wrong }
+    let buffers = coordinator.gradientBuffers
+    if buffers > job.job.schedule.batchesPerUpdate + 1 { violation = "\(buffers) gradients kept" }
+    if scenario.checkpointEvery != nil || draws.int(0...1) == 0 {
+      schedule(.synced, in: moment(.milliseconds(200)))
+    }
+    guard let ending = coordinator.ending else { return }
+    note("coordinator \(generation) ends: \(ending)")
+    disk.sync()
+    switch ending {
+    case .finished: self.ending = ending
+    case .interrupted, .cutShort: leaveCoordinator("it closed the connection")
+    case .failed(let reason): violation = "the run failed: \(reason)"
+    }
+  }
+
+  /// The coordinator's process is gone at once, with all that it had not yet done.
+  private func crash() {
+    note("coordinator \(generation) is killed")
+    disk.crash()
+    leaveCoordinator("connection reset")
+  }
+
+  private func leaveCoordinator(_ reason: String) {
+    coordinator = nil
+    process.end()
+    for connection in connections where connection.coordinator == generation {
+      connection.toCoordinator.isOpen = false
+      guard connection.toWorker.isOpen, !connection.isSilent else { continue }
+      closeAtWorker(connection, reason)
+    }
+    schedule(.coordinatorStarts, in: .milliseconds(100 + draws.int(0...3000)))
+  }
+}
