@@ -68,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "simulate",
       dependencies: [
-        "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Simulation", "Engine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "dogsled",

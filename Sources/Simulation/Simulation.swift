@@ -128,6 +128,7 @@ extension World {
         computed(worker)
       }
       pump(worker)
+    case .heartbeat(let connection, let toCoordinator): beat(connection, toCoordinator)
     case .diskHasSpace: disk.isFull = false
     case .synced: disk.sync()
     case .fault(let fault):
@@ -176,6 +177,7 @@ extension World {
       } else {
         connection.toWorker.damage = damage
       }
+      schedule(.heartbeat(connection, toCoordinator: toCoordinator), in: .seconds(1))
     case .killCoordinator(let acts): process.kill(after: acts)
     case .interruptCoordinator: step(.interrupted)
     case .clockJump(let duration): clockJump += duration

@@ -19,6 +19,7 @@ final class World {
     case closedAtWorker(SimulatedConnection, String)
     case computed(SimulatedWorker, incarnation: Int)
     case goesOn(SimulatedWorker, incarnation: Int)
+    case heartbeat(SimulatedConnection, toCoordinator: Bool)
     case diskHasSpace
     case synced
     case fault(Scenario.Fault)

@@ -22,6 +22,17 @@ extension World {
     if isCut { cut(connection) }
   }
 
+  /// A heartbeat each second.
+  ///
+  /// The simulation needs them on damaged connections alone: they bring on what is held back.
+  func beat(_ connection: SimulatedConnection, _ toCoordinator: Bool) {
+    guard toCoordinator ? connection.toCoordinator.isOpen : connection.toWorker.isOpen else {
+      return
+    }
+    transmit(OutgoingMessage.heartbeat, on: connection, toCoordinator: toCoordinator)
+    schedule(.heartbeat(connection, toCoordinator: toCoordinator), in: .seconds(1))
+  }
+
   private func arrival(on connection: SimulatedConnection, toCoordinator: Bool) -> Duration {
     let time = now + moment(scenario.latency)
     if toCoordinator {

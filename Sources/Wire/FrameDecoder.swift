@@ -46,18 +46,18 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
         guard takePiece(from: &buffer) else { return nil }
         if bodyMissing == 0 { return try finishBody() }
       }
-      guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self),
-        let rawKind = buffer.getInteger(at: buffer.readerIndex + 4, as: UInt8.self)
-      else { return nil }
-      let (kind, payload) = try check(length: Int(length), rawKind: rawKind)
+      guard var head = buffer.getSlice(at: buffer.readerIndex, length: Kind.headBytes) else {
+        return nil
+      }
+      let (kind, payload) = try check(&head)
       if kind == .piece {
-        buffer.moveReaderIndex(forwardBy: 5)
+        buffer.moveReaderIndex(forwardBy: Kind.headBytes)
         pieceMissing = payload
         continue
       }
-      guard buffer.readableBytes >= 5 + payload else { return nil }
+      guard buffer.readableBytes >= Kind.headBytes + payload else { return nil }
+      buffer.moveReaderIndex(forwardBy: Kind.headBytes)
       try checkSum(kind, payload: payload, buffer)
-      buffer.moveReaderIndex(forwardBy: 5)
       if let message = try take(kind, payload: payload, from: &buffer) { return message }
     }
   }
@@ -72,16 +72,21 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
     return nil
   }
 
-  /// Checks a frame's length and kind; the payload's length is the frame's without the kind.
-  private func check(length: Int, rawKind: UInt8) throws -> (Kind, payload: Int) {
+  /// Checks a frame's head.
+  private func check(_ head: inout ByteBuffer) throws -> (Kind, payload: Int) {
+    let sum = head.withUnsafeReadableBytes { Kind.checksum(.init(rebasing: $0.prefix(5))) }
+    let payload = Int(head.readInteger(as: UInt32.self) ?? 0)
+    let rawKind = head.readInteger(as: UInt8.self) ?? 0
+    guard head.readInteger() == sum else {
+      throw WireError("received a damaged message: the checksum of its head is another")
+    }
     guard let kind = Kind(rawValue: rawKind) else {
       throw WireError("received a message of unknown kind \(rawKind)")
     }
     try checkOrder(kind)
-    let payload = length - 1
     let content = payload - kind.overhead
     guard content >= 0, content <= kind.maximumPayload(limits) else {
-      throw WireError("received a message (\(kind)) of \(length) bytes, which cannot be")
+      throw WireError("received a message (\(kind)) of \(payload) bytes, which cannot be")
     }
     if kind == .piece {
       guard payload > 0, payload <= bodyMissing else {
@@ -97,9 +102,9 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
   private func checkSum(_ kind: Kind, payload: Int, _ buffer: ByteBuffer) throws {
     guard kind.hasChecksum else { return }
     let sum = buffer.withUnsafeReadableBytes {
-      Kind.checksum(.init(rebasing: $0[4..<payload + 1]))
+      Kind.checksum(.init(rebasing: $0.prefix(payload - 4)))
     }
-    guard buffer.getInteger(at: buffer.readerIndex + 1 + payload) == sum else {
+    guard buffer.getInteger(at: buffer.readerIndex + payload - 4) == sum else {
       throw WireError("received a damaged message (\(kind)): its checksum is another")
     }
   }

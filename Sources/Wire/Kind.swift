@@ -1,14 +1,15 @@
 import Engine
+import NIOCore
 
 /// What a frame is.
 ///
-/// A frame: its length (UInt32, big-endian, of all that follows), its kind (one
-/// byte), its payload.
+/// A frame: a head of the payload's length (UInt32, big-endian), the kind (one byte) and the
+/// checksum of these five bytes; then the payload. A damaged length would otherwise be waited for.
 ///
 /// The payload of most kinds is a header in JSON. Before the header of a message with a body stands
 /// the body's length (UInt32); the body follows in frames of kind `piece`, one after the other,
 /// with nothing but heartbeats between them. All but pieces, whose body has a checksum, and
-/// heartbeats end with four bytes that show damage to kind and payload: see `checksum`.
+/// heartbeats, which have none, end with the checksum of what comes before in the payload.
 package enum Kind: UInt8, Sendable {
   /// Who sends it.
   package enum Sender: Sendable { case coordinator, worker, either }
@@ -40,17 +41,30 @@ package enum Kind: UInt8, Sendable {
     }
   }
 
+  /// Bytes of a frame's head.
+  static let headBytes = 9
+
+  /// The head of a frame of this kind.
+  func head(payload: Int) -> ByteBuffer {
+    var head = ByteBuffer()
+    head.reserveCapacity(Self.headBytes)
+    head.writeInteger(UInt32(payload))
+    head.writeInteger(rawValue)
+    head.writeInteger(head.withUnsafeReadableBytes(Self.checksum))
+    return head
+  }
+
   /// Whether a checksum ends the payload.
   var hasChecksum: Bool { self != .piece && self != .heartbeat }
 
   /// Bytes of the payload beside the header or the piece.
   var overhead: Int { (hasBody ? 4 : 0) + (hasChecksum ? 4 : 0) }
 
-  /// The lower half of the lower word of the digest of a frame's kind and payload.
+  /// The lower half of the lower word of the digest.
   ///
   /// TCP's own checksum lets one damaged segment in 65,536 through.
-  static func checksum(_ kindAndPayload: UnsafeRawBufferPointer) -> UInt32 {
-    UInt32(truncatingIfNeeded: Digest(of: kindAndPayload).low)
+  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    UInt32(truncatingIfNeeded: Digest(of: bytes).low)
   }
 
   /// The bytes of the longest header or piece.

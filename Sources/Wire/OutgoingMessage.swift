@@ -15,9 +15,7 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
 
   /// The one frame of a heartbeat, either side's.
   package static let heartbeat: ByteBuffer = {
-    var frame = ByteBuffer(integer: 1 as UInt32)
-    frame.writeInteger(Kind.heartbeat.rawValue)
-    return frame
+    Kind.heartbeat.head(payload: 0)
   }()
 
   /// All bytes that are still to be taken.
@@ -43,18 +41,18 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
       throw WireError(
         "a message of \(payload) bytes with \(bodyLength) bytes of tensors is too large to send")
     }
-    var head = ByteBuffer()
-    head.reserveCapacity(5 + payload)
-    head.writeInteger(UInt32(payload + 1))
-    head.writeInteger(parts.kind.rawValue)
+    var head = parts.kind.head(payload: payload)
+    head.reserveCapacity(Kind.headBytes + payload)
     if parts.kind.hasBody { head.writeInteger(UInt32(bodyLength)) }
     head.writeBytes(parts.header)
     if parts.kind.hasChecksum {
       head.writeInteger(
-        head.withUnsafeReadableBytes { Kind.checksum(.init(rebasing: $0.dropFirst(4))) })
+        head.withUnsafeReadableBytes {
+          Kind.checksum(.init(rebasing: $0.dropFirst(Kind.headBytes)))
+        })
     }
     let pieces = (bodyLength + limits.piece - 1) / limits.piece
-    byteCount = head.readableBytes + pieces * 5 + bodyLength
+    byteCount = head.readableBytes + pieces * Kind.headBytes + bodyLength
     self.head = head
     pieceSize = limits.piece
   }
@@ -75,10 +73,6 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
     guard let piece = body.readSlice(length: min(pieceSize, body.readableBytes)),
       piece.readableBytes > 0
     else { return nil }
-    var head = ByteBuffer()
-    head.reserveCapacity(5)
-    head.writeInteger(UInt32(piece.readableBytes + 1))
-    head.writeInteger(Kind.piece.rawValue)
-    return Frame(head: head, piece: piece)
+    return Frame(head: Kind.piece.head(payload: piece.readableBytes), piece: piece)
   }
 }

@@ -156,7 +156,7 @@ extension NetworkTests {
       all.moveReaderIndex(forwardBy: 8)
       var kinds: [UInt8] = []
       while let length: UInt32 = all.readInteger(), let kind: UInt8 = all.readInteger(),
-        all.readSlice(length: Int(length) - 1) != nil
+        all.readSlice(length: Int(length) + 4) != nil
       {
         kinds.append(kind)
       }

@@ -15,7 +15,7 @@ import Testing
       "UnixSignals", "Subprocess", "SystemPackage",
     ],
     "Simulation": ["Training", "Wire", "Pictures", "Engine", "NIOCore"],
-    "simulate": ["Simulation", "ArgumentParser"],
+    "simulate": ["Simulation", "Engine", "ArgumentParser"],
     "dogsled": [
       "Network", "Training", "Wire", "Pictures", "Engine", "ArgumentParser", "Logging",
       "ServiceLifecycle",

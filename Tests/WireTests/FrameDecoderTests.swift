@@ -79,7 +79,7 @@ struct FrameDecoderTests {
       all.writeImmutableBuffer(try bytes(WorkerMessage.heartbeat))
     }
     #expect(outgoing.byteCount == 0)
-    #expect(all.readableBytes == total + 4 * 5)
+    #expect(all.readableBytes == total + 4 * 9)
     let (texts, error) = decode(all, as: WorkerMessage.self, step: 100)
     #expect(error == nil)
     #expect(texts == ["heartbeat", "heartbeat", "heartbeat", text(message), "heartbeat"])

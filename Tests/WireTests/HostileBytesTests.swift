@@ -34,17 +34,17 @@ struct HostileBytesTests {
   }
 
   @Test func lengthsOverTheLimitAreRefusedBeforeTheyAreWaitedFor() throws {
-    // Only the five bytes in front are there.
+    // Only the head is there.
     for (kind, limit) in [(17 as UInt8, Limits.standard.hello), (21, Limits.standard.header)] {
       let stage: FrameDecoder<WorkerMessage>.Stage = kind == 17 ? .introduction : .open
-      for length in [UInt32(limit + 6), .max, 0] {
+      for length in [UInt32(limit + 5), .max, 0] {
         expectError(
           "of \(length) bytes", frame(kind: kind, length: length), as: WorkerMessage.self,
           stage: stage)
       }
     }
-    expectError("of 2 bytes", frame(kind: 33, length: 2), as: WorkerMessage.self)
-    expectError("of 4 bytes", frame(kind: 20, length: 4), as: WorkerMessage.self)
+    expectError("of 1 bytes", frame(kind: 33, length: 1), as: WorkerMessage.self)
+    expectError("of 7 bytes", frame(kind: 20, length: 7), as: WorkerMessage.self)
   }
 
   @Test func bodiesLargerThanTheModel() throws {

@@ -86,16 +86,19 @@ func bytes(_ message: some WireMessage, limits: Limits = .standard) throws -> By
   return all
 }
 
+/// The checksum of a frame's head or payload.
+private func checksum(_ bytes: [UInt8]) -> UInt32 {
+  UInt32(truncatingIfNeeded: bytes.withUnsafeBytes(Digest.init(of:)).low)
+}
+
 /// A frame by hand, with its checksum where its kind has one.
 func frame(kind: UInt8, _ payload: [UInt8] = [], length: UInt32? = nil) -> ByteBuffer {
   let hasChecksum = kind < 33
-  var buffer = ByteBuffer(integer: length ?? UInt32(payload.count + (hasChecksum ? 5 : 1)))
+  var buffer = ByteBuffer(integer: length ?? UInt32(payload.count + (hasChecksum ? 4 : 0)))
   buffer.writeInteger(kind)
+  buffer.writeInteger(checksum(Array(buffer.readableBytesView)))
   buffer.writeBytes(payload)
-  if hasChecksum {
-    let digest = ([kind] + payload).withUnsafeBytes(Digest.init(of:))
-    buffer.writeInteger(UInt32(truncatingIfNeeded: digest.low))
-  }
+  if hasChecksum { buffer.writeInteger(checksum(payload)) }
   return buffer
 }
 
