@@ -52,6 +52,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let stepTime: Duration
   /// Updates between checkpoints; nil for those at each epoch's end alone.
   let checkpointEvery: Int?
+  /// Whether a checkpoint is on the disk as soon as it is written, or some time later.
+  let syncsAtOnce: Bool
   /// Which of the jobs is trained.
   let job: Int
   var faults: [(time: Duration, fault: Fault)]
@@ -66,6 +68,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     stepTime = .milliseconds([2, 20, 100][draws.int(0...2)])
     checkpointEvery = draws.int(0...2) == 0 ? nil : draws.int(1...4)
     job = draws.int(0...SimulatedJob.batchesPerUpdate.count - 1)
+    syncsAtOnce = draws.int(0...1) == 0
     let span = max(stepTime * 40, latency * 60)
     let count = draws.int(0...8)
     var faults: [(time: Duration, fault: Fault)] = []

@@ -22,7 +22,15 @@ final class SimulatedDisk: RunStore {
   /// Called before anything is written; false where the process has ended before it.
   private let writes: @Sendable () -> Bool
 
-  init(writes: @escaping @Sendable () -> Bool = { true }) { self.writes = writes }
+  private let syncsAtOnce: Bool
+
+  init(syncsAtOnce: Bool = true, writes: @escaping @Sendable () -> Bool = { true }) {
+    self.syncsAtOnce = syncsAtOnce
+    self.writes = writes
+  }
+
+  /// Whether a checkpoint is not on the disk yet.
+  var isWriting: Bool { state.withLock { $0.unsynced != nil } }
 
   var history: History { state.withLock { $0.history } }
   var model: ModelFile? { state.withLock { $0.model } }
@@ -50,6 +58,7 @@ final class SimulatedDisk: RunStore {
       state.checkpoint = state.unsynced ?? state.checkpoint
       state.unsynced = copy
     }
+    if syncsAtOnce { sync() }
   }
 
   func writeModel(_ model: ModelFile) throws {

@@ -54,7 +54,7 @@ final class World {
     self.job = job
     let process = ProcessState()
     self.process = process
-    disk = SimulatedDisk { process.acts() }
+    disk = SimulatedDisk(syncsAtOnce: scenario.syncsAtOnce) { process.acts() }
     links = SimulatedLinks()
     draws = Draws(seed: scenario.seed, 2)
     log = logs ? [] : nil
@@ -200,9 +200,7 @@ final class World {
     if let wrong = coordinator.inconsistency { violation = wrong }
     let buffers = coordinator.gradientBuffers
     if buffers > job.job.schedule.batchesPerUpdate + 1 { violation = "\(buffers) gradients kept" }
-    if scenario.checkpointEvery != nil || draws.int(0...1) == 0 {
-      schedule(.synced, in: moment(.milliseconds(200)))
-    }
+    if disk.isWriting { schedule(.synced, in: moment(.milliseconds(200))) }
     guard let ending = coordinator.ending else { return }
     note("coordinator \(generation) ends: \(ending)")
     disk.sync()
