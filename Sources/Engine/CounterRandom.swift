@@ -18,6 +18,8 @@ public struct CounterRandom: Sendable {
     case benchmark = 5
     /// The pictures of the probe that workers prove themselves with.
     case probe = 6
+    /// Which steps two workers compute.
+    case verification = 8
     /// The world of a simulated run.
     case simulation = 7
   }

@@ -10,6 +10,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case hangWorker(Int, for: Duration)
     /// From now on it takes so many times as long.
     case slowWorker(Int, by: Double)
+    /// One bit of its next gradient is wrong.
+    case miscompute(Int)
     /// SIGTERM: it takes its leave, and comes again.
     case leave(Int)
     /// One more worker.
@@ -52,6 +54,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let stepTime: Duration
   /// Updates between checkpoints; nil for those at each epoch's end alone.
   let checkpointEvery: Int?
+  /// The fraction of steps that are verified.
+  let verify: Double
   /// Whether a checkpoint is on the disk as soon as it is written, or some time later.
   let syncsAtOnce: Bool
   /// Which of the jobs is trained.
@@ -74,6 +78,13 @@ public struct Scenario: Sendable, CustomStringConvertible {
     var faults: [(time: Duration, fault: Fault)] = []
     for _ in 0..<count {
       faults.append((span * draws.double(), Self.fault(&draws, workers: workers)))
+    }
+    // Errors are found where all is verified.
+    verify = [0, 0, 0.5, 1][draws.int(0...3)]
+    if verify == 1 {
+      for _ in 0..<draws.int(0...3) {
+        faults.append((span * draws.double(), .miscompute(draws.int(0...workers - 1))))
+      }
     }
     self.faults = faults.sorted { $0.time < $1.time }
   }
@@ -111,7 +122,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     let head =
       "seed \(seed): \(workers) workers (\(minimumWorkers) to begin), latency \(latency), "
       + "step \(stepTime), checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
-      + "\(SimulatedJob.batchesPerUpdate[job]) batches per update"
+      + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified"
     return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
   }
 }

@@ -106,6 +106,8 @@ final class SimulatedWorker {
   /// What was due while it stood still.
   var isComputed = false
   var slowness = 1.0
+  /// Whether a bit of its next gradient will be wrong.
+  var miscomputes = false
 
   init(_ number: Int) { self.number = number }
 }

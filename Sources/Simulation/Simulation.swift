@@ -160,6 +160,7 @@ extension World {
         schedule(.closedAtWorker(connection, "connection reset"), in: duration)
       }
     case .slowWorker(let number, let factor): workers[number].slowness = factor
+    case .miscompute(let number): workers[number].miscomputes = true
     case .leave(let number):
       guard workers[number].connection != nil else { return }
       workers[number].inbox.append(.interrupted)

@@ -79,7 +79,13 @@ final class World {
     worker.incarnation += 1
     worker.host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
-      kernels: job.kernels)
+      kernels: job.kernels,
+      damage: { [unowned worker] gradient in
+        guard worker.miscomputes else { return }
+        worker.miscomputes = false
+        let wrong = Float(bitPattern: gradient.floats[0].bitPattern ^ 1)
+        gradient.floats[0] = wrong
+      })
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
     note("worker \(worker.number) starts")
@@ -174,6 +180,7 @@ final class World {
     options.minimumWorkers = scenario.minimumWorkers
     options.checkpointEvery = scenario.checkpointEvery.map(CheckpointInterval.updates)
     options.writesInBackground = false
+    options.verify = scenario.verify
     let mailbox = Mailbox<CoordinatorInput>()
     let host = CoordinatorHost(
       job.job, options: options, store: disk, mailbox: mailbox, links: links,

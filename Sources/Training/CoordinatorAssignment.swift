@@ -6,10 +6,18 @@ extension CoordinatorRules {
   /// Gives the waiting units, in order, to the ready workers that have fewest.
   mutating func distribute(_ now: Duration) -> [CoordinatorAction] {
     var actions: [CoordinatorAction] = []
-    while !isGathering, !isOver, let unit = board.waiting.first, let peer = idlestWorker() {
+    while !isGathering, !isOver, let (unit, peer) = nextGift() {
       actions += give(unit, to: peer, duplicate: false, now)
     }
     return actions
+  }
+
+  /// The first unit that waits and that a worker with room can have.
+  private func nextGift() -> (unit: WorkUnit, peer: PeerID)? {
+    for unit in board.waiting {
+      if let peer = idlestWorker(for: unit) { return (unit, peer) }
+    }
+    return nil
   }
 
   /// Gives the slowest unit to an idle worker as well, when nothing else waits.
@@ -23,6 +31,7 @@ extension CoordinatorRules {
       members.values.compactMap { member in
         member.queue.first {
           $0.version == board.version && board.holders[$0.unit]?.count == 1
+            && (board.witnesses[$0.unit]?.count(of: peer) ?? 0) == 0
         }
       }
       .min { ($0.since, $0.unit) < ($1.since, $1.unit) }
@@ -46,9 +55,35 @@ extension CoordinatorRules {
       if version < board.version { return checkLate(peer, unit, digest, now) }
       return violation(peer, "answered \(unit), which it was not given", now)
     }
-    if version == board.version, board.needs(unit) { return [.accept(peer, unit)] }
+    if version == board.version, board.needs(unit) { return judge(peer, unit, digest, now) }
     dequeue(peer, unit, version: version, now)
     return checkLate(peer, unit, digest, now) + distribute(now)
+  }
+
+  /// Has the host take in the answer to a unit that is needed, once it is confirmed where the unit
+  /// is verified; whoever answered something else goes.
+  private mutating func judge(
+    _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
+  ) -> [CoordinatorAction] {
+    guard let digest, let witnesses = board.witnesses[unit] else { return [.accept(peer, unit)] }
+    guard witnesses.confirm(digest, of: peer, alone: readyWorkers == 1) else {
+      dequeue(peer, unit, version: board.version, now)
+      board.witness(unit, of: peer, digest: digest)
+      // Each of two workers insists: asked again they would say the same.
+      let isStuck =
+        witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
+      let note = CoordinatorNote.failure(
+        worker: nil, reason: "two workers differ in \(unit) each time: a third has to decide")
+      return (isStuck ? [.note(note)] : []) + distribute(now)
+    }
+    var actions: [CoordinatorAction] = [.accept(peer, unit)]
+    for liar in witnesses.against(digest).sorted() {
+      actions += violation(
+        liar,
+        "its gradient of \(unit) is another than two workers computed: its memory or its "
+          + "processor makes errors", now)
+    }
+    return actions
   }
 
   /// A second answer must equal the first.
@@ -77,9 +112,23 @@ extension CoordinatorRules {
   }
 
   /// The ready worker with room in its queue that has fewest units; the lowest number of several.
-  private func idlestWorker() -> PeerID? {
-    members
-      .filter { $0.value.isReady && $0.value.queue.count < Self.queueDepth }
+  /// - Parameter unit: one that it does not have; where that is verified, one that it has not
+  ///   answered either, or not twice where every ready worker has answered.
+  private func idlestWorker(for unit: WorkUnit? = nil) -> PeerID? {
+    let witnesses = unit.flatMap { board.witnesses[$0] }
+    let holders = unit.flatMap { board.holders[$0] } ?? []
+    let most =
+      witnesses.map { witnesses in
+        members.contains {
+          $0.value.isReady && witnesses.count(of: $0.key) == 0 && !holders.contains($0.key)
+        } ? 0 : Self.answersMost - 1
+      } ?? 0
+    return
+      members
+      .filter {
+        $0.value.isReady && $0.value.queue.count < Self.queueDepth && !holders.contains($0.key)
+          && (witnesses?.count(of: $0.key) ?? 0) <= most
+      }
       .min {
         ($0.value.queue.count, $0.value.worker ?? 0) < ($1.value.queue.count, $1.value.worker ?? 0)
       }?.key
@@ -88,8 +137,8 @@ extension CoordinatorRules {
   /// What the books contradict themselves in; nil where all is well.
   var inconsistency: String? {
     guard !isGathering, !isOver else { return nil }
-    if board.accounted != board.total {
-      return "\(board.accounted) of \(board.total) units are done, waiting or with somebody"
+    if let unit = board.forgotten {
+      return "\(unit) is neither done, nor waiting, nor with anybody"
     }
     for (unit, holders) in board.holders {
       for peer in holders
@@ -97,7 +146,7 @@ extension CoordinatorRules {
         return "\(unit) is with \(peer), which is gone or does not have it"
       }
     }
-    if let unit = board.waiting.first, idlestWorker() != nil {
+    if let (unit, _) = nextGift() {
       return "\(unit) waits while a worker has room"
     }
     return nil

@@ -34,6 +34,8 @@ public final class CoordinatorHost {
     public var probe: Probe?
     /// Whether checkpoints are written beside the training, on a thread of their own.
     public var writesInBackground = true
+    /// The fraction of steps that two workers compute, to find one that computes wrong.
+    public var verify = 0.0
     /// How bodies travel.
     public var bodies = BodyForm.encoded
     /// One worker, one thread, sockets.
@@ -109,7 +111,7 @@ public final class CoordinatorHost {
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
-      position: position)
+      verify: options.verify, seed: job.hyperparameters.seed, position: position)
   }
 
   /// The digest of the present weights.

@@ -14,6 +14,8 @@ public struct CoordinatorRules: Sendable {
   static let queueDepth = 2
   /// A unit is given to an idle worker too when it takes this many times the median...
   static let slowFactor = 2
+  /// How often one worker computes a unit that is verified.
+  static let answersMost = 3
   /// ...and at least this long.
   static let slowFloor = Duration.seconds(1)
 
@@ -50,6 +52,7 @@ public struct CoordinatorRules: Sendable {
   let hasLocalWorkers: Bool
   /// The answer that every worker must give.
   let probe: ProbeAnswer
+  let verification: Verification
   /// Worker processes that the program launched and that have not ended.
   var localWorkers: Set<Int>
   var members: [PeerID: Member] = [:]
@@ -76,11 +79,14 @@ public struct CoordinatorRules: Sendable {
   ///   - localWorkers: how many worker processes the program launched; when none is left the run
   ///     fails. 0 for a coordinator that workers join from elsewhere.
   ///   - probe: what a worker must make of the probe.
+  ///   - verify: the fraction of steps that two workers compute, chosen by `seed`.
   ///   - position: how far the run had come.
   public init(
     schedule: Schedule, version: String, minimumWorkers: Int = 1, localWorkers: Int = 0,
-    probe: ProbeAnswer = .none, position: RunPosition = RunPosition()
+    probe: ProbeAnswer = .none, verify: Double = 0, seed: UInt64 = 0,
+    position: RunPosition = RunPosition()
   ) {
+    verification = Verification(seed: seed, fraction: verify)
     self.probe = probe
     self.schedule = schedule
     self.version = version
@@ -308,7 +314,8 @@ public struct CoordinatorRules: Sendable {
     } else if update < schedule.updates {
       phase = .updating(update)
       board = WorkBoard(
-        schedule.steps(ofUpdate: update).map(WorkUnit.step), version: update)
+        schedule.steps(ofUpdate: update).map(WorkUnit.step), version: update,
+        verification: verification)
     } else {
       return ended + stop(.finished)
     }

@@ -5,31 +5,33 @@ import Engine
 struct WorkBoard: Sendable {
   /// The version of the weights that every unit is computed with.
   let version: Int
-  /// Units that nobody has, in order.
+  /// Units that want somebody, or somebody more, in order.
   private(set) var waiting: [WorkUnit]
   /// Who has a unit that is not done.
   private(set) var holders: [WorkUnit: Set<PeerID>] = [:]
   /// What was answered: a gradient's digest; nil for a validation batch.
   private(set) var answers: [WorkUnit: Digest?] = [:]
+  /// Of units that are verified and not done, the answers so far.
+  private(set) var witnesses: [WorkUnit: Witnesses] = [:]
   /// Units that a lost worker had, until another gets them.
   private var returned: Set<WorkUnit> = []
-  private let count: Int
+  private let units: [WorkUnit]
 
   /// `units` in order, computed with weights of `version`.
-  init(_ units: [WorkUnit], version: Int) {
+  init(_ units: [WorkUnit], version: Int, verification: Verification? = nil) {
     waiting = units
-    count = units.count
+    self.units = units
     self.version = version
+    for unit in units where verification?.contains(unit) == true { witnesses[unit] = Witnesses() }
   }
 
   /// Whether every unit is done.
-  var isComplete: Bool { answers.count == count }
+  var isComplete: Bool { answers.count == units.count }
 
-  /// Units that are done, waiting or with somebody.
-  var accounted: Int { answers.count + waiting.count + holders.count }
-
-  /// Units of the phase.
-  var total: Int { count }
+  /// A unit that is neither done nor waiting nor with anybody: there must be none.
+  var forgotten: WorkUnit? {
+    units.first { answers[$0] == nil && holders[$0] == nil && !waiting.contains($0) }
+  }
 
   /// Whether the unit belongs to this phase and is still to be done.
   func needs(_ unit: WorkUnit) -> Bool { holders[unit] != nil || waiting.contains(unit) }
@@ -38,23 +40,40 @@ struct WorkBoard: Sendable {
   ///
   /// - Returns: whether the unit comes from a lost worker.
   mutating func give(_ unit: WorkUnit, to peer: PeerID) -> Bool {
-    waiting.removeAll { $0 == unit }
     holders[unit, default: []].insert(peer)
+    sort(unit)
     return returned.remove(unit) != nil
+  }
+
+  /// Notes an answer to `unit` that does not decide it.
+  mutating func witness(_ unit: WorkUnit, of peer: PeerID, digest: Digest) {
+    witnesses[unit]?.append(digest, of: peer)
+    holders[unit]?.remove(peer)
+    if holders[unit]?.isEmpty == true { holders[unit] = nil }
+    sort(unit)
   }
 
   /// Notes the answer to `unit`.
   mutating func finish(_ unit: WorkUnit, answer: Digest?) {
     holders[unit] = nil
+    witnesses[unit] = nil
     waiting.removeAll { $0 == unit }
     answers[unit] = .some(answer)
   }
 
-  /// Takes `unit` back from `peer`; it waits again where nobody else has it.
+  /// Takes `unit` back from `peer`; it waits again where too few others have it.
   mutating func takeBack(_ unit: WorkUnit, from peer: PeerID) {
-    guard holders[unit]?.remove(peer) != nil, holders[unit]?.isEmpty == true else { return }
-    holders[unit] = nil
-    returned.insert(unit)
+    guard holders[unit]?.remove(peer) != nil else { return }
+    if holders[unit]?.isEmpty == true { holders[unit] = nil }
+    sort(unit)
+    if waiting.contains(unit) { returned.insert(unit) }
+  }
+
+  /// Has `unit` wait where it wants somebody more, and not where it has enough.
+  private mutating func sort(_ unit: WorkUnit) {
+    let there = (holders[unit]?.count ?? 0) + (witnesses[unit]?.answers.count ?? 0)
+    waiting.removeAll { $0 == unit }
+    guard there < witnesses[unit]?.wanted ?? 1 else { return }
     waiting.insert(unit, at: waiting.firstIndex { $0 > unit } ?? waiting.endIndex)
   }
 }

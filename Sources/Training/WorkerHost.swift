@@ -50,14 +50,20 @@ public final class WorkerHost {
   private let log: (String) -> Void
   private var bench: WorkerBench?
   private var queue: [Item] = []
+  /// For tests: what a machine that makes errors does to its gradients.
+  private let damage: (ParameterBuffer) -> Void
 
   /// A worker that computes with `threads` threads.
   ///
-  /// - Parameter log: called on the worker's thread with one line at a time.
+  /// - Parameters:
+  ///   - damage: for tests: called with each gradient before anybody sees it.
+  ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
-    bodies: BodyForm = .encoded, log: @escaping (String) -> Void = { _ in }
+    bodies: BodyForm = .encoded, damage: @escaping (ParameterBuffer) -> Void = { _ in },
+    log: @escaping (String) -> Void = { _ in }
   ) {
+    self.damage = damage
     let process = ProcessInfo.processInfo
     hello = Hello(
       version: dogsledVersion, name: "\(process.hostName):\(process.processIdentifier)",
@@ -152,6 +158,7 @@ public final class WorkerHost {
       switch work.work {
       case .gradient(let step, let pictures):
         let (gradient, totals) = try bench.gradient(pictures, version: work.weightsVersion)
+        damage(gradient)
         let header = GradientHeader(
           step: step, weightsVersion: work.weightsVersion, loss: totals.loss,
           correct: totals.correct, count: totals.count, digest: gradient.digest)

@@ -67,6 +67,7 @@ struct NetworkRun {
     hostOptions.threads = options.threading.count
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
+    hostOptions.verify = options.verify
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers

@@ -103,6 +103,13 @@ struct TrainingOptions: ParsableArguments {
       "Seconds of silence after which a worker's connection counts as lost.", valueName: "seconds"))
   var heartbeat = 3.0
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Fraction of the steps, 0 to 1, that two workers compute and that must be equal to the bit: "
+        + "finds a machine that makes errors.", valueName: "f"))
+  var verify = 0.0
+
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
   var interpolation: Interpolation?
 
@@ -132,6 +139,9 @@ struct TrainingOptions: ParsableArguments {
     }
     guard (0.3...3600).contains(heartbeat) else {
       throw ValidationError("--heartbeat must be from 0.3 to 3600 seconds, not \(heartbeat)")
+    }
+    guard (0...1).contains(verify) else {
+      throw ValidationError("--verify must be from 0 to 1, not \(verify)")
     }
     do {
       try hyperparameters(over: Hyperparameters()).validate()

@@ -27,6 +27,9 @@ struct Train: AsyncParsableCommand {
     if let workers, !(1...256).contains(workers) {
       throw ValidationError("--workers must be from 1 to 256, not \(workers)")
     }
+    if options.verify > 0, workers == nil {
+      throw ValidationError("--verify needs --workers: one process has nobody to compare with")
+    }
   }
 
   func run() async throws {

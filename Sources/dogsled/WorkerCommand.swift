@@ -45,7 +45,8 @@ struct WorkerCommand: AsyncParsableCommand {
     await Signals.onInterrupt { signal.interrupt() }
     let ending = await onOwnThread("worker") {
       let worker = WorkerHost(
-        pictures: .folder(data), threads: threading.count, kernels: kernels, log: log)
+        pictures: .folder(data), threads: threading.count, kernels: kernels,
+        damage: DamagedGradients.damage(), log: log)
       return work(worker, signal)
     }
     switch ending {
