@@ -80,11 +80,15 @@ final class World {
     worker.host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels,
-      damage: { [unowned worker] gradient in
+      damage: { [unowned self, unowned worker] gradient in
         guard worker.miscomputes else { return }
         worker.miscomputes = false
-        let wrong = Float(bitPattern: gradient.floats[0].bitPattern ^ 1)
-        gradient.floats[0] = wrong
+        // A zero's low bits might be lost in the weights.
+        let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
+        guard !places.isEmpty else { return }
+        let place = places[draws.int(0...places.count - 1)]
+        let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
+        gradient.floats[place] = Float(bitPattern: bits)
       })
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)

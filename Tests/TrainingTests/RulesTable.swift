@@ -16,14 +16,15 @@ struct RulesTable {
 
   init(
     epochs: Int = 1, steps: Int = 4, perUpdate: Int = 2, validation: Int = 2, minimum: Int = 1,
-    local: Int = 0, probe: ProbeAnswer = .none, position: RunPosition = RunPosition()
+    local: Int = 0, probe: ProbeAnswer = .none, verify: Double = 0,
+    position: RunPosition = RunPosition()
   ) {
     rules = CoordinatorRules(
       schedule: Schedule(
         epochs: epochs, stepsPerEpoch: steps, batchesPerUpdate: perUpdate,
         validationBatches: validation),
       version: "1", minimumWorkers: minimum, localWorkers: local, probe: probe,
-      position: position)
+      verify: verify, position: position)
     perform(rules.start(now: now))
   }
 

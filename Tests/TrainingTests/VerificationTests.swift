@@ -1,0 +1,79 @@
+import Engine
+import Testing
+import Training
+import Wire
+
+/// Steps that two workers compute (`--verify`).
+@Suite struct VerificationTests {
+  static let wrong = RulesTable.digest(-1)
+
+  @Test func `Two workers compute a verified step, and equal answers are taken in once`() {
+    var table = RulesTable(steps: 2, perUpdate: 2, validation: 0, verify: 1)
+    let first = table.join()
+    let second = table.join()
+    #expect(table.tasks[first]?.first == .step(0))
+    #expect(table.tasks[second]?.contains(.step(0)) == true)
+    table.answer(first)
+    #expect(table.outcome.isEmpty && !table.log.contains(.accept(first, .step(0))))
+    table.finish()
+    #expect(table.ending == .finished)
+    #expect(table.outcome.first == "[step 0, step 1] applyUpdate(0, steps: Range(0..<2))")
+  }
+
+  @Test func `A third answer decides, and who was wrong is named and put out`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
+    let (bad, good, third) = (table.join(), table.join(), table.join())
+    table.answer(bad, digest: Self.wrong)
+    table.answer(good)
+    #expect(table.outcome.isEmpty)
+    #expect(table.tasks[third] == [.step(0)])
+    table.answer(third)
+    #expect(table.ending == .finished)
+    #expect(table.tasks[bad] == nil)
+    let lost = table.notes.contains {
+      if case .lost(worker: 1, _, let reason) = $0 {
+        reason.contains("makes errors")
+      } else {
+        false
+      }
+    }
+    #expect(lost, "\(table.notes)")
+  }
+
+  @Test func `Two workers are asked again, and one that erred once is found`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
+    let (bad, good) = (table.join(), table.join())
+    table.answer(bad, digest: Self.wrong)
+    table.answer(good)
+    #expect(table.ending == nil)
+    table.finish()
+    #expect(table.ending == .finished)
+    #expect(table.tasks[bad] == nil && table.tasks[good] != nil)
+  }
+
+  @Test func `Two that insist wait for a third`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
+    let (bad, good) = (table.join(), table.join())
+    for _ in 0..<6 {
+      if table.tasks[bad]?.isEmpty == false {
+        table.answer(bad, digest: Self.wrong)
+      } else {
+        table.answer(good)
+      }
+    }
+    #expect(table.ending == nil && table.tasks[bad] == [] && table.tasks[good] == [])
+    #expect(table.notes.last?.description.contains("a third has to decide") == true)
+    let third = table.join()
+    table.answer(third)
+    #expect(table.ending == .finished)
+    #expect(table.tasks[bad] == nil && table.tasks[good] != nil)
+  }
+
+  @Test func `One worker alone computes twice`() {
+    var table = RulesTable(steps: 2, perUpdate: 2, validation: 0, verify: 1)
+    table.join()
+    table.finish()
+    #expect(table.ending == .finished)
+    #expect(table.log.count { if case .assign = $0 { true } else { false } } == 4)
+  }
+}
