@@ -66,6 +66,13 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
   ) -> [CoordinatorAction] {
     guard let digest, let witnesses = board.witnesses[unit] else { return [.accept(peer, unit)] }
+    if witnesses.contradict(digest, of: peer) {
+      board.disbelieve(peer, in: unit)
+      return violation(
+        peer,
+        "it computed \(unit) twice, with two results: its memory or its processor makes errors",
+        now)
+    }
     guard witnesses.confirm(digest, of: peer, alone: readyWorkers == 1) else {
       dequeue(peer, unit, version: board.version, now)
       board.witness(unit, of: peer, digest: digest)

@@ -23,6 +23,14 @@ struct Witnesses: Sendable {
     answers.contains { $0.digest == digest && (alone || $0.peer != peer) }
   }
 
+  /// Whether a worker answered something else before: then it makes errors, whoever is right.
+  func contradict(_ digest: Digest, of peer: PeerID) -> Bool {
+    answers.contains { $0.peer == peer && $0.digest != digest }
+  }
+
+  /// Forgets what a worker answered.
+  mutating func remove(_ peer: PeerID) { answers.removeAll { $0.peer == peer } }
+
   mutating func append(_ digest: Digest, of peer: PeerID) { answers.append((peer, digest)) }
 
   /// How often a worker answered.

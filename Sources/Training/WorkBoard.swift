@@ -53,6 +53,12 @@ struct WorkBoard: Sendable {
     sort(unit)
   }
 
+  /// Forgets the answers to `unit` of a worker that makes errors.
+  mutating func disbelieve(_ peer: PeerID, in unit: WorkUnit) {
+    witnesses[unit]?.remove(peer)
+    sort(unit)
+  }
+
   /// Notes the answer to `unit`.
   mutating func finish(_ unit: WorkUnit, answer: Digest?) {
     holders[unit] = nil
