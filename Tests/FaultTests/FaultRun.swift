@@ -1,0 +1,203 @@
+import Foundation
+import Testing
+
+/// All faults, one after the other: each is a run of real processes on real sockets that is
+/// disturbed, and ends with the digest of the undisturbed run or with one clear refusal.
+@Suite(.serialized) struct FaultTests {}
+
+/// A process that a test started, its output in a file.
+final class Running {
+  let process = Process()
+  private let log: String
+  var pid: Int32 { process.processIdentifier }
+
+  init(
+    _ executable: String, _ arguments: [String], in folder: String, log name: String,
+    environment: [String: String] = [:]
+  ) throws {
+    log = "\(folder)/\(name).log"
+    try Data().write(to: URL(fileURLWithPath: log))
+    process.executableURL = URL(fileURLWithPath: executable)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: log)
+    process.standardError = FileHandle(forWritingAtPath: log)
+    try process.run()
+  }
+
+  deinit { if process.isRunning { signal(SIGKILL) } }
+
+  func signal(_ number: Int32) { kill(pid, number) }
+
+  /// The exit status; a signal's number plus 128, as shells have it.
+  func status(within seconds: Double = 60) throws -> Int32 {
+    try waitUntil(seconds, "the end of \(process.arguments ?? []): \(output)") {
+      !process.isRunning
+    }
+    return process.terminationReason == .uncaughtSignal
+      ? 128 + process.terminationStatus : process.terminationStatus
+  }
+
+  var output: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+}
+
+/// Waits until `isDone`.
+func waitUntil(
+  _ seconds: Double = 60, _ what: @autoclosure () -> String, _ isDone: () -> Bool
+) throws {
+  let limit = Date().addingTimeInterval(seconds)
+  while !isDone() {
+    try #require(Date() < limit, "not within \(seconds) s: \(what())")
+    usleep(2000)
+  }
+}
+
+/// Runs a tool, and waits for it.
+/// - Returns: whether it ended well.
+@discardableResult func tool(_ line: String) -> Bool {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/bin/sh")
+  process.arguments = ["-c", "\(line) >/dev/null 2>&1"]
+  guard (try? process.run()) != nil else { return false }
+  process.waitUntilExit()
+  return process.terminationStatus == 0
+}
+
+/// A folder with a small data set and a model, a coordinator's run in it, and its workers.
+final class FaultRun {
+  static let dogsled = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
+  static let options = [
+    "--model", "model.json", "--epochs", "6", "--steps-per-epoch", "40", "--batch-size", "6",
+    "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
+  ]
+
+  /// What a run in one process that nobody disturbs comes to.
+  static let undisturbed = Result { () -> (digest: String, history: [String]) in
+    let run = try FaultRun()
+    let process = try Running(
+      dogsled, ["train", "data", "--run", "run"] + options, in: run.folder, log: "alone")
+    try #require(try process.status() == 0, "\(process.output)")
+    return (try run.digest(), try run.history())
+  }
+
+  let folder: String
+  var host = "127.0.0.1"
+  let port: Int
+  /// Lines that come before a coordinator's or a worker's command, to run it elsewhere.
+  var place: [String] = []
+  private var count = 0
+  private var all: [Running] = []
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    port = try #require((20000...32000).randomElement())
+    let sample = try Running(
+      Self.dogsled, ["sample", "data", "--train", "20", "--validation", "7", "--test", "1"],
+      in: folder, log: "sample")
+    try #require(try sample.status() == 0, "\(sample.output)")
+    try Self.model.write(toFile: "\(folder)/model.json", atomically: true, encoding: .utf8)
+  }
+
+  deinit {
+    for running in all where running.process.isRunning { running.signal(SIGKILL) }
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// Keras's JSON of a small network for pictures of 40 x 44.
+  private static let model = """
+    {"class_name": "Sequential", "config": {"name": "small", "layers": [
+    {"class_name": "InputLayer", "config": {"batch_shape": [null, 40, 44, 3], "name": "input"}},
+    {"class_name": "Conv2D", "config": {"name": "c1", "filters": 16, "kernel_size": [3, 3],
+     "strides": [1, 1], "padding": "valid", "activation": "relu", "use_bias": true}},
+    {"class_name": "MaxPooling2D", "config": {"name": "p1", "pool_size": [2, 2],
+     "strides": [2, 2], "padding": "valid"}},
+    {"class_name": "Conv2D", "config": {"name": "c2", "filters": 32, "kernel_size": [3, 3],
+     "strides": [1, 1], "padding": "valid", "activation": "relu", "use_bias": true}},
+    {"class_name": "MaxPooling2D", "config": {"name": "p2", "pool_size": [2, 2],
+     "strides": [2, 2], "padding": "valid"}},
+    {"class_name": "Flatten", "config": {"name": "f"}},
+    {"class_name": "Dense", "config": {"name": "d1", "units": 24, "activation": "relu",
+     "use_bias": true}},
+    {"class_name": "Dense", "config": {"name": "d2", "units": 1, "activation": "sigmoid",
+     "use_bias": true}}]}}
+    """
+
+  // MARK: Processes
+
+  private func start(
+    _ arguments: [String], place: [String], environment: [String: String] = [:]
+  ) throws -> Running {
+    count += 1
+    let line = place + [Self.dogsled] + arguments
+    let running = try Running(
+      line[0], Array(line.dropFirst()), in: folder, log: "\(count)-\(arguments[0])",
+      environment: environment)
+    all.append(running)
+    return running
+  }
+
+  /// A coordinator of a new run, or of the one that is there.
+  func coordinator(
+    workers: Int = 2, resuming: Bool = false, _ extra: [String] = [], run: String = "run"
+  ) throws -> Running {
+    let begin = resuming ? ["--resume", run] : ["--run", run] + Self.options
+    return try start(
+      ["coordinator", "data", "--listen", "\(host):\(port)", "--workers", "\(workers)"]
+        + (host == "127.0.0.1" ? [] : ["--insecure"]) + begin + extra, place: place)
+  }
+
+  func worker(
+    at port: Int? = nil, data: String = "data", _ extra: [String] = [], place: [String]? = nil,
+    environment: [String: String] = [:]
+  ) throws -> Running {
+    try start(
+      ["worker", "\(host):\(port ?? self.port)", "--data", data, "--threads", "1"] + extra,
+      place: place ?? self.place, environment: environment)
+  }
+
+  // MARK: What the run folder says
+
+  /// The events' lines.
+  func events() -> [String] {
+    let text = (try? String(contentsOfFile: "\(folder)/run/events.jsonl", encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").map(String.init)
+  }
+
+  func count(_ kind: String) -> Int { events().count { $0.contains(#""kind":"\#(kind)""#) } }
+
+  /// Waits until there are more events of this kind than `before`.
+  func wait(for kind: String, after before: Int = 0, _ seconds: Double = 60) throws {
+    try waitUntil(seconds, "\(kind): \(events().suffix(8))") { count(kind) > before }
+  }
+
+  /// Waits until one epoch more is over.
+  func waitForAnEpoch() throws { try wait(for: "epoch", after: count("epoch")) }
+
+  func digest() throws -> String {
+    let process = try Running(Self.dogsled, ["digest", "run/model.h5"], in: folder, log: "digest")
+    try #require(try process.status() == 0, "\(process.output)")
+    return process.output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// The history without what depends on time.
+  func history() throws -> [String] {
+    try String(contentsOfFile: "\(folder)/run/history.csv", encoding: .utf8)
+      .split(separator: "\n").map { $0.split(separator: ",").prefix(5).joined(separator: ",") }
+  }
+
+  /// The coordinator finishes, and all is as in the undisturbed run.
+  func expectUndisturbed(
+    _ coordinator: Running, _ what: String, location: SourceLocation = #_sourceLocation
+  ) throws {
+    let status = try coordinator.status(within: 120)
+    #expect(status == 0, "\(coordinator.output)", sourceLocation: location)
+    let expected = try Self.undisturbed.get()
+    let digest = try digest()
+    #expect(digest == expected.digest, sourceLocation: location)
+    #expect(try history() == expected.history, sourceLocation: location)
+    print("fault: \(what): digest \(digest)")
+  }
+}

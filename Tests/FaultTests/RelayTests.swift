@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+import Wire
+
+extension FaultTests {
+  /// Connections that are slow or do harm, and strangers at the port.
+  @Suite struct Relays {
+    /// Kinds of frames: work and weights to the worker, gradients and pieces of tensors.
+    @Test(arguments: Relay.Harm.allCases.dropFirst(), [3, 4, 20, 34] as [UInt8])
+    func aRelayThatHarmsAFrame(_ harm: Relay.Harm, _ kind: UInt8) throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator()
+      let relay = try Relay(to: run.port, harm, kind: kind, after: 20)
+      defer { relay.stop() }
+      // The worker behind the relay may be refused for what the relay does; a third comes then.
+      let near = try run.worker()
+      let far = try run.worker(at: relay.port)
+      try waitUntil(60, "harm: \(coordinator.output)") {
+        relay.isDone || !coordinator.process.isRunning
+      }
+      _ = try run.worker()
+      try run.expectUndisturbed(coordinator, "\(harm) frame of kind \(kind)")
+      #expect(relay.isDone)
+      #expect(try near.status() == 0)
+      far.signal(SIGKILL)
+    }
+
+    @Test func twoHundredMillisecondsOfLatency() throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator()
+      let relay = try Relay(to: run.port, latency: 0.1)
+      defer { relay.stop() }
+      let workers = [try run.worker(), try run.worker(at: relay.port)]
+      try run.expectUndisturbed(coordinator, "200 ms there and back to one of two workers")
+      for worker in workers { #expect(try worker.status() == 0) }
+    }
+
+    @Test func strangersAtThePort() throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator()
+      let first = try run.worker()
+      try run.wait(for: "joined")
+      var sockets: [Int32] = []
+      defer { for socket in sockets { close(socket) } }
+      // Idle ones, random bytes, and one that drips.
+      for index in 0..<1000 {
+        let socket = try Sockets.connect(to: run.port)
+        sockets.append(socket)
+        if index % 10 == 0 {
+          _ = Sockets.send((0..<300).map { _ in UInt8.random(in: 0...255) }, socket)
+        }
+      }
+      let drip = sockets[1]
+      Thread.detachNewThread {
+        for byte in Array("DOGSLED".utf8) {
+          guard Sockets.send([byte], drip) else { return }
+          usleep(100_000)
+        }
+      }
+      // The places are taken for as long as strangers may be silent; then there is room again.
+      let second = try run.worker()
+      try run.expectUndisturbed(coordinator, "1,000 idle connections, random bytes, a slow drip")
+      #expect(try first.status() == 0)
+      second.signal(SIGKILL)
+    }
+
+    @Test func aWorkerOfAnotherVersion() throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator(workers: 1)
+      try waitUntil(60, "a port: \(coordinator.output)") {
+        (try? Sockets.connect(to: run.port)).map { close($0) } != nil
+      }
+      let socket = try Sockets.connect(to: run.port)
+      defer { close(socket) }
+      _ = Sockets.send(Array(Preface.bytes(version: 99).readableBytesView), socket)
+      try waitUntil(20, coordinator.output) {
+        coordinator.output.contains("version 99 of Dogsled's protocol")
+      }
+      _ = try run.worker()
+      try run.expectUndisturbed(coordinator, "a peer of another protocol version")
+    }
+
+    @Test func aWorkerWithOtherPictures() throws {
+      let run = try FaultRun()
+      #expect(tool("cp -r '\(run.folder)/data' '\(run.folder)/other'"))
+      #expect(
+        tool("cd '\(run.folder)/other/train/cats' && cp \"$(ls | head -1)\" \"$(ls | tail -1)\""))
+      let coordinator = try run.coordinator(workers: 1)
+      let stranger = try run.worker(data: "other")
+      #expect(try stranger.status() == 1)
+      #expect(stranger.output.contains("differs from the coordinator's file"))
+      _ = try run.worker()
+      try run.expectUndisturbed(coordinator, "a worker with other pictures")
+      #expect(run.count("refused") == 1)
+    }
+
+    @Test func aMachineThatMakesErrors() throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator(workers: 3, ["--verify", "1"])
+      _ = [try run.worker(), try run.worker()]
+      let bad = try run.worker(environment: ["DOGSLED_TEST_DAMAGE": "20"])
+      try run.expectUndisturbed(coordinator, "one gradient in twenty wrong, all verified")
+      #expect(try bad.status() == 1)
+      #expect(bad.output.contains("its memory or its processor makes errors"), "\(bad.output)")
+    }
+  }
+}
