@@ -11,8 +11,6 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
 
   /// What the owner of a connection is told, on the event loop.
   struct Events {
-    /// The connection stands; for a server that has no place left.
-    var opened: (any Channel) -> Void = { _ in }
     /// A message that is no heartbeat.
     var message: (any Channel, Incoming) -> Void
     /// The end, once, with one line that says why; or nil where this side closed it.
@@ -59,7 +57,6 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
         end("said no valid hello within \(introductionTimeout) s", context)
       }
     }
-    events.opened(context.channel)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

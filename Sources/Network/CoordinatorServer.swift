@@ -12,8 +12,9 @@ import Wire
 public final class CoordinatorServer: WorkerLinks {
   private struct State {
     var channels: [PeerID: any Channel] = [:]
+    /// Those that have not said who they are, by age.
+    var strangers: [(peer: PeerID, channel: any Channel)] = []
     var next = 0
-    var connections = 0
   }
 
   private let listener: any Channel
@@ -78,7 +79,7 @@ public final class CoordinatorServer: WorkerLinks {
   /// closed, or after the heartbeat's bound.
   public func shutdown() {
     listener.close(promise: nil)
-    let channels = core.state.withLock { Array($0.channels.values) }
+    let channels = core.state.withLock { $0.channels.values + $0.strangers.map(\.channel) }
     for channel in channels {
       channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
     }
@@ -123,53 +124,62 @@ extension CoordinatorServer {
     /// Puts the handlers of a new connection into `channel`.
     func accept(_ channel: any Channel) throws {
       let address = channel.remoteAddress.map(Self.text) ?? "an unknown address"
-      let (peer, isFull) = state.withLock { state in
+      let (peer, oldest) = state.withLock { state in
+        let peer = PeerID(raw: state.next)
         state.next += 1
-        state.connections += 1
-        return (PeerID(raw: state.next - 1), state.connections > limits.connections)
+        state.strangers.append((peer, channel))
+        let isFull = state.strangers.count > limits.strangers
+        return (peer, isFull ? state.strangers.removeFirst().channel : nil)
       }
+      // Idle strangers must not keep workers out.
+      oldest?.pipeline.fireErrorCaught(NetworkError("made room for newer connections"))
       try Connection<WorkerMessage>.configure(
         channel, limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
-        traffic: traffic,
-        events: isFull ? turnAway(address) : serve(peer, address))
+        traffic: traffic, events: serve(peer, address))
     }
 
     private func serve(_ peer: PeerID, _ address: String) -> Connection<WorkerMessage>.Events {
       .init(
         message: { [self] channel, message in
           if case .hello = message {
-            state.withLock { $0.channels[peer] = channel }
+            guard admit(peer, channel) else { return turnAway(channel) }
             mailbox.put(.opened(peer, address: address))
           }
+          guard self.channel(of: peer) != nil else { return }
           mailbox.put(.message(peer, message))
         },
         closed: { [self] reason in
           let wasOpen = state.withLock { state in
-            state.connections -= 1
+            state.strangers.removeAll { $0.peer == peer }
             return state.channels.removeValue(forKey: peer) != nil
           }
           if wasOpen {
             mailbox.put(.closed(peer, reason: reason ?? "the coordinator closed the connection"))
           } else {
-            logger.warning("turned away \(address): \(reason ?? "the run is over")")
+            logger.warning("turned away \(address): \(reason ?? fullness)")
           }
         })
     }
 
-    private func turnAway(_ address: String) -> Connection<WorkerMessage>.Events {
-      let reason = "the coordinator has all \(limits.connections) workers that it takes"
-      return .init(
-        opened: { channel in
-          if let message = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
-            channel.writeAndFlush(message, promise: nil)
-          }
-          channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
-        },
-        message: { _, _ in },
-        closed: { [self] _ in
-          state.withLock { $0.connections -= 1 }
-          logger.warning("turned away \(address): \(reason)")
-        })
+    /// Takes a peer that said hello among the workers; false where there are enough.
+    private func admit(_ peer: PeerID, _ channel: any Channel) -> Bool {
+      state.withLock { state in
+        state.strangers.removeAll { $0.peer == peer }
+        guard state.channels.count < limits.connections else { return false }
+        state.channels[peer] = channel
+        return true
+      }
+    }
+
+    private var fullness: String {
+      "the coordinator has all \(limits.connections) workers that it takes"
+    }
+
+    private func turnAway(_ channel: any Channel) {
+      if let message = try? OutgoingMessage(CoordinatorMessage.refuse(reason: fullness)) {
+        channel.writeAndFlush(message, promise: nil)
+      }
+      channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
     }
 
     private static func text(_ address: SocketAddress) -> String {

@@ -16,6 +16,8 @@ public struct Limits: Hashable, Sendable {
   public var queued = 4 << 30
   /// Workers connected at once.
   public var connections = 256
+  /// Connections that have not said who they are; of more the oldest goes.
+  public var strangers = 256
   /// Time for a new connection to say a valid `hello`.
   public var helloTimeout = 10.0
   /// Time to make a connection.
