@@ -59,7 +59,7 @@ func waitUntil(
 @discardableResult func tool(_ line: String) -> Bool {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/bin/sh")
-  process.arguments = ["-c", "\(line) >/dev/null 2>&1"]
+  process.arguments = ["-c", "(\(line)) >/dev/null 2>&1"]
   guard (try? process.run()) != nil else { return false }
   process.waitUntilExit()
   return process.terminationStatus == 0
