@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 extension FaultTests {
-  /// Disks that are full or read-only, and data that go away. They mount what they need: as root.
+  /// Disks that are full or read-only, and data that go away; as root, since they mount what they
+  /// need.
   @Suite(.enabled(if: getuid() == 0, "needs root")) struct Disks {
     /// A small file system for the run folder.
     private func mount(_ run: FaultRun, _ size: String) throws {
@@ -23,7 +24,7 @@ extension FaultTests {
       let workers = [try run.worker(), try run.worker()]
       try run.wait(for: "checkpoint", after: 2)
       // A full disk: the history of the next epoch cannot be written.
-      tool("cat /dev/zero > '\(run.folder)/small/full'")
+      run.disturb { tool("cat /dev/zero > '\(run.folder)/small/full'") }
       #expect(try coordinator.status() == 128)
       #expect(coordinator.output.contains("No space left"), "\(coordinator.output)")
       for worker in workers { #expect(try worker.status() == 1) }
@@ -44,6 +45,7 @@ extension FaultTests {
       try run.wait(for: "checkpoint", after: 2)
       // A file that is open for writing keeps the file system from becoming read-only: the folder
       // is made unwritable by another on top of it.
+      run.disturb()
       tool("mount -t tmpfs -o ro,size=1m dogsled-test '\(run.folder)/small/run'")
       try waitUntil(60, coordinator.output) { coordinator.output.contains("cannot be written") }
       tool("umount -l '\(run.folder)/small/run'")
@@ -66,6 +68,7 @@ extension FaultTests {
       let second = try run.worker(data: "copy")
       try run.waitForAnEpoch()
       // All is decoded and in memory by now.
+      run.disturb()
       #expect(tool("rm -r '\(run.folder)/copy/train' '\(run.folder)/data/train'"))
       try run.expectUndisturbed(coordinator, "the data emptied under the run")
       #expect(try first.status() == 0 && second.status() == 0)
@@ -76,6 +79,7 @@ extension FaultTests {
       let coordinator = try run.coordinator(workers: 1)
       #expect(tool("cp -r '\(run.folder)/data' '\(run.folder)/copy'"))
       #expect(tool("truncate -s -1 \"$(ls '\(run.folder)'/copy/train/cats/* | head -1)\""))
+      run.disturb()
       let stranger = try run.worker(data: "copy")
       #expect(try stranger.status() == 1)
       _ = try run.worker()

@@ -89,6 +89,7 @@ final class FaultRun {
   var place: [String] = []
   private var count = 0
   private var all: [Running] = []
+  private var harms: [Date] = []
 
   init() throws {
     folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
@@ -158,6 +159,13 @@ final class FaultRun {
       place: place ?? self.place, environment: environment)
   }
 
+  /// Notes that the run is disturbed now.
+  func disturb() { harms.append(Date()) }
+  func disturb(_ harm: () throws -> Void) rethrows {
+    disturb()
+    try harm()
+  }
+
   // MARK: What the run folder says
 
   /// The events' lines.
@@ -188,6 +196,18 @@ final class FaultRun {
       .split(separator: "\n").map { $0.split(separator: ",").prefix(5).joined(separator: ",") }
   }
 
+  /// From the disturbance until the next epoch was over, the longest of several; in milliseconds.
+  private func recovery() throws -> Int? {
+    let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    let epochs = try events().filter { $0.contains(#""kind":"epoch""#) }.map { line in
+      let time = try #require(line.firstMatch(of: #/"time":"([^"]+)"/#))
+      return try Date(String(time.1), strategy: style)
+    }
+    return harms.compactMap { harm in
+      epochs.first { $0 > harm }.map { Int($0.timeIntervalSince(harm) * 1000) }
+    }.max()
+  }
+
   /// The coordinator finishes, and all is as in the undisturbed run.
   func expectUndisturbed(
     _ coordinator: Running, _ what: String, location: SourceLocation = #_sourceLocation
@@ -198,6 +218,7 @@ final class FaultRun {
     let digest = try digest()
     #expect(digest == expected.digest, sourceLocation: location)
     #expect(try history() == expected.history, sourceLocation: location)
-    print("fault: \(what): digest \(digest)")
+    let recovery = try recovery().map { "next epoch over after \($0) ms" } ?? "in the last epoch"
+    print("fault: \(what): \(recovery), digest \(digest)")
   }
 }

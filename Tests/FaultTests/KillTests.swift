@@ -10,7 +10,7 @@ extension FaultTests {
       let (first, second) = (try run.worker(), try run.worker())
       try run.waitForAnEpoch()
       let began = Date()
-      first.signal(SIGKILL)
+      run.disturb { first.signal(SIGKILL) }
       try run.wait(for: "lost")
       let seconds = Date().timeIntervalSince(began)
       try run.expectUndisturbed(
@@ -23,7 +23,7 @@ extension FaultTests {
       let coordinator = try run.coordinator()
       let workers = [try run.worker(), try run.worker()]
       try run.waitForAnEpoch()
-      for worker in workers { worker.signal(SIGKILL) }
+      run.disturb { for worker in workers { worker.signal(SIGKILL) } }
       try run.wait(for: "waiting", after: run.count("waiting"))
       #expect(coordinator.output.contains("waiting for a worker: 0 ready"))
       let third = try run.worker()
@@ -38,7 +38,7 @@ extension FaultTests {
       for _ in 0..<5 {
         let before = run.count("checkpoint")
         try run.wait(for: "checkpoint", after: before + Int.random(in: 0...2))
-        coordinator.signal(SIGKILL)
+        run.disturb { coordinator.signal(SIGKILL) }
         _ = try coordinator.status()
         coordinator = try run.coordinator(resuming: true, ["--checkpoint-every", "3"])
       }
@@ -51,7 +51,7 @@ extension FaultTests {
       let first = [try run.coordinator(["--checkpoint-every", "2"]), try run.worker()]
       let other = try run.worker()
       try run.waitForAnEpoch()
-      for process in first + [other] { process.signal(SIGKILL) }
+      run.disturb { for process in first + [other] { process.signal(SIGKILL) } }
       _ = try first[0].status()
       let coordinator = try run.coordinator(workers: 1, resuming: true)
       _ = try run.worker()
@@ -85,7 +85,7 @@ extension FaultTests {
       let coordinator = try run.coordinator()
       let (first, second) = (try run.worker(), try run.worker())
       try run.waitForAnEpoch()
-      first.signal(signal)
+      run.disturb { first.signal(signal) }
       #expect(try first.status() == 130)
       try run.expectUndisturbed(coordinator, "signal \(signal) to a worker")
       #expect(try second.status() == 0)
@@ -99,7 +99,7 @@ extension FaultTests {
       let first = try run.coordinator()
       let workers = [try run.worker(), try run.worker()]
       try run.waitForAnEpoch()
-      first.signal(signal)
+      run.disturb { first.signal(signal) }
       #expect(try first.status() == 130)
       for worker in workers { #expect(try worker.status() == 0) }
       let second = try run.coordinator(workers: 1, resuming: true)
@@ -118,7 +118,7 @@ extension FaultTests {
         try? waitUntil(20, "a checkpoint") {
           run.count("checkpoint") > before || !coordinator.process.isRunning
         }
-        others.append(try run.worker())
+        try run.disturb { others.append(try run.worker()) }
         if others.count % 3 == 0 { others[others.count - 2].signal(SIGKILL) }
       }
       try run.expectUndisturbed(coordinator, "\(others.count) workers joined on the way")

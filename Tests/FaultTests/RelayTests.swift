@@ -18,6 +18,7 @@ extension FaultTests {
       try waitUntil(60, "harm: \(coordinator.output)") {
         relay.isDone || !coordinator.process.isRunning
       }
+      run.disturb()
       _ = try run.worker()
       try run.expectUndisturbed(coordinator, "\(harm) frame of kind \(kind)")
       #expect(relay.isDone)
@@ -31,6 +32,7 @@ extension FaultTests {
       let relay = try Relay(to: run.port, latency: 0.1)
       defer { relay.stop() }
       let workers = [try run.worker(), try run.worker(at: relay.port)]
+      run.disturb()
       try run.expectUndisturbed(coordinator, "200 ms there and back to one of two workers")
       for worker in workers { #expect(try worker.status() == 0) }
     }
@@ -40,6 +42,7 @@ extension FaultTests {
       let coordinator = try run.coordinator()
       let first = try run.worker()
       try run.wait(for: "joined")
+      run.disturb()
       var sockets: [Int32] = []
       defer { for socket in sockets { close(socket) } }
       // Idle ones, random bytes, and one that drips.
@@ -57,7 +60,6 @@ extension FaultTests {
           usleep(100_000)
         }
       }
-      // The places are taken for as long as strangers may be silent; then there is room again.
       let second = try run.worker()
       try run.expectUndisturbed(coordinator, "1,000 idle connections, random bytes, a slow drip")
       #expect(try first.status() == 0)
@@ -72,6 +74,7 @@ extension FaultTests {
       }
       let socket = try Sockets.connect(to: run.port)
       defer { close(socket) }
+      run.disturb()
       _ = Sockets.send(Array(Preface.bytes(version: 99).readableBytesView), socket)
       try waitUntil(20, coordinator.output) {
         coordinator.output.contains("version 99 of Dogsled's protocol")
@@ -86,6 +89,7 @@ extension FaultTests {
       #expect(
         tool("cd '\(run.folder)/other/train/cats' && cp \"$(ls | head -1)\" \"$(ls | tail -1)\""))
       let coordinator = try run.coordinator(workers: 1)
+      run.disturb()
       let stranger = try run.worker(data: "other")
       #expect(try stranger.status() == 1)
       #expect(stranger.output.contains("differs from the coordinator's file"))
@@ -98,6 +102,7 @@ extension FaultTests {
       let run = try FaultRun()
       let coordinator = try run.coordinator(workers: 3, ["--verify", "1"])
       _ = [try run.worker(), try run.worker()]
+      run.disturb()
       let bad = try run.worker(environment: ["DOGSLED_TEST_DAMAGE": "20"])
       try run.expectUndisturbed(coordinator, "one gradient in twenty wrong, all verified")
       #expect(try bad.status() == 1)
