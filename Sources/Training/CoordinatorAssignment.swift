@@ -3,44 +3,50 @@
 import Engine
 
 extension CoordinatorRules {
-  /// Gives the waiting units, in order, to the ready workers that have fewest.
+  /// Gives the waiting units, in order, each to the worker that is expected to be done with it
+  /// first; where that one has enough to do, the unit waits for it.
   mutating func distribute(_ now: Duration) -> [CoordinatorAction] {
     var actions: [CoordinatorAction] = []
-    while !isGathering, !isOver, let (unit, peer) = nextGift() {
+    while !isGathering, !isOver, let (unit, peer) = nextGift(now) {
       actions += give(unit, to: peer, duplicate: false, now)
     }
     return actions
   }
 
-  /// The first unit that waits and that a worker with room can have.
-  private func nextGift() -> (unit: WorkUnit, peer: PeerID)? {
+  /// The first unit that waits and whose worker has room.
+  private func nextGift(_ now: Duration) -> (unit: WorkUnit, peer: PeerID)? {
+    guard members.contains(where: { $0.value.isReady && hasRoom($0.key) }) else { return nil }
     for unit in board.waiting {
-      if let peer = idlestWorker(for: unit) { return (unit, peer) }
+      if let peer = quickest(candidates(for: unit), unit, now), hasRoom(peer) {
+        return (unit, peer)
+      }
     }
     return nil
   }
 
+  private func hasRoom(_ peer: PeerID) -> Bool {
+    (members[peer]?.queue.count ?? 0) < Self.queueDepth
+  }
+
   /// Gives the slowest unit to an idle worker as well, when nothing else waits.
   mutating func duplicateSlowest(_ now: Duration) -> [CoordinatorAction] {
-    guard !isGathering, !isOver, board.waiting.isEmpty, let peer = idlestWorker(),
-      members[peer]?.queue.isEmpty == true
-    else { return [] }
+    guard !isGathering, !isOver, board.waiting.isEmpty else { return [] }
     // Of each worker the first unit that nobody else has: behind one that was answered elsewhere
     // there may be others that wait for the same worker.
     let slowest =
       members.values.compactMap { member in
         member.queue.first {
           $0.version == board.version && board.holders[$0.unit]?.count == 1
-            && (board.witnesses[$0.unit]?.count(of: peer) ?? 0) == 0
         }
       }
       .min { ($0.since, $0.unit) < ($1.since, $1.unit) }
-    guard let slowest else { return [] }
-    let median =
-      if case .step = slowest.unit { stepDurations.median } else { validationDurations.median }
-    guard let median, now - slowest.since > max(median * Self.slowFactor, Self.slowFloor) else {
-      return []
+    guard let slowest, let median = median(of: slowest.unit),
+      now - slowest.since > max(median * Self.slowFactor, Self.slowFloor)
+    else { return [] }
+    let idle = candidates(for: slowest.unit).filter {
+      members[$0]?.queue.isEmpty == true && members[$0]?.voidSince == nil
     }
+    guard let peer = quickest(idle, slowest.unit, now) else { return [] }
     return give(slowest.unit, to: peer, duplicate: true, now)
   }
 
@@ -52,7 +58,10 @@ extension CoordinatorRules {
     guard let member = members[peer] else { return [] }
     guard member.queue.contains(where: { $0.unit == unit && $0.version == version }) else {
       // Newer weights cancel work that a worker may already have answered.
-      if version < board.version { return checkLate(peer, unit, digest, now) }
+      if version < board.version {
+        endVoid(peer, unit, now)
+        return checkLate(peer, unit, digest, now) + distribute(now)
+      }
       return violation(peer, "answered \(unit), which it was not given", now)
     }
     if version == board.version, board.needs(unit) { return judge(peer, unit, digest, now) }
@@ -111,34 +120,65 @@ extension CoordinatorRules {
         $0.unit == unit && $0.version == version
       }), let assignment = members[peer]?.queue.remove(at: index)
     else { return }
+    let duration = now - assignment.since
     switch unit {
-    case .step: stepDurations.append(now - assignment.since)
-    case .validation: validationDurations.append(now - assignment.since)
+    case .step: stepDurations.append(duration)
+    case .validation: validationDurations.append(duration)
     }
+    members[peer]?.pace.append(duration, of: unit, now: now)
+    members[peer]?.voidSince = nil
     if index == 0, members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
   }
 
-  /// The ready worker with room in its queue that has fewest units; the lowest number of several.
-  /// - Parameter unit: one that it does not have; where that is verified, one that it has not
-  ///   answered either, or not twice where every ready worker has answered.
-  private func idlestWorker(for unit: WorkUnit? = nil) -> PeerID? {
-    let witnesses = unit.flatMap { board.witnesses[$0] }
-    let holders = unit.flatMap { board.holders[$0] } ?? []
-    let most =
-      witnesses.map { witnesses in
-        members.contains {
-          $0.value.isReady && witnesses.count(of: $0.key) == 0 && !holders.contains($0.key)
-        } ? 0 : Self.answersMost - 1
-      } ?? 0
+  /// A worker is done with what newer weights made void.
+  private mutating func endVoid(_ peer: PeerID, _ unit: WorkUnit, _ now: Duration) {
+    guard let since = members[peer]?.voidSince else { return }
+    members[peer]?.voidSince = nil
+    members[peer]?.pace.append(now - since, of: unit, now: now)
+    if members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
+  }
+
+  /// The ready workers that do not have `unit`; where it is verified, that have not answered it
+  /// either, or not as often as one may where every ready worker has.
+  private func candidates(for unit: WorkUnit) -> [PeerID] {
+    let holders = board.holders[unit] ?? []
+    let others = members.keys.filter { members[$0]?.isReady == true && !holders.contains($0) }
+    guard let witnesses = board.witnesses[unit] else { return others }
+    let fresh = others.filter { witnesses.count(of: $0) == 0 }
+    return fresh.isEmpty ? others.filter { witnesses.count(of: $0) < Self.answersMost } : fresh
+  }
+
+  /// Who of `peers` is expected to be done with one more unit first; of several the one with fewest
+  /// units, then one whose pace is not known, then the lowest number.
+  private func quickest(_ peers: [PeerID], _ unit: WorkUnit, _ now: Duration) -> PeerID? {
+    // Whoever is not known may be as quick as the quickest.
+    let best = members.values.compactMap { $0.pace.expected(of: unit, now: now) }.min() ?? .zero
     return
-      members
-      .filter {
-        $0.value.isReady && $0.value.queue.count < Self.queueDepth && !holders.contains($0.key)
-          && (witnesses?.count(of: $0.key) ?? 0) <= most
+      peers.compactMap { peer -> (peer: PeerID, rank: (Duration, Int, Int, Int))? in
+        guard let member = members[peer] else { return nil }
+        let pace = member.pace.expected(of: unit, now: now)
+        let rank = (
+          expected(member, pace ?? best, now), member.queue.count, pace == nil ? 0 : 1,
+          member.worker ?? 0
+        )
+        return (peer, rank)
       }
-      .min {
-        ($0.value.queue.count, $0.value.worker ?? 0) < ($1.value.queue.count, $1.value.worker ?? 0)
-      }?.key
+      .min { $0.rank < $1.rank }?.peer
+  }
+
+  /// How long a worker that needs `pace` for a unit is expected to need for all that it has and
+  /// one more.
+  private func expected(_ member: Member, _ pace: Duration, _ now: Duration) -> Duration {
+    let waiting = member.voidSince == nil ? member.queue.dropFirst() : member.queue[...]
+    let sum = pace * (waiting.count + 1)
+    guard let since = member.voidSince ?? member.queue.first?.since else { return sum }
+    // What takes longer than it should may take as long again.
+    let elapsed = now - since
+    return sum + (elapsed < pace ? pace - elapsed : elapsed)
+  }
+
+  private func median(of unit: WorkUnit) -> Duration? {
+    if case .step = unit { stepDurations.median } else { validationDurations.median }
   }
 
   /// What the books contradict themselves in; nil where all is well.
@@ -153,8 +193,11 @@ extension CoordinatorRules {
         return "\(unit) is with \(peer), which is gone or does not have it"
       }
     }
-    if let (unit, _) = nextGift() {
-      return "\(unit) waits while a worker has room"
+    for unit in board.waiting {
+      let candidates = candidates(for: unit)
+      if !candidates.isEmpty, candidates.allSatisfy({ members[$0]?.queue.isEmpty == true }) {
+        return "\(unit) waits while nobody who could compute it has anything to do"
+      }
     }
     return nil
   }
@@ -166,6 +209,7 @@ extension CoordinatorRules {
     var actions: [CoordinatorAction] = []
     if member.weights != board.version {
       member.weights = board.version
+      member.voidSince = member.voidSince ?? member.queue.first?.since
       member.queue.removeAll()
       actions.append(.sendWeights(peer))
     }

@@ -53,6 +53,7 @@ public final class CoordinatorHost {
   /// When the newest checkpoint was begun, and after how many updates.
   var lastCheckpoint: (time: Duration, updates: Int)
   private let clock: () -> Duration
+  private var lastTick = Duration.zero
 
   var rules: CoordinatorRules
   let weights: ParameterBuffer
@@ -126,8 +127,8 @@ public final class CoordinatorHost {
     }
   }
 
-  /// How often the rules are told that time passes, where nothing else happens.
-  package static let tick = Duration.milliseconds(250)
+  /// How often the rules are told that time passes.
+  package static let tick = Duration.milliseconds(20)
 
   /// Begins the run; then `step` until it has its `ending`.
   package func begin() {
@@ -135,9 +136,12 @@ public final class CoordinatorHost {
     perform(rules.start(now: now))
   }
 
-  /// Does what follows from `input`, or from the passing of time where that is nil.
+  /// Does what follows from `input`, and from the passing of time.
   package func step(_ input: CoordinatorInput?) {
-    perform(input.map(handle) ?? rules.tick(now: now))
+    if let input { perform(handle(input)) }
+    guard now - lastTick >= Self.tick else { return }
+    lastTick = now
+    perform(rules.tick(now: now))
   }
 
   /// What the rules' books contradict themselves in; nil where all is well.

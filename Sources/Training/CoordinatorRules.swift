@@ -14,10 +14,10 @@ public struct CoordinatorRules: Sendable {
   static let queueDepth = 2
   /// A unit is given to an idle worker too when it takes this many times the median...
   static let slowFactor = 2
+  /// ...and at least this long.
+  static let slowFloor = Duration.milliseconds(50)
   /// How often one worker computes a unit that is verified.
   static let answersMost = 3
-  /// ...and at least this long.
-  static let slowFloor = Duration.seconds(1)
 
   enum Phase: Sendable {
     /// Not enough workers yet.
@@ -44,6 +44,9 @@ public struct CoordinatorRules: Sendable {
     /// The version of the weights it has been sent.
     var weights: Int?
     var queue: [Assignment] = []
+    /// When it began what it may still compute although newer weights made it void.
+    var voidSince: Duration?
+    var pace = Pace()
   }
 
   let schedule: Schedule
@@ -276,8 +279,10 @@ public struct CoordinatorRules: Sendable {
     return [.note(.interrupted(finishing: true))]
   }
 
-  /// Time has passed.
-  public mutating func tick(now: Duration) -> [CoordinatorAction] { duplicateSlowest(now) }
+  /// Time has passed: what was expected of a worker may have changed.
+  public mutating func tick(now: Duration) -> [CoordinatorAction] {
+    distribute(now) + duplicateSlowest(now)
+  }
 
   /// The host cannot go on.
   /// - Parameter ending: `failed` or `cutShort`.

@@ -83,17 +83,3 @@ struct WorkBoard: Sendable {
     waiting.insert(unit, at: waiting.firstIndex { $0 > unit } ?? waiting.endIndex)
   }
 }
-
-/// The middle of the last few times that work took.
-struct RecentDurations: Sendable {
-  private var durations: [Duration] = []
-
-  /// Forgets the oldest of more than 32.
-  mutating func append(_ duration: Duration) {
-    durations.append(duration)
-    if durations.count > 32 { durations.removeFirst() }
-  }
-
-  /// nil with fewer than 3.
-  var median: Duration? { durations.count < 3 ? nil : durations.sorted()[durations.count / 2] }
-}

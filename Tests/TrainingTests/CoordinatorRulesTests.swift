@@ -80,7 +80,7 @@ import Wire
     #expect(table.tasks[late] == [])
     table.answer(first)
     table.answer(first)
-    #expect(table.tasks[late] == [.step(4)])
+    #expect(table.tasks[late] == [.step(3), .step(5)])
     #expect(table.weights[late] == 1)
   }
 
