@@ -16,6 +16,8 @@ final class StoreCore: @unchecked Sendable {
     case failed(PictureError)
   }
 
+  private static let niceness: Int32 = 10
+
   let loader: PictureLoader
   private let capacity: Int
   private let threads: Int
@@ -38,7 +40,11 @@ final class StoreCore: @unchecked Sendable {
 
   func start() {
     for _ in 0..<threads {
-      let thread = Thread { self.decodeUntilStopped() }
+      let thread = Thread {
+        // On Linux a thread's own: decoding ahead must not take time from computing.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+        self.decodeUntilStopped()
+      }
       thread.name = "pictures"
       thread.start()
     }
