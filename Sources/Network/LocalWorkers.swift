@@ -37,10 +37,11 @@ public final class LocalWorkers: Sendable {
       let (input, log) = (ends[0], logs[index])
       running.enter()
       return Task.detached {
-        let reason = await Self.run(configuration, input: input, log: log)
+        let (processID, reason) = await Self.run(configuration, input: input, log: log)
         mailbox.put(
           .localWorkerExited(
-            index, reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
+            index, processID: processID,
+            reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
         running.leave()
       }
     }
@@ -77,9 +78,10 @@ public final class LocalWorkers: Sendable {
       platformOptions: options)
   }
 
-  /// - Returns: how the process ended.
-  private static func run(_ configuration: Configuration, input: Int32, log: Int32) async -> String
-  {
+  /// - Returns: which process it was, and how it ended.
+  private static func run(
+    _ configuration: Configuration, input: Int32, log: Int32
+  ) async -> (processID: Int32?, reason: String) {
     defer { close(log) }
     do {
       let result = try await Subprocess.run(
@@ -87,12 +89,14 @@ public final class LocalWorkers: Sendable {
         input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
         output: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false),
         error: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false))
-      return switch result.terminationStatus {
-      case .exited(let status): "it exited with status \(status)"
-      case .signaled(let signal): "it was killed by signal \(signal)"
-      }
+      let reason =
+        switch result.terminationStatus {
+        case .exited(let status): "it exited with status \(status)"
+        case .signaled(let signal): "it was killed by signal \(signal)"
+        }
+      return (result.processIdentifier.value, reason)
     } catch {
-      return "it cannot be launched: \(NetworkError.summary(of: error))"
+      return (nil, "it cannot be launched: \(NetworkError.summary(of: error))")
     }
   }
 }

@@ -43,16 +43,39 @@ public enum RunEnding: Hashable, Sendable {
   }
 }
 
+/// A worker, as a user knows it.
+public struct WorkerIdentity: Hashable, Sendable, CustomStringConvertible {
+  /// Its number; nil for one that was turned away.
+  public var number: Int?
+  /// Machine and process: `host:4123`; empty for one that has not said it.
+  public var name: String
+  /// Where it connected from.
+  public var address: String
+
+  /// Memberwise.
+  public init(number: Int?, name: String, address: String) {
+    (self.number, self.name, self.address) = (number, name, address)
+  }
+
+  /// `worker 2 (host:4123 at 192.168.1.7:40112)`.
+  public var description: String {
+    let place = name.isEmpty ? address : "\(name) at \(address)"
+    return number.map { "worker \($0) (\(place))" } ?? place
+  }
+}
+
 /// What a coordinator writes down: for events.jsonl, and a line for the user.
 public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   /// Nothing can be computed until there are `needed` workers.
   case waiting(ready: Int, needed: Int)
   /// A worker is ready for work.
-  case joined(worker: Int, name: String, address: String)
+  case joined(WorkerIdentity)
   /// A peer was turned away, or could not take part.
-  case refused(address: String, reason: String)
-  /// A worker that was ready is gone.
-  case lost(worker: Int, address: String, reason: String)
+  case refused(WorkerIdentity, reason: String)
+  /// A worker is gone; `doing` says what it was doing.
+  case lost(WorkerIdentity, doing: String, reason: String)
+  /// A process that the program launched has ended; `worker` is the number that it had as one.
+  case exited(process: Int, worker: Int?, reason: String)
   /// A lost worker's unit was given to `worker`.
   case reassigned(WorkUnit, worker: Int)
   /// A slow unit was given to `worker` as well.
@@ -67,11 +90,11 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .waiting(let ready, let needed):
       "waiting for \(needed == 1 ? "a worker" : "\(needed) workers"): \(ready) ready"
-    case .joined(let worker, let name, let address):
-      "worker \(worker) joined: \(name) from \(address)"
-    case .refused(let address, let reason): "refused \(address): \(reason)"
-    case .lost(let worker, let address, let reason):
-      "worker \(worker) (\(address)) is lost: \(reason)"
+    case .joined(let identity): "\(identity) joined"
+    case .refused(let identity, let reason): "refused \(identity): \(reason)"
+    case .lost(let identity, let doing, let reason): "\(identity) is lost: \(reason); it \(doing)"
+    case .exited(let process, let worker, let reason):
+      "\(worker.map { "worker \($0)'s process" } ?? "local worker \(process)") has ended: \(reason)"
     case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
     case .duplicated(let unit, let worker):
       "\(unit) takes long: worker \(worker) computes it too"
@@ -89,16 +112,27 @@ extension CoordinatorNote {
   var event: Event {
     switch self {
     case .waiting: Event(.waiting, reason: description)
-    case .joined(let worker, let name, let address):
-      Event(.joined, worker: worker, address: address, reason: name)
-    case .refused(let address, let reason): Event(.refused, address: address, reason: reason)
-    case .lost(let worker, let address, let reason):
-      Event(.lost, worker: worker, address: address, reason: reason)
+    case .joined(let identity): Event(.joined, identity)
+    case .refused(let identity, let reason): Event(.refused, identity, reason: reason)
+    case .lost(let identity, let doing, let reason):
+      Event(.lost, identity, doing: doing, reason: reason)
+    case .exited(let process, let worker, let reason):
+      Event(.exited, worker: worker, name: "local worker \(process)", reason: reason)
     case .reassigned(let unit, let worker), .duplicated(let unit, let worker):
       Event(.reassigned, worker: worker, step: unit.step, reason: description)
     case .failure(let worker, let reason): Event(.failure, worker: worker, reason: reason)
     case .interrupted: Event(.interrupted)
     }
+  }
+}
+
+extension Event {
+  fileprivate init(
+    _ kind: Kind, _ identity: WorkerIdentity, doing: String? = nil, reason: String? = nil
+  ) {
+    self.init(
+      kind, worker: identity.number, name: identity.name.isEmpty ? nil : identity.name,
+      address: identity.address, doing: doing, reason: reason)
   }
 }
 

@@ -158,8 +158,8 @@ public final class CoordinatorHost {
     switch input {
     case .opened(let peer, let address): return rules.opened(peer, address: address, now: now)
     case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
-    case .localWorkerExited(let index, let reason):
-      return rules.localWorkerExited(index, reason: reason, now: now)
+    case .localWorkerExited(let index, let processID, let reason):
+      return rules.localWorkerExited(index, processID: processID, reason: reason, now: now)
     case .checkpointFailed(let reason):
       note(.failure(worker: nil, reason: reason))
       return []

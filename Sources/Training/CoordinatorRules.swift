@@ -36,10 +36,9 @@ public struct CoordinatorRules: Sendable {
   }
 
   struct Member: Sendable {
-    let address: String
-    var name = ""
+    var identity: WorkerIdentity
     /// Its number, once welcome.
-    var worker: Int?
+    var worker: Int? { identity.number }
     var isReady = false
     /// The version of the weights it has been sent.
     var weights: Int?
@@ -58,6 +57,8 @@ public struct CoordinatorRules: Sendable {
   let verification: Verification
   /// Worker processes that the program launched and that have not ended.
   var localWorkers: Set<Int>
+  /// What number a process of this machine has as a worker; only where the program launched some.
+  private var numbers: [Int32: Int] = [:]
   var members: [PeerID: Member] = [:]
   var phase = Phase.gathering
   var board: WorkBoard
@@ -70,6 +71,7 @@ public struct CoordinatorRules: Sendable {
   private(set) var epochsFinished: Int
   private var nextWorker = 1
   private var lastRefusal: String?
+  private var lastExit = ""
 
   /// Updates applied so far: the version of the present weights.
   public private(set) var updatesApplied: Int
@@ -129,7 +131,7 @@ public struct CoordinatorRules: Sendable {
     _ peer: PeerID, address: String, now: Duration
   ) -> [CoordinatorAction] {
     guard !isOver else { return [.close(peer)] }
-    members[peer] = Member(address: address)
+    members[peer] = Member(identity: .init(number: nil, name: "", address: address))
     return []
   }
 
@@ -139,6 +141,7 @@ public struct CoordinatorRules: Sendable {
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
     guard member.worker == nil else { return violation(peer, "said hello twice", now) }
+    members[peer]?.identity.name = hello.name
     guard hello.version == version else {
       return refuse(
         peer,
@@ -147,8 +150,8 @@ public struct CoordinatorRules: Sendable {
     }
     let worker = nextWorker
     nextWorker += 1
-    members[peer]?.worker = worker
-    members[peer]?.name = hello.name
+    members[peer]?.identity.number = worker
+    if hasLocalWorkers { numbers[hello.processID] = worker }
     return [.welcome(peer, worker: worker)]
   }
 
@@ -157,7 +160,7 @@ public struct CoordinatorRules: Sendable {
     _ peer: PeerID, _ answer: ProbeAnswer, now: Duration
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
-    guard let worker = member.worker, !member.isReady else {
+    guard member.worker != nil, !member.isReady else {
       return violation(peer, "said ready out of turn", now)
     }
     guard answer.pictures == probe.pictures else {
@@ -172,16 +175,19 @@ public struct CoordinatorRules: Sendable {
           + "build dogsled from the same commit on both machines")
     }
     members[peer]?.isReady = true
-    var actions: [CoordinatorAction] = [
-      .note(.joined(worker: worker, name: member.name, address: member.address))
-    ]
-    guard isGathering else { return actions + distribute(now) }
-    if readyWorkers >= minimumWorkers {
-      actions += nextPhase(now)
-    } else {
-      actions.append(.note(.waiting(ready: readyWorkers, needed: minimumWorkers)))
-    }
-    return actions
+    let joined = CoordinatorAction.note(.joined(member.identity))
+    return [joined] + (isGathering ? gather(now) : distribute(now))
+  }
+
+  /// Ready workers that training waits for: of those that the program launched, no more than live.
+  private var needed: Int {
+    isGathering ? hasLocalWorkers ? min(minimumWorkers, localWorkers.count) : minimumWorkers : 1
+  }
+
+  /// Begins training where enough workers are ready.
+  private mutating func gather(_ now: Duration) -> [CoordinatorAction] {
+    if readyWorkers > 0, readyWorkers >= needed { return nextPhase(now) }
+    return [.note(.waiting(ready: readyWorkers, needed: max(1, needed)))]
   }
 
   /// A worker cannot take part.
@@ -190,8 +196,7 @@ public struct CoordinatorRules: Sendable {
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
     lastRefusal = reason
-    return [.note(.refused(address: member.address, reason: reason)), .close(peer)]
-      + remove(peer, now)
+    return [.note(.refused(member.identity, reason: reason)), .close(peer)] + remove(peer, now)
   }
 
   /// A peer's connection is gone, or it took leave.
@@ -202,18 +207,27 @@ public struct CoordinatorRules: Sendable {
   }
 
   /// A worker process that the program launched has ended.
+  ///
+  /// - Parameters:
+  ///   - index: counted from 0.
+  ///   - processID: nil where there never was a process.
   public mutating func localWorkerExited(
-    _ index: Int, reason: String, now: Duration
+    _ index: Int, processID: Int32?, reason: String, now: Duration
   ) -> [CoordinatorAction] {
     guard !isOver, localWorkers.remove(index) != nil else { return [] }
-    let why = lastRefusal.map { "\(reason) (\($0))" } ?? reason
-    if isGathering {
-      return stop(withoutWorkers("local worker \(index + 1) ended before training began: \(why)"))
-    }
-    if localWorkers.isEmpty, readyWorkers == 0 {
-      return stop(withoutWorkers("no local worker is left; the last one: \(why)"))
-    }
-    return [.note(.failure(worker: nil, reason: "local worker \(index + 1) ended: \(reason)"))]
+    lastExit = reason
+    let worker = processID.flatMap { numbers.removeValue(forKey: $0) }
+    return [.note(.exited(process: index + 1, worker: worker, reason: reason))]
+      + stopIfAbandoned() + (isGathering ? gather(now) : [])
+  }
+
+  /// Ends a run whose own workers have all ended and that no other has joined.
+  private mutating func stopIfAbandoned() -> [CoordinatorAction] {
+    guard hasLocalWorkers, localWorkers.isEmpty, members.isEmpty, !isOver else { return [] }
+    if isInterrupted { return stop(.interrupted) }
+    let reason = "no worker is left; the last one: \(lastRefusal ?? lastExit)"
+    // Workers that could not take part would not the next time either.
+    return stop(lastRefusal == nil ? .cutShort(reason) : .failed(reason))
   }
 
   // MARK: Answers
@@ -290,11 +304,6 @@ public struct CoordinatorRules: Sendable {
     isOver ? [] : stop(ending)
   }
 
-  /// Workers that could not take part would not the next time either.
-  private func withoutWorkers(_ reason: String) -> RunEnding {
-    lastRefusal == nil ? .cutShort(reason) : .failed(reason)
-  }
-
   mutating func stop(_ ending: RunEnding) -> [CoordinatorAction] {
     phase = .over
     return [.stop(ending)]
@@ -330,9 +339,8 @@ public struct CoordinatorRules: Sendable {
   private mutating func refuse(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
     guard let member = members.removeValue(forKey: peer) else { return [] }
     lastRefusal = reason
-    return [
-      .note(.refused(address: member.address, reason: reason)), .refuse(peer, reason: reason),
-    ]
+    return [.note(.refused(member.identity, reason: reason)), .refuse(peer, reason: reason)]
+      + stopIfAbandoned()
   }
 
   /// Drops a peer that does what no worker of ours does.
@@ -345,21 +353,26 @@ public struct CoordinatorRules: Sendable {
   }
 
   private func noteLoss(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
-    guard let member = members[peer], let worker = member.worker else { return [] }
-    return [.note(.lost(worker: worker, address: member.address, reason: reason))]
+    guard let member = members[peer], member.worker != nil else { return [] }
+    return [.note(.lost(member.identity, doing: doing(member), reason: reason))]
+  }
+
+  private func doing(_ member: Member) -> String {
+    guard member.isReady else { return "was getting ready" }
+    guard let first = member.queue.first else { return "had nothing to do" }
+    let others = member.queue.dropFirst().map { ", \($0.unit) to follow" }.joined()
+    return "had \(first.unit) to compute\(others)"
   }
 
   /// Takes a peer off the list and gives what it had to others.
   private mutating func remove(_ peer: PeerID, _ now: Duration) -> [CoordinatorAction] {
-    guard let member = members.removeValue(forKey: peer), member.isReady, !isOver else {
-      return []
-    }
+    guard let member = members.removeValue(forKey: peer), !isOver else { return [] }
+    guard member.isReady else { return stopIfAbandoned() }
     for assignment in member.queue where assignment.version == board.version {
       board.takeBack(assignment.unit, from: peer)
     }
     guard readyWorkers == 0 else { return distribute(now) }
-    if isInterrupted { return stop(.interrupted) }
-    if hasLocalWorkers, localWorkers.isEmpty { return stop(withoutWorkers("no worker is left")) }
-    return [.note(.waiting(ready: 0, needed: isGathering ? minimumWorkers : 1))]
+    let ended = isInterrupted ? stop(.interrupted) : stopIfAbandoned()
+    return ended.isEmpty ? [.note(.waiting(ready: 0, needed: max(1, needed)))] : ended
   }
 }

@@ -14,12 +14,15 @@ public struct Event: Hashable, Sendable, Encodable {
     case resumed
     /// Nobody computes: the coordinator waits for workers.
     case waiting
-    /// A worker joined.
+    /// A worker joined; `name` and `address` say which.
     case joined
     /// A worker was turned away; `reason` says why.
     case refused
-    /// A worker's connection ended or its heartbeat was late; `reason` says which.
+    /// A worker's connection ended or its heartbeat was late; `reason` says which, `doing` what it
+    /// was doing.
     case lost
+    /// The process of a local worker ended; `reason` says how.
+    case exited
     /// A lost or slow worker's step was given to another.
     case reassigned
     /// An epoch ended.
@@ -40,8 +43,12 @@ public struct Event: Hashable, Sendable, Encodable {
   public var kind: Kind
   /// The worker concerned, by number.
   public var worker: Int?
-  /// The worker's address, or name.
+  /// The worker's machine and process.
+  public var name: String?
+  /// Where the worker connected from.
   public var address: String?
+  /// What a lost worker was doing.
+  public var doing: String?
   /// Counted from 1.
   public var epoch: Int?
   /// The global step, counted from 0.
@@ -55,14 +62,17 @@ public struct Event: Hashable, Sendable, Encodable {
 
   /// An event of `kind`, now.
   public init(
-    _ kind: Kind, worker: Int? = nil, address: String? = nil, epoch: Int? = nil,
-    step: Int? = nil, updates: Int? = nil, reason: String? = nil, digest: String? = nil,
+    _ kind: Kind, worker: Int? = nil, name: String? = nil, address: String? = nil,
+    doing: String? = nil, epoch: Int? = nil, step: Int? = nil, updates: Int? = nil,
+    reason: String? = nil, digest: String? = nil,
     time: Date = Date()
   ) {
     self.time = time
     self.kind = kind
     self.worker = worker
+    self.name = name
     self.address = address
+    self.doing = doing
     self.epoch = epoch
     self.step = step
     self.updates = updates

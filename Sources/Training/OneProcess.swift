@@ -36,7 +36,7 @@ public enum OneProcess {
     let thread = Thread {
       let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
-      mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
+      mailbox.put(.localWorkerExited(0, processID: nil, reason: "\(ending)"))
       workerIsDone.signal()
     }
     thread.name = "worker"

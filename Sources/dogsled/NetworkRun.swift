@@ -73,7 +73,7 @@ struct NetworkRun {
       hostOptions.localWorkers = workers
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread")), "
-          + "\(kernels.rawValue) kernels")
+          + "\(kernels.rawValue) kernels; more may join at \(address)")
       local = try launch(threads, address, setup.folder, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker")) that join at \(address)")

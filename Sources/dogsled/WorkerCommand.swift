@@ -82,7 +82,7 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 }
 
-/// Pauses between attempts to connect: from 0.1 s, growing to 1 s, each up to half longer or
+/// Pauses between attempts to connect: from 0.1 s, growing to 0.5 s, each up to half longer or
 /// shorter, so that many workers do not come at once.
 private struct ReconnectPause {
   private var seconds = 0.1
@@ -97,8 +97,8 @@ private struct ReconnectPause {
     if let connected, .now - connected > .seconds(1) { seconds = 0.1 }
     isFirst = connected != nil
     connected = nil
-    Thread.sleep(forTimeInterval: min(1, seconds * .random(in: 0.5...1.5)))
-    seconds = min(1, seconds * 1.5)
+    Thread.sleep(forTimeInterval: seconds * .random(in: 0.5...1.5))
+    seconds = min(0.5, seconds * 1.5)
   }
 }
 

@@ -121,7 +121,7 @@ import Training
       // The worker's name is its host and process.
       let text = (try? String(contentsOfFile: events, encoding: .utf8)) ?? ""
       worker = try text.firstMatch(
-        of: Regex(#""reason":"[^"]*:(\d+)""#, as: (Substring, Substring).self)
+        of: Regex(#""name":"[^"]*:(\d+)""#, as: (Substring, Substring).self)
       )
       .flatMap { Int32($0.1) }
     }

@@ -25,7 +25,7 @@ extension NetworkTests {
     func exits(_ count: Int, _ mailbox: Mailbox<CoordinatorInput>) -> [Int: String] {
       var reasons: [Int: String] = [:]
       for _ in 0..<count {
-        if case .localWorkerExited(let index, let reason)? = mailbox.soon() {
+        if case .localWorkerExited(let index, _, let reason)? = mailbox.soon() {
           reasons[index] = reason
         }
       }

@@ -171,7 +171,9 @@ import Wire
     #expect(table.log.contains { if case .refuse = $0 { true } else { false } })
     let poor = table.join(ready: false)
     table.perform(table.rules.unable(poor, reason: "no data", now: table.now))
-    #expect(table.notes.last == .refused(address: "host:1", reason: "no data"))
+    #expect(
+      table.notes.last
+        == .refused(.init(number: 1, name: "w1", address: "host:1"), reason: "no data"))
     #expect(table.log.last == .close(poor))
   }
 
@@ -205,21 +207,51 @@ import Wire
 
   @Test func `A run whose own workers are all gone fails`() {
     var early = RulesTable(minimum: 2, local: 2)
-    early.join()
-    early.perform(early.rules.localWorkerExited(1, reason: "status 1", now: .zero))
-    #expect(early.ending != nil)
+    early.exit(0)
+    #expect(early.ending == nil)
+    early.exit(1)
+    #expect(early.ending?.reason == "no worker is left; the last one: killed")
     var later = RulesTable(minimum: 2, local: 2)
     let first = later.join()
     let second = later.join()
-    later.perform(later.rules.localWorkerExited(1, reason: "status 9", now: .zero))
+    later.exit(1)
     later.lose(second)
     #expect(later.ending == nil)
     later.lose(first)
-    later.perform(later.rules.localWorkerExited(0, reason: "status 9", now: .zero))
+    later.exit(0)
     guard case .cutShort = later.ending else {
       Issue.record("the run goes on without workers")
       return
     }
+  }
+
+  @Test func `A run begins with those of its workers that live, and goes on with others`() {
+    var table = RulesTable(minimum: 3, local: 3)
+    let first = table.join()
+    table.exit(2)
+    #expect(table.notes.last == .waiting(ready: 1, needed: 2))
+    table.exit(1)
+    #expect(table.tasks[first] == [.step(0), .step(1)])
+    let stranger = table.join(ready: false)
+    table.lose(first)
+    table.exit(0)
+    // One that is getting ready is hope enough.
+    #expect(table.ending == nil)
+    table.perform(table.rules.ready(stranger, .none, now: table.now))
+    table.finish()
+    #expect(table.ending == .finished)
+  }
+
+  @Test func `A loss says who it was and what it was doing`() {
+    var table = RulesTable(local: 2)
+    let first = table.join()
+    table.lose(first)
+    let identity = WorkerIdentity(number: 1, name: "w0", address: "host:0")
+    #expect(
+      table.notes.contains(
+        .lost(identity, doing: "had step 0 to compute, step 1 to follow", reason: "gone")))
+    table.exit(0, process: 1)
+    #expect(table.notes.contains(.exited(process: 1, worker: 1, reason: "killed")))
   }
 
   @Test func `A run goes on from any position`() {

@@ -49,6 +49,11 @@ struct RulesTable {
     perform(rules.lost(peer, reason: "gone", now: now))
   }
 
+  /// A process that the program launched ends.
+  mutating func exit(_ index: Int, process: Int32? = nil) {
+    perform(rules.localWorkerExited(index, processID: process, reason: "killed", now: now))
+  }
+
   /// The peer answers the oldest unit that it has; `digest` other than the right one is a fault.
   mutating func answer(_ peer: PeerID, digest: Digest? = nil) {
     guard let unit = tasks[peer]?.first else { return }

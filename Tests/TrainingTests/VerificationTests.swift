@@ -31,7 +31,7 @@ import Wire
     #expect(table.ending == .finished)
     #expect(table.tasks[bad] == nil)
     let lost = table.notes.contains {
-      if case .lost(worker: 1, _, let reason) = $0 {
+      if case .lost(let identity, _, let reason) = $0, identity.number == 1 {
         reason.contains("makes errors")
       } else {
         false
