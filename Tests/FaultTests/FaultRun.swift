@@ -76,9 +76,7 @@ final class FaultRun {
   /// What a run in one process that nobody disturbs comes to.
   static let undisturbed = Result { () -> (digest: String, history: [String]) in
     let run = try FaultRun()
-    let process = try Running(
-      dogsled, ["train", "data", "--run", "run"] + options, in: run.folder, log: "alone")
-    try #require(try process.status() == 0, "\(process.output)")
+    try run.trainAlone()
     return (try run.digest(), try run.history())
   }
 
@@ -138,6 +136,12 @@ final class FaultRun {
       environment: environment)
     all.append(running)
     return running
+  }
+
+  /// Runs in one process, and waits for its end.
+  func trainAlone(_ extra: [String] = []) throws {
+    let process = try start(["train", "data", "--run", "run"] + Self.options + extra, place: [])
+    try #require(try process.status(within: 300) == 0, "\(process.output)")
   }
 
   /// A coordinator of a new run, or of the one that is there.
