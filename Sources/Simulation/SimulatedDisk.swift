@@ -61,6 +61,19 @@ final class SimulatedDisk: RunStore {
     if syncsAtOnce { sync() }
   }
 
+  func goBack(before updates: Int) throws -> ModelFile? {
+    guard writes() else { return checkpoint() }
+    state.withLock { state in
+      if let newest = state.checkpoint?.position?.updates, newest > updates {
+        state.checkpoint = nil
+      }
+      state.unsynced = nil
+      let epochs = state.checkpoint?.position?.epochs ?? 0
+      state.history.records.removeAll { $0.epoch > epochs }
+    }
+    return checkpoint()
+  }
+
   func writeModel(_ model: ModelFile) throws {
     guard writes() else { return }
     let copy = Self.copy(model)

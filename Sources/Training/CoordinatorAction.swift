@@ -14,6 +14,8 @@ public enum CoordinatorAction: Hashable, Sendable {
   case accept(PeerID, WorkUnit)
   /// Apply the average of these steps' gradients; then call `updateApplied`.
   case applyUpdate(Int, steps: Range<Int>)
+  /// The weights may hold errors since this update: find those of before it, and call `wentBack`.
+  case goBack(before: Int)
   /// All of an epoch (counted from 0) is in: write down what it came to.
   case finishEpoch(Int)
   /// Something to write down.
@@ -52,6 +54,11 @@ public struct WorkerIdentity: Hashable, Sendable, CustomStringConvertible {
   /// Where it connected from.
   public var address: String
 
+  /// The part of the name that its other processes share.
+  var machine: String {
+    name.lastIndex(of: ":").map { String(name[..<$0]) } ?? name
+  }
+
   /// Memberwise.
   public init(number: Int?, name: String, address: String) {
     (self.number, self.name, self.address) = (number, name, address)
@@ -80,6 +87,8 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   case reassigned(WorkUnit, worker: Int)
   /// A slow unit was given to `worker` as well.
   case duplicated(WorkUnit, worker: Int)
+  /// The run went back to the weights after `updates`.
+  case rolledBack(updates: Int)
   /// Something went wrong that does not end the run.
   case failure(worker: Int?, reason: String)
   /// A signal came; `finishing` says whether the update under way is finished first.
@@ -98,6 +107,9 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
     case .duplicated(let unit, let worker):
       "\(unit) takes long: worker \(worker) computes it too"
+    case .rolledBack(let updates):
+      "unverified gradients of that worker's machine count no more: the run goes back to update "
+        + "\(updates)"
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
     case .interrupted(finishing: true):
@@ -120,6 +132,7 @@ extension CoordinatorNote {
       Event(.exited, worker: worker, name: "local worker \(process)", reason: reason)
     case .reassigned(let unit, let worker), .duplicated(let unit, let worker):
       Event(.reassigned, worker: worker, step: unit.step, reason: description)
+    case .rolledBack(let updates): Event(.rollback, updates: updates, reason: description)
     case .failure(let worker, let reason): Event(.failure, worker: worker, reason: reason)
     case .interrupted: Event(.interrupted)
     }

@@ -7,7 +7,7 @@ extension CoordinatorRules {
   /// first; where that one has enough to do, the unit waits for it.
   mutating func distribute(_ now: Duration) -> [CoordinatorAction] {
     var actions: [CoordinatorAction] = []
-    while !isGathering, !isOver, let (unit, peer) = nextGift(now) {
+    while isComputing, let (unit, peer) = nextGift(now) {
       actions += give(unit, to: peer, duplicate: false, now)
     }
     return actions
@@ -30,7 +30,7 @@ extension CoordinatorRules {
 
   /// Gives the slowest unit to an idle worker as well, when nothing else waits.
   mutating func duplicateSlowest(_ now: Duration) -> [CoordinatorAction] {
-    guard !isGathering, !isOver, board.waiting.isEmpty else { return [] }
+    guard isComputing, board.waiting.isEmpty else { return [] }
     // Of each worker the first unit that nobody else has: behind one that was answered elsewhere
     // there may be others that wait for the same worker.
     let slowest =
@@ -60,57 +60,13 @@ extension CoordinatorRules {
       // Newer weights cancel work that a worker may already have answered.
       if version < board.version {
         endVoid(peer, unit, now)
-        return checkLate(peer, unit, digest, now) + distribute(now)
+        return checkLate(peer, unit, version, digest, now) + distribute(now)
       }
       return violation(peer, "answered \(unit), which it was not given", now)
     }
     if version == board.version, board.needs(unit) { return judge(peer, unit, digest, now) }
     dequeue(peer, unit, version: version, now)
-    return checkLate(peer, unit, digest, now) + distribute(now)
-  }
-
-  /// Has the host take in the answer to a unit that is needed, once it is confirmed where the unit
-  /// is verified; whoever answered something else goes.
-  private mutating func judge(
-    _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
-  ) -> [CoordinatorAction] {
-    guard let digest, let witnesses = board.witnesses[unit] else { return [.accept(peer, unit)] }
-    if witnesses.contradict(digest, of: peer) {
-      board.disbelieve(peer, in: unit)
-      return violation(
-        peer,
-        "it computed \(unit) twice, with two results: its memory or its processor makes errors",
-        now)
-    }
-    guard witnesses.confirm(digest, of: peer, alone: readyWorkers == 1) else {
-      dequeue(peer, unit, version: board.version, now)
-      board.witness(unit, of: peer, digest: digest)
-      // Each of two workers insists: asked again they would say the same.
-      let isStuck =
-        witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
-      let note = CoordinatorNote.failure(
-        worker: nil, reason: "two workers differ in \(unit) each time: a third has to decide")
-      return (isStuck ? [.note(note)] : []) + distribute(now)
-    }
-    var actions: [CoordinatorAction] = [.accept(peer, unit)]
-    for liar in witnesses.against(digest).sorted() {
-      actions += violation(
-        liar,
-        "its gradient of \(unit) is another than two workers computed: its memory or its "
-          + "processor makes errors", now)
-    }
-    return actions
-  }
-
-  /// A second answer must equal the first.
-  private mutating func checkLate(
-    _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
-  ) -> [CoordinatorAction] {
-    guard let digest, let first = board.answers[unit] ?? previousAnswers[unit], let first,
-      first != digest
-    else { return [] }
-    return violation(
-      peer, "its gradient of \(unit) is \(digest), another worker's was \(first)", now)
+    return checkLate(peer, unit, version, digest, now) + distribute(now)
   }
 
   /// Takes a unit from a worker's queue; the next one in it begins now.
@@ -183,7 +139,7 @@ extension CoordinatorRules {
 
   /// What the books contradict themselves in; nil where all is well.
   var inconsistency: String? {
-    guard !isGathering, !isOver else { return nil }
+    guard isComputing else { return nil }
     if let unit = board.forgotten {
       return "\(unit) is neither done, nor waiting, nor with anybody"
     }

@@ -94,6 +94,38 @@ extension CoordinatorHost {
     return actions
   }
 
+  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start,
+  /// and forgets all that came later; nothing but the update under way where that is `update`.
+  func goBack(before update: Int) -> [CoordinatorAction] {
+    tree = nil
+    published = nil
+    var position = position
+    if update < position.updates {
+      checkpoints.wait()
+      do {
+        let file = try store.goBack(before: update)
+        position = file?.position ?? RunPosition()
+        if let file, let fileAverage = file.average {
+          weights.copy(from: file.weights)
+          average.copy(from: fileAverage)
+        } else {
+          weights.initialize(seed: job.hyperparameters.seed)
+          average.copy(from: ParameterBuffer(average.layout))
+        }
+      } catch {
+        // What is in the folder holds errors: no checkpoint may be added to it.
+        unwritten = "\(error)"
+        return rules.failed(
+          .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)"))
+      }
+    }
+    ledger = EpochLedger(at: position)
+    beginEpoch()
+    lastCheckpoint = (now, position.updates)
+    note(.rolledBack(updates: position.updates))
+    return rules.wentBack(to: position, now: now)
+  }
+
   func tellProgress() {
     let (steps, totals) = ledger.soFar()
     let means = totals.means
@@ -124,7 +156,7 @@ extension CoordinatorHost {
       picturesPerSecond: ledger.pace(now: end),
       bytesReceived: links.bytesReceived - ledger.bytesReceived,
       bytesSent: links.bytesSent - ledger.bytesSent)
-    ledger = EpochLedger()
+    ledger = EpochLedger(at: RunPosition())
     beginEpoch()
     do {
       try store.append(record)

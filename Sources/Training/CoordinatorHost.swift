@@ -62,7 +62,7 @@ public final class CoordinatorHost {
   /// The present weights as a message, once somebody needed it.
   var published: (header: WeightsHeader, body: Body)?
   var tree: GradientTree?
-  var ledger = EpochLedger()
+  var ledger: EpochLedger
   var arrived: WorkerMessage?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
@@ -98,16 +98,12 @@ public final class CoordinatorHost {
     if let checkpoint {
       weights = checkpoint.weights
       average = checkpoint.average ?? ParameterBuffer(layout)
-      ledger.training.loss = position.loss
-      ledger.training.correct = position.correct
-      ledger.training.count = position.count
-      ledger.picturesBefore = position.count
-      ledger.steps = position.steps
     } else {
       weights = ParameterBuffer(layout)
       weights.initialize(seed: job.hyperparameters.seed)
       average = ParameterBuffer(layout)
     }
+    ledger = EpochLedger(at: position)
     lastCheckpoint = (self.clock(), position.updates)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
@@ -218,6 +214,7 @@ public final class CoordinatorHost {
       links.send(.work(assigned(unit)), to: peer)
     case .accept: break
     case .applyUpdate(let update, let steps): return apply(update, steps)
+    case .goBack(let update): return goBack(before: update)
     case .finishEpoch(let epoch): return finishEpoch(epoch)
     case .note(let note): self.note(note)
     case .stop(let ending): self.ending = end(ending)
@@ -254,12 +251,12 @@ public final class CoordinatorHost {
       case .validation(let batch):
         .validation(batch: batch, pictures: job.plan.validation(batch: batch))
       }
-    return AssignedWork(work, weightsVersion: rules.updatesApplied)
+    return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
   private func publish() throws -> (header: WeightsHeader, body: Body) {
     if let published { return published }
-    let version = rules.updatesApplied
+    let version = rules.weightsVersion
     let message: (WeightsHeader, Body) =
       switch options.bodies {
       case .encoded:

@@ -16,8 +16,6 @@ public struct CoordinatorRules: Sendable {
   static let slowFactor = 2
   /// ...and at least this long.
   static let slowFloor = Duration.milliseconds(50)
-  /// How often one worker computes a unit that is verified.
-  static let answersMost = 3
 
   enum Phase: Sendable {
     /// Not enough workers yet.
@@ -25,6 +23,8 @@ public struct CoordinatorRules: Sendable {
     /// Computing the update's gradients, or the validation of the epoch.
     case updating(Int)
     case validating(epoch: Int)
+    /// The host looks for earlier weights.
+    case goingBack
     case over
   }
 
@@ -68,13 +68,22 @@ public struct CoordinatorRules: Sendable {
   var validationDurations = RecentDurations()
   var isInterrupted = false
   /// Epochs that are over, validation included.
-  private(set) var epochsFinished: Int
+  var epochsFinished: Int
+  /// By machine, the update since which its unverified gradients have been in the weights.
+  var unchecked: [String: Int] = [:]
+  /// How often the weights were taken back.
+  var rollbacks = 0
+  /// What came before is another coordinator's: nobody knows whose gradients it holds.
+  let wasResumed: Bool
   private var nextWorker = 1
   private var lastRefusal: String?
   private var lastExit = ""
 
   /// Updates applied so far: the version of the present weights.
-  public private(set) var updatesApplied: Int
+  public internal(set) var updatesApplied: Int
+
+  /// The version of the present weights, for the workers: never the same for two.
+  public var weightsVersion: Int { rollbacks << 40 + updatesApplied }
 
   /// The rules of a run, at its start or at a checkpoint.
   ///
@@ -100,6 +109,7 @@ public struct CoordinatorRules: Sendable {
     hasLocalWorkers = localWorkers > 0
     updatesApplied = position.updates
     epochsFinished = position.epochs
+    wasResumed = position.updates > 0
     board = WorkBoard([], version: position.updates)
   }
 
@@ -113,6 +123,14 @@ public struct CoordinatorRules: Sendable {
 
   var isGathering: Bool {
     if case .gathering = phase { true } else { false }
+  }
+
+  /// Whether there is work to give out.
+  var isComputing: Bool {
+    switch phase {
+    case .updating, .validating: true
+    case .gathering, .goingBack, .over: false
+    }
   }
 
   // MARK: Membership
@@ -260,7 +278,7 @@ public struct CoordinatorRules: Sendable {
     case .validating(let epoch):
       epochsFinished = epoch + 1
       return nextPhase(now, after: [.finishEpoch(epoch)])
-    case .gathering, .over:
+    case .gathering, .goingBack, .over:
       return []
     }
   }
@@ -313,7 +331,7 @@ public struct CoordinatorRules: Sendable {
   ///
   /// - Parameter ended: actions for the phase that has just ended; they come after the new work
   ///   is given out, so that workers do not wait for files to be written.
-  private mutating func nextPhase(
+  mutating func nextPhase(
     _ now: Duration, after ended: [CoordinatorAction] = []
   ) -> [CoordinatorAction] {
     let update = updatesApplied
@@ -324,11 +342,11 @@ public struct CoordinatorRules: Sendable {
       }
       phase = .validating(epoch: epochsFinished)
       board = WorkBoard(
-        (0..<schedule.validationBatches).map(WorkUnit.validation), version: update)
+        (0..<schedule.validationBatches).map(WorkUnit.validation), version: weightsVersion)
     } else if update < schedule.updates {
       phase = .updating(update)
       board = WorkBoard(
-        schedule.steps(ofUpdate: update).map(WorkUnit.step), version: update,
+        schedule.steps(ofUpdate: update).map(WorkUnit.step), version: weightsVersion,
         verification: verification)
     } else {
       return ended + stop(.finished)

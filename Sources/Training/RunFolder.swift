@@ -202,6 +202,37 @@ public final class RunFolder: Sendable {
     try model.write(to: checkpointPath, keeping: previousCheckpointPath)
   }
 
+  /// Removes the checkpoints after more than `updates`, and the epochs after the newest that is
+  /// left.
+  ///
+  /// - Returns: that one; nil where there is none.
+  /// - Throws: `RunFolderError`.
+  public func goBack(before updates: Int) throws -> ModelFile? {
+    func early(_ path: String) -> ModelFile? {
+      guard let file = try? ModelFile(reading: path), let position = file.position,
+        position.updates <= updates
+      else { return nil }
+      return file
+    }
+    var newest = early(checkpointPath)
+    if newest == nil {
+      newest = early(previousCheckpointPath)
+      let wasMoved = newest != nil && rename(previousCheckpointPath, checkpointPath) == 0
+      for path in [previousCheckpointPath, checkpointPath] where !wasMoved {
+        guard unlink(path) == 0 || errno == ENOENT else {
+          throw RunFolderFiles.failure(path, "cannot be removed")
+        }
+        newest = nil
+      }
+    }
+    let epochs = newest?.position?.epochs ?? 0
+    try self.epochs.withLock { history in
+      history.records.removeAll { $0.epoch > epochs }
+      try RunFolderFiles.replace(historyPath, with: Data(history.csv.utf8))
+    }
+    return newest
+  }
+
   /// Replaces `model.h5`; the old one stays where the write fails.
   /// - Throws: `ModelFileError`.
   public func writeModel(_ model: ModelFile) throws { try model.write(to: modelPath) }

@@ -12,6 +12,12 @@ public protocol RunStore: AnyObject, Sendable {
   /// Replaces the newest checkpoint, and keeps the one before; it is on the disk when this returns.
   /// - Throws: where it cannot be written; both stay.
   func writeCheckpoint(_ model: ModelFile) throws
+  /// Forgets the checkpoints after more than `updates`, and the epochs of the history after the
+  /// newest that is left.
+  ///
+  /// - Returns: that one; nil where there is none.
+  /// - Throws: where that cannot be done.
+  func goBack(before updates: Int) throws -> ModelFile?
   /// Replaces the trained model; it is on the disk when this returns.
   /// - Throws: where it cannot be written; the old one stays.
   func writeModel(_ model: ModelFile) throws

@@ -56,6 +56,15 @@ struct EpochLedger {
   var bytesReceived = 0
   var bytesSent = 0
 
+  /// An epoch that has come as far as `position` says.
+  init(at position: RunPosition) {
+    training.loss = position.loss
+    training.correct = position.correct
+    training.count = position.count
+    picturesBefore = position.count
+    steps = position.steps
+  }
+
   /// Adds the update's totals in step order and forgets them.
   mutating func commitUpdate() {
     for totals in update { training += totals ?? Engine.Totals() }

@@ -82,7 +82,7 @@ struct RulesTable {
       log.append(action)
       switch action {
       case .sendWeights(let peer):
-        weights[peer] = rules.updatesApplied
+        weights[peer] = rules.weightsVersion
         tasks[peer] = []
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
@@ -90,6 +90,9 @@ struct RulesTable {
         let digest: Digest? = if case .step(let step) = unit { Self.digest(step) } else { nil }
         actions += rules.accepted(peer, unit, digest: digest, now: now)
       case .applyUpdate: actions += rules.updateApplied(now: now)
+      case .goBack:
+        // As where there is no checkpoint.
+        actions += rules.wentBack(to: RunPosition(), now: now)
       default: break
       }
     }
@@ -110,6 +113,7 @@ struct RulesTable {
       case .applyUpdate, .finishEpoch:
         lines.append("\(units.sorted()) \(action)")
         units = []
+      case .goBack: (lines, units) = ([], [])
       default: break
       }
     }

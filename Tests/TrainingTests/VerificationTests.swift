@@ -69,6 +69,39 @@ import Wire
     #expect(table.tasks[bad] == nil && table.tasks[good] != nil)
   }
 
+  @Test func `What a liar's machine did unverified is taken back`() {
+    var calm = RulesTable(epochs: 2, steps: 40, perUpdate: 4, validation: 1)
+    calm.join()
+    calm.finish()
+    var table = RulesTable(epochs: 2, steps: 40, perUpdate: 4, validation: 1, verify: 0.1)
+    let bad = table.join()
+    for _ in 0..<2 { table.join() }
+    while table.ending == nil, table.tasks[bad] != nil {
+      for peer in table.tasks.keys.sorted() {
+        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
+      }
+    }
+    #expect(table.log.contains(.goBack(before: 0)))
+    table.finish()
+    #expect(table.ending == .finished)
+    // From there on as if nothing had been.
+    #expect(table.outcome == calm.outcome)
+  }
+
+  @Test func `Nothing is taken back where every step was verified`() {
+    var table = RulesTable(steps: 12, perUpdate: 3, verify: 1)
+    let bad = table.join()
+    for _ in 0..<2 { table.join() }
+    while table.ending == nil, table.tasks[bad] != nil {
+      for peer in table.tasks.keys.sorted() {
+        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
+      }
+    }
+    table.finish()
+    #expect(table.ending == .finished)
+    #expect(!table.log.contains { if case .goBack = $0 { true } else { false } })
+  }
+
   @Test func `One worker alone computes twice`() {
     var table = RulesTable(steps: 2, perUpdate: 2, validation: 0, verify: 1)
     table.join()
