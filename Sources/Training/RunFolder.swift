@@ -205,12 +205,12 @@ public final class RunFolder: Sendable {
   /// Removes the checkpoints after more than `updates`, and the epochs after the newest that is
   /// left.
   ///
-  /// - Returns: that one; nil where there is none.
+  /// - Returns: that one, with RMSprop's average; nil where there is none.
   /// - Throws: `RunFolderError`.
   public func goBack(before updates: Int) throws -> ModelFile? {
     func early(_ path: String) -> ModelFile? {
       guard let file = try? ModelFile(reading: path), let position = file.position,
-        position.updates <= updates
+        position.updates <= updates, file.average != nil
       else { return nil }
       return file
     }

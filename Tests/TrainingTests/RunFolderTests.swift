@@ -125,6 +125,30 @@ struct RunFolderTests {
     #expect(lines.last.map(String.init) == last + end)
   }
 
+  @Test("going back forgets what came later, on the disk too", arguments: [10, 7, 5, 4])
+  func goesBack(_ updates: Int) throws {
+    let architecture = try Architecture(
+      input: Shape(height: 2, width: 2, channels: 3),
+      layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
+    do {
+      let run = try RunFolder.create(path, description: Description())
+      for epoch in 1...3 { try run.append(record(epoch)) }
+      for position in [RunPosition(epochs: 1, updates: 5), RunPosition(epochs: 2, updates: 10)] {
+        try run.writeCheckpoint(
+          ModelFile(
+            architecture: architecture, weights: ParameterBuffer(architecture.parameters),
+            average: ParameterBuffer(architecture.parameters), position: position))
+      }
+      let expected = updates >= 10 ? 10 : updates >= 5 ? 5 : nil
+      #expect(try run.goBack(before: updates)?.position?.updates == expected)
+    }
+    let run = try RunFolder.open(path)
+    let epochs = updates >= 10 ? 2 : updates >= 5 ? 1 : 0
+    #expect(run.history.records.map(\.epoch) == Array(0..<epochs).map { $0 + 1 })
+    let position = try run.checkpoint(of: .ofNothing).file?.position
+    #expect(position?.epochs ?? 0 == epochs)
+  }
+
   @Test("curves, checkpoint and model are written into it")
   func files() throws {
     let run = try RunFolder.create(path, description: Description())
