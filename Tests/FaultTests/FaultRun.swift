@@ -68,19 +68,25 @@ func waitUntil(
 /// A folder with a small data set and a model, a coordinator's run in it, and its workers.
 final class FaultRun {
   static let dogsled = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
-  static let options = [
-    "--model", "model.json", "--epochs", "6", "--steps-per-epoch", "40", "--batch-size", "6",
-    "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
-  ]
+  private var options: [String] {
+    [
+      "--model", "model.json", "--epochs", "\(isLong ? 60 : 6)", "--steps-per-epoch", "40",
+      "--batch-size", "6", "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
+    ]
+  }
 
   /// What a run in one process that nobody disturbs comes to.
-  static let undisturbed = Result { () -> (digest: String, history: [String]) in
-    let run = try FaultRun()
+  private static let undisturbed = Result { try alone(isLong: false) }
+  private static let undisturbedLong = Result { try alone(isLong: true) }
+  private static func alone(isLong: Bool) throws -> (digest: String, history: [String]) {
+    let run = try FaultRun(isLong: isLong)
     try run.trainAlone()
     return (try run.digest(), try run.history())
   }
 
   let folder: String
+  /// Longer than it takes to find out that a worker is silent.
+  let isLong: Bool
   var host = "127.0.0.1"
   let port: Int
   /// Lines that come before a coordinator's or a worker's command, to run it elsewhere.
@@ -89,7 +95,8 @@ final class FaultRun {
   private var all: [Running] = []
   private var harms: [Date] = []
 
-  init() throws {
+  init(isLong: Bool = false) throws {
+    self.isLong = isLong
     folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     port = try #require((20000...32000).randomElement())
@@ -140,7 +147,7 @@ final class FaultRun {
 
   /// Runs in one process, and waits for its end.
   func trainAlone(_ extra: [String] = []) throws {
-    let process = try start(["train", "data", "--run", "run"] + Self.options + extra, place: [])
+    let process = try start(["train", "data", "--run", "run"] + options + extra, place: [])
     try #require(try process.status(within: 300) == 0, "\(process.output)")
   }
 
@@ -148,7 +155,7 @@ final class FaultRun {
   func coordinator(
     workers: Int = 2, resuming: Bool = false, _ extra: [String] = [], run: String = "run"
   ) throws -> Running {
-    let begin = resuming ? ["--resume", run] : ["--run", run] + Self.options
+    let begin = resuming ? ["--resume", run] : ["--run", run] + options
     return try start(
       ["coordinator", "data", "--listen", "\(host):\(port)", "--workers", "\(workers)"]
         + (host == "127.0.0.1" ? [] : ["--insecure"]) + begin + extra, place: place)
@@ -218,7 +225,7 @@ final class FaultRun {
   ) throws {
     let status = try coordinator.status(within: 120)
     #expect(status == 0, "\(coordinator.output)", sourceLocation: location)
-    let expected = try Self.undisturbed.get()
+    let expected = try (isLong ? Self.undisturbedLong : Self.undisturbed).get()
     let digest = try digest()
     #expect(digest == expected.digest, sourceLocation: location)
     #expect(try history() == expected.history, sourceLocation: location)

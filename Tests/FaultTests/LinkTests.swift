@@ -7,14 +7,14 @@ extension FaultTests {
   @Suite(.enabled(if: Namespaces.areThere, "needs root, ip, tc and nft")) struct Links {
     /// A run whose second worker is behind the link; `harm` comes after an epoch.
     private func disturb(
-      _ what: String, options: [String] = [], _ harm: (Namespaces) -> Void,
+      _ what: String, isLong: Bool = false, _ harm: (Namespaces) -> Void,
       after: (FaultRun, Namespaces) throws -> Void = { _, _ in }
     ) throws {
-      let run = try FaultRun()
+      let run = try FaultRun(isLong: isLong)
       let spaces = try Namespaces()
       run.host = spaces.address
       run.place = spaces.near
-      let coordinator = try run.coordinator(options)
+      let coordinator = try run.coordinator(["--heartbeat", "0.6"])
       let near = try run.worker()
       let far = try run.worker(place: spaces.far)
       try run.waitForAnEpoch()
@@ -27,7 +27,7 @@ extension FaultTests {
 
     @Test func theLinkSwallowsEverything() throws {
       // Half-open: neither side is told anything.
-      try disturb("half-open", options: ["--heartbeat", "0.6"]) {
+      try disturb("half-open", isLong: true) {
         $0.drop("drop")
       } after: { run, _ in
         try run.wait(for: "lost")
@@ -35,7 +35,7 @@ extension FaultTests {
     }
 
     @Test func theLinkIsCutAndComesBack() throws {
-      try disturb("a cut link", options: ["--heartbeat", "0.6"]) {
+      try disturb("a cut link", isLong: true) {
         $0.cut()
       } after: { run, spaces in
         try run.wait(for: "lost")
@@ -79,7 +79,7 @@ final class Namespaces {
       "ip -n \(a) link set lo up", "ip -n \(b) link set lo up",
       "ip -n \(a) link set veth0 up", "ip -n \(b) link set veth1 up",
     ]
-    // Packets as they travel, not the large ones that a network card cuts up: of those there are few.
+    // Packets as they travel, not the large ones that a network card cuts up: those are few.
     let whole = [(a, "veth0"), (b, "veth1")].map { "ip -n \($0) link set \($1) gso_max_segs 1" }
     for line in lines + whole { try #require(tool(line), "\(line)") }
   }
