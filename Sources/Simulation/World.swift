@@ -79,7 +79,7 @@ final class World {
     worker.incarnation += 1
     worker.host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
-      kernels: job.kernels,
+      kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
       damage: { [unowned self, unowned worker] gradient in
         guard worker.miscomputes else { return }
         worker.miscomputes = false

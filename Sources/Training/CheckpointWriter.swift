@@ -1,6 +1,7 @@
 import Dispatch
 import Engine
 import Foundation
+import Synchronization
 
 /// When checkpoints are written beside those at each epoch's end.
 public enum CheckpointInterval: Hashable, Sendable {
@@ -20,6 +21,7 @@ final class CheckpointWriter: Sendable {
   /// Written to only while nothing is queued.
   private let weights: ParameterBuffer
   private let average: ParameterBuffer
+  private let writing = Atomic(false)
 
   init(_ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool) {
     self.store = store
@@ -27,6 +29,9 @@ final class CheckpointWriter: Sendable {
     weights = ParameterBuffer(layout)
     average = ParameterBuffer(layout)
   }
+
+  /// Whether the one before is not yet on the disk: beginning the next would wait for it.
+  var isWriting: Bool { writing.load(ordering: .relaxed) }
 
   /// Begins to write `file`, whose buffers may change from now on; waits for the one before.
   /// - Parameter done: called on the thread that writes.
@@ -39,7 +44,9 @@ final class CheckpointWriter: Sendable {
     var copy = file
     copy.weights = weights
     copy.average = file.average == nil ? nil : average
-    let write = { @Sendable [store, copy] in
+    writing.store(true, ordering: .relaxed)
+    let write = { @Sendable [self, copy] in
+      defer { writing.store(false, ordering: .relaxed) }
       done(
         Result {
           try store.writeCheckpoint(copy)

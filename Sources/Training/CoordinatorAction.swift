@@ -14,7 +14,8 @@ public enum CoordinatorAction: Hashable, Sendable {
   case accept(PeerID, WorkUnit)
   /// Apply the average of these steps' gradients; then call `updateApplied`.
   case applyUpdate(Int, steps: Range<Int>)
-  /// The weights may hold errors since this update: find those of before it, and call `wentBack`.
+  /// The weights may hold errors since this update: find those of before it, or of an earlier one,
+  /// and call `wentBack`.
   case goBack(before: Int)
   /// All of an epoch (counted from 0) is in: write down what it came to.
   case finishEpoch(Int)
@@ -54,9 +55,10 @@ public struct WorkerIdentity: Hashable, Sendable, CustomStringConvertible {
   /// Where it connected from.
   public var address: String
 
-  /// The part of the name that its other processes share.
-  var machine: String {
-    name.lastIndex(of: ":").map { String(name[..<$0]) } ?? name
+  /// Who it is, whatever its number and port.
+  var process: WorkerProcess {
+    let host = address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
+    return WorkerProcess(name: name, host: host)
   }
 
   /// Memberwise.
@@ -108,8 +110,7 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .duplicated(let unit, let worker):
       "\(unit) takes long: worker \(worker) computes it too"
     case .rolledBack(let updates):
-      "unverified gradients of that worker's machine count no more: the run goes back to update "
-        + "\(updates)"
+      "a machine makes errors: the run goes back to update \(updates), before what nobody verified"
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
     case .interrupted(finishing: true):

@@ -17,7 +17,7 @@ extension CoordinatorRules {
   private func nextGift(_ now: Duration) -> (unit: WorkUnit, peer: PeerID)? {
     guard members.contains(where: { $0.value.isReady && hasRoom($0.key) }) else { return nil }
     for unit in board.waiting {
-      if let peer = quickest(candidates(for: unit), unit, now), hasRoom(peer) {
+      if let peer = quickest(candidates(for: unit, now), unit, now), hasRoom(peer) {
         return (unit, peer)
       }
     }
@@ -25,25 +25,20 @@ extension CoordinatorRules {
   }
 
   private func hasRoom(_ peer: PeerID) -> Bool {
-    (members[peer]?.queue.count ?? 0) < Self.queueDepth
+    (members[peer]?.queue.count { $0.version == board.version } ?? 0) < Self.queueDepth
   }
 
   /// Gives the slowest unit to an idle worker as well, when nothing else waits.
   mutating func duplicateSlowest(_ now: Duration) -> [CoordinatorAction] {
     guard isComputing, board.waiting.isEmpty else { return [] }
-    // Of each worker the first unit that nobody else has: behind one that was answered elsewhere
-    // there may be others that wait for the same worker.
-    let slowest =
-      members.values.compactMap { member in
-        member.queue.first {
-          $0.version == board.version && board.holders[$0.unit]?.count == 1
-        }
-      }
-      .min { ($0.since, $0.unit) < ($1.since, $1.unit) }
-    guard let slowest, let median = median(of: slowest.unit),
-      now - slowest.since > max(median * Self.slowFactor, Self.slowFloor)
-    else { return [] }
-    let idle = candidates(for: slowest.unit).filter {
+    // Of each worker the first unit that is not done: behind one that was answered elsewhere there
+    // may be others that wait for the same worker.
+    let overdue = members.values.compactMap { member in
+      member.queue.first { $0.version == board.version && isOverdue($0, now) }
+    }
+    let slowest = overdue.min { ($0.since, $0.unit) < ($1.since, $1.unit) }
+    guard let slowest else { return [] }
+    let idle = candidates(for: slowest.unit, now).filter {
       members[$0]?.queue.isEmpty == true && members[$0]?.voidSince == nil
     }
     guard let peer = quickest(idle, slowest.unit, now) else { return [] }
@@ -94,14 +89,27 @@ extension CoordinatorRules {
     if members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
   }
 
+  /// Whether a unit that is not done takes long; the more workers have it, the longer it may take.
+  private func isOverdue(_ assignment: Assignment, _ now: Duration) -> Bool {
+    guard let holders = board.holders[assignment.unit]?.count else { return false }
+    let usual = median(of: assignment.unit).map { max($0 * Self.slowFactor, Self.slowFloor) }
+    return now - assignment.since > (usual ?? Self.slowUnknown) * holders
+  }
+
   /// The ready workers that do not have `unit`; where it is verified, that have not answered it
-  /// either, or not as often as one may where every ready worker has.
-  private func candidates(for unit: WorkUnit) -> [PeerID] {
+  /// either, or not as often as one may where there is no such worker that is on time.
+  private func candidates(for unit: WorkUnit, _ now: Duration) -> [PeerID] {
     let holders = board.holders[unit] ?? []
     let others = members.keys.filter { members[$0]?.isReady == true && !holders.contains($0) }
     guard let witnesses = board.witnesses[unit] else { return others }
-    let fresh = others.filter { witnesses.count(of: $0) == 0 }
-    return fresh.isEmpty ? others.filter { witnesses.count(of: $0) < Self.answersMost } : fresh
+    func count(_ peer: PeerID) -> Int {
+      members[peer].map { witnesses.count(of: $0.identity.process) } ?? 0
+    }
+    let fresh = others.filter { peer in
+      count(peer) == 0 && members[peer]?.queue.contains { isOverdue($0, now) } == false
+    }
+    guard fresh.isEmpty else { return fresh }
+    return others.filter { count($0) < Self.answersMost || readyWorkers == 1 }
   }
 
   /// Who of `peers` is expected to be done with one more unit first; of several the one with fewest
@@ -138,7 +146,7 @@ extension CoordinatorRules {
   }
 
   /// What the books contradict themselves in; nil where all is well.
-  var inconsistency: String? {
+  func inconsistency(now: Duration) -> String? {
     guard isComputing else { return nil }
     if let unit = board.forgotten {
       return "\(unit) is neither done, nor waiting, nor with anybody"
@@ -150,7 +158,7 @@ extension CoordinatorRules {
       }
     }
     for unit in board.waiting {
-      let candidates = candidates(for: unit)
+      let candidates = candidates(for: unit, now)
       if !candidates.isEmpty, candidates.allSatisfy({ members[$0]?.queue.isEmpty == true }) {
         return "\(unit) waits while nobody who could compute it has anything to do"
       }

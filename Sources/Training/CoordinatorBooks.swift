@@ -77,6 +77,10 @@ extension CoordinatorHost {
     guard let tree, tree.isComplete else { return [] }
     let totals = ledger.update.compactMap { $0 }
     guard totals.allSatisfy(\.loss.isFinite) else {
+      // One machine's error, perhaps.
+      let wrong = zip(steps, totals).filter { !$0.1.loss.isFinite }.map { WorkUnit.step($0.0) }
+      let again = rules.dispute(wrong, ofUpdate: update)
+      guard again.isEmpty else { return again }
       return rules.failed(
         .failed(
           "the loss is no longer a number in update \(update + 1): choose a smaller "
@@ -99,6 +103,7 @@ extension CoordinatorHost {
   func goBack(before update: Int) -> [CoordinatorAction] {
     tree = nil
     published = nil
+    ledger.update = []
     var position = position
     if update < position.updates {
       checkpoints.wait()
@@ -112,6 +117,9 @@ extension CoordinatorHost {
           weights.initialize(seed: job.hyperparameters.seed)
           average.copy(from: ParameterBuffer(average.layout))
         }
+        ledger = EpochLedger(at: position)
+        beginEpoch()
+        lastCheckpoint = (now, position.updates)
       } catch {
         // What is in the folder holds errors: no checkpoint may be added to it.
         unwritten = "\(error)"
@@ -119,9 +127,6 @@ extension CoordinatorHost {
           .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)"))
       }
     }
-    ledger = EpochLedger(at: position)
-    beginEpoch()
-    lastCheckpoint = (now, position.updates)
     note(.rolledBack(updates: position.updates))
     return rules.wentBack(to: position, now: now)
   }
@@ -187,9 +192,11 @@ extension CoordinatorHost {
       } catch {
         ending = .cutShort("\(error)")
       }
-    case .failed where unwritten != nil, .cutShort where unwritten != nil:
-      // A checkpoint after an epoch that is not in the history would lose it for good.
-      break
+    case .interrupted where unwritten != nil, .failed where unwritten != nil,
+      .cutShort where unwritten != nil:
+      // A checkpoint after an epoch that is not in the history would lose it for good, and one of
+      // weights with errors would keep them.
+      if ending == .interrupted { ending = .cutShort(unwritten ?? "") }
     case .interrupted, .failed, .cutShort:
       do {
         try store.writeCheckpoint(modelFile(position: position))
@@ -224,7 +231,8 @@ extension CoordinatorHost {
     return ending
   }
 
-  /// Begins to write a checkpoint where `--checkpoint-every` says so.
+  /// Begins to write a checkpoint where `--checkpoint-every` says so; a disk that is slower than
+  /// that gets them as fast as it takes them, and training waits for none.
   private func writeCheckpointIfDue() {
     let isDue: Bool =
       switch options.checkpointEvery {
@@ -232,7 +240,7 @@ extension CoordinatorHost {
       case .seconds(let seconds): now - lastCheckpoint.time >= .seconds(seconds)
       case nil: false
       }
-    if isDue { writeCheckpoint() }
+    if isDue, !checkpoints.isWriting { writeCheckpoint() }
   }
 
   /// Begins to write a checkpoint.

@@ -66,7 +66,8 @@ public final class CoordinatorHost {
   var arrived: WorkerMessage?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
-  /// Why the history of the last epoch could not be written.
+  /// Why the last epoch's history could not be written, or earlier weights not be found: no
+  /// checkpoint may be written any more.
   var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
@@ -141,7 +142,7 @@ public final class CoordinatorHost {
   }
 
   /// What the rules' books contradict themselves in; nil where all is well.
-  package var inconsistency: String? { rules.inconsistency }
+  package var inconsistency: String? { rules.inconsistency(now: now) }
 
   /// Gradients that there is memory for.
   package var gradientBuffers: Int { gradientPool.count }

@@ -16,6 +16,11 @@ public struct CoordinatorRules: Sendable {
   static let slowFactor = 2
   /// ...and at least this long.
   static let slowFloor = Duration.milliseconds(50)
+  /// ...or this long where the median is not known yet.
+  static let slowUnknown = Duration.seconds(10)
+  /// Training begins without those of the program's workers that are not ready so long after the
+  /// first.
+  static let gatheringMost = Duration.seconds(30)
 
   enum Phase: Sendable {
     /// Not enough workers yet.
@@ -54,7 +59,7 @@ public struct CoordinatorRules: Sendable {
   let hasLocalWorkers: Bool
   /// The answer that every worker must give.
   let probe: ProbeAnswer
-  let verification: Verification
+  var verification: Verification
   /// Worker processes that the program launched and that have not ended.
   var localWorkers: Set<Int>
   /// What number a process of this machine has as a worker; only where the program launched some.
@@ -69,20 +74,24 @@ public struct CoordinatorRules: Sendable {
   var isInterrupted = false
   /// Epochs that are over, validation included.
   var epochsFinished: Int
-  /// By machine, the update since which its unverified gradients have been in the weights.
+  /// By machine, the update since which gradients of it that nobody checked are in the weights.
   var unchecked: [String: Int] = [:]
   /// How often the weights were taken back.
   var rollbacks = 0
   /// What came before is another coordinator's: nobody knows whose gradients it holds.
-  let wasResumed: Bool
+  var wasResumed: Bool
+  /// Workers that answered the unit that is being taken in otherwise than two others.
+  var liars: [WorkerProcess] = []
   private var nextWorker = 1
   private var lastRefusal: String?
   private var lastExit = ""
+  /// When the first worker was ready.
+  private var firstReady: Duration?
 
   /// Updates applied so far: the version of the present weights.
   public internal(set) var updatesApplied: Int
 
-  /// The version of the present weights, for the workers: never the same for two.
+  /// The version of the present weights, for the workers: grows with every change of theirs.
   public var weightsVersion: Int { rollbacks << 40 + updatesApplied }
 
   /// The rules of a run, at its start or at a checkpoint.
@@ -193,6 +202,7 @@ public struct CoordinatorRules: Sendable {
           + "build dogsled from the same commit on both machines")
     }
     members[peer]?.isReady = true
+    firstReady = firstReady ?? now
     let joined = CoordinatorAction.note(.joined(member.identity))
     return [joined] + (isGathering ? gather(now) : distribute(now))
   }
@@ -243,9 +253,11 @@ public struct CoordinatorRules: Sendable {
   private mutating func stopIfAbandoned() -> [CoordinatorAction] {
     guard hasLocalWorkers, localWorkers.isEmpty, members.isEmpty, !isOver else { return [] }
     if isInterrupted { return stop(.interrupted) }
-    let reason = "no worker is left; the last one: \(lastRefusal ?? lastExit)"
     // Workers that could not take part would not the next time either.
-    return stop(lastRefusal == nil ? .cutShort(reason) : .failed(reason))
+    if firstReady == nil, let lastRefusal {
+      return stop(.failed("no worker can take part; the last one: \(lastRefusal)"))
+    }
+    return stop(.cutShort("no worker is left; the last one: \(lastExit)"))
   }
 
   // MARK: Answers
@@ -271,15 +283,16 @@ public struct CoordinatorRules: Sendable {
   ) -> [CoordinatorAction] {
     dequeue(peer, unit, version: board.version, now)
     board.finish(unit, answer: digest)
-    guard board.isComplete else { return distribute(now) }
+    let expelled = expelLiars(unit, now)
+    guard board.isComplete else { return expelled + distribute(now) }
     switch phase {
     case .updating(let update):
-      return [.applyUpdate(update, steps: schedule.steps(ofUpdate: update))]
+      return expelled + [.applyUpdate(update, steps: schedule.steps(ofUpdate: update))]
     case .validating(let epoch):
       epochsFinished = epoch + 1
       return nextPhase(now, after: [.finishEpoch(epoch)])
     case .gathering, .goingBack, .over:
-      return []
+      return expelled
     }
   }
 
@@ -287,7 +300,8 @@ public struct CoordinatorRules: Sendable {
   public mutating func unusable(
     _ peer: PeerID, reason: String, now: Duration
   ) -> [CoordinatorAction] {
-    violation(peer, reason, now)
+    liars = []
+    return violation(peer, reason, now)
   }
 
   /// The update is in the weights.
@@ -313,7 +327,16 @@ public struct CoordinatorRules: Sendable {
 
   /// Time has passed: what was expected of a worker may have changed.
   public mutating func tick(now: Duration) -> [CoordinatorAction] {
-    distribute(now) + duplicateSlowest(now)
+    if isGathering, hasLocalWorkers, let firstReady, now - firstReady > Self.gatheringMost,
+      readyWorkers > 0
+    {
+      let note = CoordinatorNote.failure(
+        worker: nil,
+        reason: "only \(readyWorkers) of \(needed) local workers are ready: the run "
+          + "begins without the others")
+      return [.note(note)] + nextPhase(now)
+    }
+    return distribute(now) + duplicateSlowest(now)
   }
 
   /// The host cannot go on.
@@ -377,7 +400,10 @@ public struct CoordinatorRules: Sendable {
 
   private func doing(_ member: Member) -> String {
     guard member.isReady else { return "was getting ready" }
-    guard let first = member.queue.first else { return "had nothing to do" }
+    guard let first = member.queue.first else {
+      return member.voidSince == nil
+        ? "had nothing to do" : "was finishing what is no longer needed"
+    }
     let others = member.queue.dropFirst().map { ", \($0.unit) to follow" }.joined()
     return "had \(first.unit) to compute\(others)"
   }

@@ -4,7 +4,7 @@
 import Engine
 
 extension CoordinatorRules {
-  /// How often one worker computes a unit that is verified.
+  /// How often one worker computes a unit that is verified, where there are others.
   static let answersMost = 3
 
   /// Has the host take in the answer to a unit that is needed, once it is confirmed where the unit
@@ -12,39 +12,51 @@ extension CoordinatorRules {
   mutating func judge(
     _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
   ) -> [CoordinatorAction] {
+    guard let process = members[peer]?.identity.process else { return [] }
     guard let digest, let witnesses = board.witnesses[unit] else {
-      if case .step = unit { trustWithoutCheck(peer) }
+      trustUnchecked(process)
       return [.accept(peer, unit)]
     }
-    if witnesses.contradict(digest, of: peer) {
-      board.disbelieve(peer, in: unit)
-      return takeBack([peer])
+    if witnesses.contradict(digest, of: process) {
+      board.disbelieve(process, in: unit)
+      return takeBack([process])
         + violation(
           peer,
           "it computed \(unit) twice, with two results: its memory or its processor makes errors",
           now)
     }
-    guard witnesses.confirm(digest, of: peer, alone: readyWorkers == 1) else {
+    if witnesses.confirm(digest, of: process) {
+      liars = witnesses.against(digest).sorted()
+      let back = takeBack(liars)
+      if back.isEmpty { return [.accept(peer, unit)] }
       dequeue(peer, unit, version: board.version, now)
-      board.witness(unit, of: peer, digest: digest)
-      // Each of two workers insists: asked again they would say the same.
-      let isStuck =
-        witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
-      let note = CoordinatorNote.failure(
-        worker: nil, reason: "two workers differ in \(unit) each time: a third has to decide")
-      return (isStuck ? [.note(note)] : []) + distribute(now)
+      return back + expelLiars(unit, now)
     }
-    let liars = witnesses.against(digest).sorted()
-    let back = takeBack(liars)
-    if !back.isEmpty { dequeue(peer, unit, version: board.version, now) }
-    var actions = back.isEmpty ? [.accept(peer, unit)] : back
-    for liar in liars {
-      actions += violation(
-        liar,
+    if readyWorkers == 1, witnesses.repeat(digest, of: process) {
+      // There is nobody to ask; should it be found to err later, this is taken back.
+      trustUnchecked(process)
+      return [.accept(peer, unit)]
+    }
+    dequeue(peer, unit, version: board.version, now)
+    board.witness(unit, of: process, from: peer, digest: digest)
+    // Each of two workers insists: asked again they would say the same.
+    let isStuck =
+      witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
+    let note = CoordinatorNote.failure(
+      worker: nil, reason: "workers differ in \(unit) each time: another one has to decide")
+    return (isStuck ? [.note(note)] : []) + distribute(now)
+  }
+
+  /// Puts out those that answered a verified unit otherwise than two others.
+  mutating func expelLiars(_ unit: WorkUnit, _ now: Duration) -> [CoordinatorAction] {
+    defer { liars = [] }
+    let peers = members.filter { liars.contains($0.value.identity.process) }.keys.sorted()
+    return peers.flatMap { peer in
+      violation(
+        peer,
         "its gradient of \(unit) is another than two workers computed: its memory or its "
           + "processor makes errors", now)
     }
-    return actions
   }
 
   /// A second answer must equal the first.
@@ -52,24 +64,47 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ version: Int, _ digest: Digest?, _ now: Duration
   ) -> [CoordinatorAction] {
     let answers = [board.version: board.answers, board.version - 1: previousAnswers]
-    guard let digest, let first = answers[version]?[unit], let first, first != digest else {
-      return []
+    guard let digest, let first = answers[version]?[unit], let first, first != digest,
+      let process = members[peer]?.identity.process
+    else { return [] }
+    guard verification.contains(unit) else {
+      let note = CoordinatorNote.failure(
+        worker: members[peer]?.worker,
+        reason: "its gradient of \(unit) is \(digest), another worker's was \(first): one of the "
+          + "two machines makes errors")
+      let update = version == board.version ? updatesApplied : updatesApplied - 1
+      return [.note(note)] + dispute([unit], ofUpdate: update)
     }
-    return violation(
-      peer, "its gradient of \(unit) is \(digest), another worker's was \(first)", now)
+    return takeBack([process])
+      + violation(
+        peer,
+        "its gradient of \(unit) is \(digest), two other workers' was \(first): its memory or its "
+          + "processor makes errors", now)
+  }
+
+  /// Has units of an update computed again, by two workers.
+  ///
+  /// - Returns: nothing where that was done before, or where work is no longer given out.
+  public mutating func dispute(
+    _ units: [WorkUnit], ofUpdate update: Int
+  ) -> [CoordinatorAction] {
+    guard isComputing, units.contains(where: { !verification.contains($0) }) else { return [] }
+    verification.disputed.formUnion(units)
+    phase = .goingBack
+    return [.goBack(before: update)]
   }
 
   /// Remembers since when the weights may hold a machine's errors.
-  private mutating func trustWithoutCheck(_ peer: PeerID) {
-    guard verification.fraction > 0, let machine = members[peer]?.identity.machine else { return }
-    let since = wasResumed && verification.fraction < 1 ? 0 : updatesApplied
-    unchecked[machine] = min(unchecked[machine] ?? since, since)
+  private mutating func trustUnchecked(_ process: WorkerProcess) {
+    let machine = process.machine
+    unchecked[machine] = min(unchecked[machine] ?? updatesApplied, updatesApplied)
   }
 
   /// Asks the host to go back to before the gradients of these workers' machines that nobody
   /// checked, where there are any.
-  private mutating func takeBack(_ liars: [PeerID]) -> [CoordinatorAction] {
-    let since = liars.compactMap { members[$0].flatMap { unchecked[$0.identity.machine] } }.min()
+  private mutating func takeBack(_ liars: [WorkerProcess]) -> [CoordinatorAction] {
+    guard !liars.isEmpty, isComputing else { return [] }
+    let since = wasResumed ? 0 : liars.compactMap { unchecked[$0.machine] }.min()
     guard let since else { return [] }
     phase = .goingBack
     return [.goBack(before: since)]
@@ -83,11 +118,11 @@ extension CoordinatorRules {
     rollbacks += 1
     previousAnswers = [:]
     unchecked = unchecked.filter { $0.value < position.updates }
+    if position.updates == 0 { wasResumed = false }
     for peer in members.keys {
       guard var member = members[peer] else { continue }
       member.voidSince = member.voidSince ?? member.queue.first?.since
       member.queue = []
-      member.weights = nil
       members[peer] = member
     }
     return isOver ? [] : nextPhase(now)

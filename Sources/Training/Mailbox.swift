@@ -1,35 +1,27 @@
-import Foundation
+import Dispatch
+import Synchronization
 
 /// A queue between threads: anybody puts, one thread takes and sleeps while there is nothing.
-public final class Mailbox<Item: Sendable>: @unchecked Sendable {
-  private let condition = NSCondition()
-  private var items: [Item] = []
+public final class Mailbox<Item: Sendable>: Sendable {
+  private let items = Mutex<[Item]>([])
+  /// Counts them; a wall clock that is set does not change how long it waits.
+  private let count = DispatchSemaphore(value: 0)
 
   /// Empty.
   public init() {}
 
   /// Appends `item` and wakes the thread that waits.
   public func put(_ item: Item) {
-    condition.lock()
-    items.append(item)
-    condition.signal()
-    condition.unlock()
+    items.withLock { $0.append(item) }
+    count.signal()
   }
 
   /// The oldest item; waits for one at most `timeout`, for ever where that is nil.
   ///
   /// - Returns: nil when nothing came in time.
   public func next(timeout: Duration? = nil) -> Item? {
-    let deadline = timeout.map { Date(timeIntervalSinceNow: $0 / .seconds(1)) }
-    condition.lock()
-    defer { condition.unlock() }
-    while items.isEmpty {
-      guard let deadline else {
-        condition.wait()
-        continue
-      }
-      if !condition.wait(until: deadline), items.isEmpty { return nil }
-    }
-    return items.removeFirst()
+    let deadline = timeout.map { .now() + $0 / .seconds(1) } ?? DispatchTime.distantFuture
+    guard count.wait(timeout: deadline) == .success else { return nil }
+    return items.withLock { $0.removeFirst() }
   }
 }

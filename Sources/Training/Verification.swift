@@ -1,44 +1,66 @@
 import Engine
 
 /// Which steps are computed by two workers and compared bit by bit: a fraction of all, chosen by
-/// the step alone.
+/// the step alone, and those that workers have disagreed about.
 struct Verification: Sendable {
   let seed: UInt64
   /// From 0, none, to 1, all.
   let fraction: Double
+  var disputed: Set<WorkUnit> = []
 
   func contains(_ unit: WorkUnit) -> Bool {
-    guard case .step(let step) = unit, fraction > 0 else { return false }
+    guard case .step(let step) = unit else { return false }
+    guard fraction > 0, !disputed.contains(unit) else { return disputed.contains(unit) }
     let draw = CounterRandom(seed: seed, purpose: .verification, UInt64(step)).double(0)
     return draw < fraction
   }
 }
 
+/// A worker's process, whatever connection it has at the moment.
+struct WorkerProcess: Hashable, Sendable, Comparable {
+  /// Machine and process: `host:4123`.
+  let name: String
+  /// Where it connects from, without the port.
+  let host: String
+
+  /// What its other processes share with it.
+  var machine: String { (name.lastIndex(of: ":").map { name[..<$0] } ?? name[...]) + " " + host }
+
+  static func < (a: Self, b: Self) -> Bool { (a.name, a.host) < (b.name, b.host) }
+}
+
 /// Answers to a unit that two workers compute, until two of them are equal.
 struct Witnesses: Sendable {
-  private(set) var answers: [(peer: PeerID, digest: Digest)] = []
+  private(set) var answers: [(process: WorkerProcess, digest: Digest)] = []
 
-  /// Whether an answer equals an earlier one of another worker; of the same where that is `alone`.
-  func confirm(_ digest: Digest, of peer: PeerID, alone: Bool) -> Bool {
-    answers.contains { $0.digest == digest && (alone || $0.peer != peer) }
+  /// Whether another process gave an equal answer.
+  func confirm(_ digest: Digest, of process: WorkerProcess) -> Bool {
+    answers.contains { $0.digest == digest && $0.process != process }
   }
 
-  /// Whether a worker answered something else before: then it makes errors, whoever is right.
-  func contradict(_ digest: Digest, of peer: PeerID) -> Bool {
-    answers.contains { $0.peer == peer && $0.digest != digest }
+  /// Whether the same process gave an equal answer.
+  func `repeat`(_ digest: Digest, of process: WorkerProcess) -> Bool {
+    answers.contains { $0.digest == digest && $0.process == process }
   }
 
-  /// Forgets what a worker answered.
-  mutating func remove(_ peer: PeerID) { answers.removeAll { $0.peer == peer } }
+  /// Whether a process answered something else before: then it makes errors, whoever is right.
+  func contradict(_ digest: Digest, of process: WorkerProcess) -> Bool {
+    answers.contains { $0.process == process && $0.digest != digest }
+  }
 
-  mutating func append(_ digest: Digest, of peer: PeerID) { answers.append((peer, digest)) }
+  /// Forgets what a process answered.
+  mutating func remove(_ process: WorkerProcess) { answers.removeAll { $0.process == process } }
 
-  /// How often a worker answered.
-  func count(of peer: PeerID) -> Int { answers.count { $0.peer == peer } }
+  mutating func append(_ digest: Digest, of process: WorkerProcess) {
+    answers.append((process, digest))
+  }
 
-  /// Workers that answered something else than `digest`.
-  func against(_ digest: Digest) -> Set<PeerID> {
-    Set(answers.filter { $0.digest != digest }.map(\.peer))
+  /// How often a process answered.
+  func count(of process: WorkerProcess) -> Int { answers.count { $0.process == process } }
+
+  /// Processes that answered something else than `digest`.
+  func against(_ digest: Digest) -> Set<WorkerProcess> {
+    Set(answers.filter { $0.digest != digest }.map(\.process))
   }
 
   /// Answers that are wanted before it can be decided: two, or one more than there are.

@@ -46,16 +46,18 @@ struct WorkBoard: Sendable {
   }
 
   /// Notes an answer to `unit` that does not decide it.
-  mutating func witness(_ unit: WorkUnit, of peer: PeerID, digest: Digest) {
-    witnesses[unit]?.append(digest, of: peer)
+  mutating func witness(
+    _ unit: WorkUnit, of process: WorkerProcess, from peer: PeerID, digest: Digest
+  ) {
+    witnesses[unit]?.append(digest, of: process)
     holders[unit]?.remove(peer)
     if holders[unit]?.isEmpty == true { holders[unit] = nil }
     sort(unit)
   }
 
   /// Forgets the answers to `unit` of a worker that makes errors.
-  mutating func disbelieve(_ peer: PeerID, in unit: WorkUnit) {
-    witnesses[unit]?.remove(peer)
+  mutating func disbelieve(_ process: WorkerProcess, in unit: WorkUnit) {
+    witnesses[unit]?.remove(process)
     sort(unit)
   }
 

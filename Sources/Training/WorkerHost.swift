@@ -56,17 +56,19 @@ public final class WorkerHost {
   /// A worker that computes with `threads` threads.
   ///
   /// - Parameters:
+  ///   - name: machine and process, as `host:4123`.
   ///   - damage: for tests: called with each gradient before anybody sees it.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
-    bodies: BodyForm = .encoded, damage: @escaping (ParameterBuffer) -> Void = { _ in },
+    name: String? = nil, bodies: BodyForm = .encoded,
+    damage: @escaping (ParameterBuffer) -> Void = { _ in },
     log: @escaping (String) -> Void = { _ in }
   ) {
     self.damage = damage
     let process = ProcessInfo.processInfo
     hello = Hello(
-      version: dogsledVersion, name: "\(process.hostName):\(process.processIdentifier)",
+      version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",
       processID: process.processIdentifier, threads: threads, kernels: kernels.rawValue)
     source = pictures
     self.bodies = bodies

@@ -65,7 +65,7 @@ public struct WeightsHeader: Codable, Hashable, Sendable {
   /// The digest of the weights.
   public var digest: Digest
 
-  /// Weights after `version` updates.
+  /// Weights of `version`.
   public init(version: Int, digest: Digest) {
     (self.version, self.digest) = (version, digest)
   }

@@ -62,7 +62,7 @@ import Wire
       }
     }
     #expect(table.ending == nil && table.tasks[bad] == [] && table.tasks[good] == [])
-    #expect(table.notes.last?.description.contains("a third has to decide") == true)
+    #expect(table.notes.last?.description.contains("another one has to decide") == true)
     let third = table.join()
     table.answer(third)
     #expect(table.ending == .finished)
@@ -86,6 +86,44 @@ import Wire
     #expect(table.ending == .finished)
     // From there on as if nothing had been.
     #expect(table.outcome == calm.outcome)
+  }
+
+  @Test func `A worker that connects again is no second witness`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
+    let (bad, good) = (table.join("bad:1"), table.join("good:1"))
+    table.answer(bad, digest: Self.wrong)
+    table.answer(good)
+    table.lose(bad)
+    let again = table.join("bad:1")
+    table.answer(again, digest: Self.wrong)
+    #expect(table.ending == nil && table.tasks[good] != nil)
+    table.join()
+    table.finish()
+    #expect(table.ending == .finished)
+    #expect(table.tasks[again] == nil && table.tasks[good] != nil)
+  }
+
+  @Test func `A liar that has left is taken back as well`() throws {
+    var table = RulesTable(steps: 400, perUpdate: 4, validation: 0, verify: 0.1)
+    let (bad, good) = (table.join("bad:1"), table.join("good:1"))
+    var disputed: WorkUnit?
+    while disputed == nil, table.ending == nil {
+      for peer in [bad, good] {
+        let before = table.tasks[peer]?.first
+        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
+        // Asked once more: they differ.
+        if peer == bad, let before, table.tasks[good]?.contains(before) == true {
+          disputed = before
+        }
+      }
+    }
+    table.lose(bad)
+    table.join()
+    #expect(!table.log.contains { if case .goBack = $0 { true } else { false } })
+    table.finish()
+    #expect(table.log.contains(.goBack(before: 0)))
+    #expect(table.ending == .finished)
+    #expect(table.outcome.count == 101)
   }
 
   @Test func `Nothing is taken back where every step was verified`() {
