@@ -21,7 +21,16 @@ final class CheckpointWriter: Sendable {
   /// Written to only while nothing is queued.
   private let weights: ParameterBuffer
   private let average: ParameterBuffer
-  private let writing = Atomic(false)
+  private struct Progress {
+    var isWriting = false
+    /// What the last one took of the processors.
+    var cost = Duration.zero
+  }
+  private let progress = Mutex(Progress())
+
+  /// What writing may take of the run's time; the figure of CheckFreq (Mohan, Phanishayee and
+  /// Chidambaram, FAST 2021).
+  private static let share = 0.035
 
   init(_ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool) {
     self.store = store
@@ -30,8 +39,11 @@ final class CheckpointWriter: Sendable {
     average = ParameterBuffer(layout)
   }
 
-  /// Whether the one before is not yet on the disk: beginning the next would wait for it.
-  var isWriting: Bool { writing.load(ordering: .relaxed) }
+  /// Whether another one, so long after the last was begun, would neither wait for that nor take
+  /// more than its share of the time.
+  func hasTime(_ sinceLast: Duration) -> Bool {
+    progress.withLock { !$0.isWriting && $0.cost <= sinceLast * Self.share }
+  }
 
   /// Begins to write `file`, whose buffers may change from now on; waits for the one before.
   /// - Parameter done: called on the thread that writes.
@@ -39,21 +51,34 @@ final class CheckpointWriter: Sendable {
     _ file: ModelFile, done: @escaping @Sendable (Result<Digest, any Error>) -> Void
   ) {
     wait()
+    let begin = Self.threadTime
     weights.copy(from: file.weights)
     if let fileAverage = file.average { average.copy(from: fileAverage) }
     var copy = file
     copy.weights = weights
     copy.average = file.average == nil ? nil : average
-    writing.store(true, ordering: .relaxed)
-    let write = { @Sendable [self, copy] in
-      defer { writing.store(false, ordering: .relaxed) }
+    let write = { @Sendable [store, copy] in
       done(
         Result {
           try store.writeCheckpoint(copy)
           return copy.weights.digest
         })
     }
-    if let queue { queue.async(execute: write) } else { write() }
+    guard let queue else { return write() }
+    progress.withLock { $0 = Progress(isWriting: true, cost: Self.threadTime - begin) }
+    queue.async { [self] in
+      let begin = Self.threadTime
+      write()
+      let cost = Self.threadTime - begin
+      progress.withLock { $0 = Progress(isWriting: false, cost: $0.cost + cost) }
+    }
+  }
+
+  /// The processor time of the calling thread.
+  private static var threadTime: Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
   }
 
   /// Waits until nothing is being written.

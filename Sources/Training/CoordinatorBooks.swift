@@ -231,8 +231,7 @@ extension CoordinatorHost {
     return ending
   }
 
-  /// Begins to write a checkpoint where `--checkpoint-every` says so; a disk that is slower than
-  /// that gets them as fast as it takes them, and training waits for none.
+  /// Begins to write a checkpoint where `--checkpoint-every` says so and there is time for it.
   private func writeCheckpointIfDue() {
     let isDue: Bool =
       switch options.checkpointEvery {
@@ -240,7 +239,7 @@ extension CoordinatorHost {
       case .seconds(let seconds): now - lastCheckpoint.time >= .seconds(seconds)
       case nil: false
       }
-    if isDue, !checkpoints.isWriting { writeCheckpoint() }
+    if isDue, checkpoints.hasTime(now - lastCheckpoint.time) { writeCheckpoint() }
   }
 
   /// Begins to write a checkpoint.
