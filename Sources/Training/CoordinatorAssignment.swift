@@ -36,13 +36,15 @@ extension CoordinatorRules {
     let overdue = members.values.compactMap { member in
       member.queue.first { $0.version == board.version && isOverdue($0, now) }
     }
-    let slowest = overdue.min { ($0.since, $0.unit) < ($1.since, $1.unit) }
-    guard let slowest else { return [] }
-    let idle = candidates(for: slowest.unit, now).filter {
-      members[$0]?.queue.isEmpty == true && members[$0]?.voidSince == nil
+    for slow in overdue.sorted(by: { ($0.since, $0.unit) < ($1.since, $1.unit) }) {
+      let idle = candidates(for: slow.unit, now).filter {
+        members[$0]?.queue.isEmpty == true && members[$0]?.voidSince == nil
+      }
+      if let peer = quickest(idle, slow.unit, now) {
+        return give(slow.unit, to: peer, duplicate: true, now)
+      }
     }
-    guard let peer = quickest(idle, slowest.unit, now) else { return [] }
-    return give(slowest.unit, to: peer, duplicate: true, now)
+    return []
   }
 
   /// Judges an answer: asks the host to take it in where it is the first one to a unit that is
