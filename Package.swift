@@ -92,7 +92,7 @@ let package = Package(
     .testTarget(
       name: "ParityTests", dependencies: ["Engine", "Pictures", "Training"],
       exclude: ["keras_reference.py"]),
-    .testTarget(name: "FaultTests", dependencies: ["Wire"]),
+    .testTarget(name: "FaultTests", dependencies: ["Network", "Training", "Wire"]),
     .testTarget(name: "ClusterTests"),
     .testTarget(name: "TidyTests"),
   ] + widerKernels

@@ -1,5 +1,7 @@
 import Foundation
+import Network
 import Testing
+import Training
 import Wire
 
 extension FaultTests {
@@ -65,12 +67,38 @@ extension FaultTests {
       for crowd in crowds { crowd.signal(SIGKILL) }
     }
 
+    private func waitForPort(_ run: FaultRun) throws {
+      try waitUntil(60, "a port") {
+        (try? Sockets.connect(to: run.port)).map { close($0) } != nil
+      }
+    }
+
+    /// It says another version, or it makes something else of the probe.
+    @Test(arguments: [("0.0", "install the same version"), (dogsledVersion, "same libjpeg")])
+    func aWorkerOfAnotherBuild(_ version: String, _ expected: String) throws {
+      let run = try FaultRun()
+      let coordinator = try run.coordinator(workers: 1)
+      try waitForPort(run)
+      run.disturb()
+      let mailbox = Mailbox<WorkerInput>()
+      let client = try WorkerClient(host: run.host, port: run.port, mailbox: mailbox)
+      client.send(
+        .hello(
+          Hello(version: version, name: "other:1", processID: 1, threads: 1, kernels: "avx2")))
+      var refusal: String?
+      while refusal == nil, let input = mailbox.next(timeout: .seconds(60)) {
+        if case .message(.welcome) = input { client.send(.ready(.none)) }
+        if case .message(.refuse(let reason)) = input { refusal = reason }
+      }
+      #expect(refusal?.contains(expected) == true, "\(refusal ?? "none"): \(coordinator.output)")
+      _ = try run.worker()
+      try run.expectUndisturbed(coordinator, "another build: \(expected)")
+    }
+
     @Test func aWorkerOfAnotherVersion() throws {
       let run = try FaultRun()
       let coordinator = try run.coordinator(workers: 1)
-      try waitUntil(60, "a port: \(coordinator.output)") {
-        (try? Sockets.connect(to: run.port)).map { close($0) } != nil
-      }
+      try waitForPort(run)
       let socket = try Sockets.connect(to: run.port)
       defer { close(socket) }
       run.disturb()
