@@ -88,7 +88,7 @@ public struct CoordinatorRules: Sendable {
   /// When the first worker was ready.
   private var firstReady: Duration?
 
-  /// Updates applied so far: the version of the present weights.
+  /// Updates applied so far.
   public internal(set) var updatesApplied: Int
 
   /// The version of the present weights, for the workers: grows with every change of theirs.
@@ -99,8 +99,8 @@ public struct CoordinatorRules: Sendable {
   /// - Parameters:
   ///   - version: of Dogsled; workers must have the same.
   ///   - minimumWorkers: ready workers that training waits for before it starts.
-  ///   - localWorkers: how many worker processes the program launched; when none is left the run
-  ///     fails. 0 for a coordinator that workers join from elsewhere.
+  ///   - localWorkers: how many worker processes the program launched; when none is left, nor any
+  ///     other worker, the run ends. 0 for a coordinator that workers join from elsewhere.
   ///   - probe: what a worker must make of the probe.
   ///   - verify: the fraction of steps that two workers compute, chosen by `seed`.
   ///   - position: how far the run had come.
