@@ -29,9 +29,6 @@ extension CoordinatorHost {
           throw UnusableAnswer(description: "its gradient of \(unit) has not the digest it says")
         }
       }
-      guard header.loss.isFinite || !gradient.buffer.allSatisfy(\.isFinite) else {
-        throw UnusableAnswer(description: "its loss of \(unit) is no number, its gradient is")
-      }
       let steps = job.schedule.steps(ofUpdate: rules.updatesApplied)
       if tree == nil {
         tree = GradientTree(count: steps.count)

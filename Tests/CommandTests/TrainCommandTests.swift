@@ -244,6 +244,16 @@ import Training
     #expect(finished.status == 0, "\(finished.errors)")
   }
 
+  /// A diverging run says so, and blames no worker.
+  @Test(arguments: ["1e8", "1e20", "3e38"], [[], ["--workers", "2"]])
+  func aRateThatIsTooHighIsNamed(_ rate: String, _ workers: [String]) throws {
+    let run = try train("wild", workers + ["--learning-rate", rate])
+    #expect(run.status == 1, "\(run.errors)")
+    #expect(run.errorLines.last?.contains("choose a smaller --learning-rate") == true)
+    let events = try String(contentsOfFile: "\(folder.path)/wild/events.jsonl", encoding: .utf8)
+    #expect(!events.contains(#""kind":"lost""#), "\(events)")
+  }
+
   @Test func resultsThatCannotBePrintedAreAFailure() throws {
     #expect(try train("run", []).status == 0)
     let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
