@@ -80,6 +80,7 @@ final class World {
     worker.host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
+      token: UInt64(worker.number << 32 + worker.incarnation),
       damage: { [unowned self, unowned worker] gradient in
         guard worker.miscomputes else { return }
         worker.miscomputes = false

@@ -55,12 +55,6 @@ public struct WorkerIdentity: Hashable, Sendable, CustomStringConvertible {
   /// Where it connected from.
   public var address: String
 
-  /// Who it is, whatever its number and port.
-  var process: WorkerProcess {
-    let host = address.lastIndex(of: ":").map { String(address[..<$0]) } ?? address
-    return WorkerProcess(name: name, host: host)
-  }
-
   /// Memberwise.
   public init(number: Int?, name: String, address: String) {
     (self.number, self.name, self.address) = (number, name, address)

@@ -105,7 +105,7 @@ extension CoordinatorRules {
     let others = members.keys.filter { members[$0]?.isReady == true && !holders.contains($0) }
     guard let witnesses = board.witnesses[unit] else { return others }
     func count(_ peer: PeerID) -> Int {
-      members[peer].map { witnesses.count(of: $0.identity.process) } ?? 0
+      members[peer].map { witnesses.count(of: $0.process) } ?? 0
     }
     let fresh = others.filter { peer in
       count(peer) == 0 && members[peer]?.queue.contains { isOverdue($0, now) } == false

@@ -42,6 +42,8 @@ public struct CoordinatorRules: Sendable {
 
   struct Member: Sendable {
     var identity: WorkerIdentity
+    /// The process, once it has said hello.
+    var process = WorkerProcess(token: 0, machine: "")
     /// Its number, once welcome.
     var worker: Int? { identity.number }
     var isReady = false
@@ -81,7 +83,7 @@ public struct CoordinatorRules: Sendable {
   /// What came before is another coordinator's: nobody knows whose gradients it holds.
   var wasResumed: Bool
   /// Workers that answered the unit that is being taken in otherwise than two others.
-  var liars: [WorkerProcess] = []
+  var liars: Set<WorkerProcess> = []
   private var nextWorker = 1
   private var lastRefusal: String?
   private var lastExit = ""
@@ -169,6 +171,11 @@ public struct CoordinatorRules: Sendable {
     guard let member = members[peer] else { return [] }
     guard member.worker == nil else { return violation(peer, "said hello twice", now) }
     members[peer]?.identity.name = hello.name
+    let machine = [hello.name, member.identity.address].map { text in
+      text.lastIndex(of: ":").map { String(text[..<$0]) } ?? text
+    }
+    members[peer]?.process = WorkerProcess(
+      token: hello.token, machine: machine.joined(separator: " "))
     guard hello.version == version else {
       return refuse(
         peer,

@@ -12,7 +12,7 @@ extension CoordinatorRules {
   mutating func judge(
     _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
   ) -> [CoordinatorAction] {
-    guard let process = members[peer]?.identity.process else { return [] }
+    guard let process = members[peer]?.process else { return [] }
     guard let digest, let witnesses = board.witnesses[unit] else {
       trustUnchecked(process)
       return [.accept(peer, unit)]
@@ -26,7 +26,7 @@ extension CoordinatorRules {
           now)
     }
     if witnesses.confirm(digest, of: process) {
-      liars = witnesses.against(digest).sorted()
+      liars = witnesses.against(digest)
       let back = takeBack(liars)
       if back.isEmpty { return [.accept(peer, unit)] }
       dequeue(peer, unit, version: board.version, now)
@@ -50,7 +50,7 @@ extension CoordinatorRules {
   /// Puts out those that answered a verified unit otherwise than two others.
   mutating func expelLiars(_ unit: WorkUnit, _ now: Duration) -> [CoordinatorAction] {
     defer { liars = [] }
-    let peers = members.filter { liars.contains($0.value.identity.process) }.keys.sorted()
+    let peers = members.filter { liars.contains($0.value.process) }.keys.sorted()
     return peers.flatMap { peer in
       violation(
         peer,
@@ -65,7 +65,7 @@ extension CoordinatorRules {
   ) -> [CoordinatorAction] {
     let answers = [board.version: board.answers, board.version - 1: previousAnswers]
     guard let digest, let first = answers[version]?[unit], let first, first != digest,
-      let process = members[peer]?.identity.process
+      let process = members[peer]?.process
     else { return [] }
     guard verification.contains(unit) else {
       let note = CoordinatorNote.failure(
@@ -102,7 +102,7 @@ extension CoordinatorRules {
 
   /// Asks the host to go back to before the gradients of these workers' machines that nobody
   /// checked, where there are any.
-  private mutating func takeBack(_ liars: [WorkerProcess]) -> [CoordinatorAction] {
+  private mutating func takeBack(_ liars: Set<WorkerProcess>) -> [CoordinatorAction] {
     guard !liars.isEmpty, isComputing else { return [] }
     let since = wasResumed ? 0 : liars.compactMap { unchecked[$0.machine] }.min()
     guard let since else { return [] }

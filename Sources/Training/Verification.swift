@@ -17,16 +17,14 @@ struct Verification: Sendable {
 }
 
 /// A worker's process, whatever connection it has at the moment.
-struct WorkerProcess: Hashable, Sendable, Comparable {
-  /// Machine and process: `host:4123`.
-  let name: String
-  /// Where it connects from, without the port.
-  let host: String
+struct WorkerProcess: Hashable, Sendable {
+  /// The number that it has drawn.
+  let token: UInt64
+  /// What its other processes share with it: the host's name, and where it connects from.
+  let machine: String
 
-  /// What its other processes share with it.
-  var machine: String { (name.lastIndex(of: ":").map { name[..<$0] } ?? name[...]) + " " + host }
-
-  static func < (a: Self, b: Self) -> Bool { (a.name, a.host) < (b.name, b.host) }
+  static func == (a: Self, b: Self) -> Bool { a.token == b.token }
+  func hash(into hasher: inout Hasher) { hasher.combine(token) }
 }
 
 /// Answers to a unit that two workers compute, until two of them are equal.

@@ -57,11 +57,13 @@ public final class WorkerHost {
   ///
   /// - Parameters:
   ///   - name: machine and process, as `host:4123`.
+  ///   - token: of the process; of all workers of a run none may have the same.
   ///   - damage: for tests: called with each gradient before anybody sees it.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
-    name: String? = nil, bodies: BodyForm = .encoded,
+    name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
+    bodies: BodyForm = .encoded,
     damage: @escaping (ParameterBuffer) -> Void = { _ in },
     log: @escaping (String) -> Void = { _ in }
   ) {
@@ -69,7 +71,8 @@ public final class WorkerHost {
     let process = ProcessInfo.processInfo
     hello = Hello(
       version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",
-      processID: process.processIdentifier, threads: threads, kernels: kernels.rawValue)
+      processID: process.processIdentifier, token: token, threads: threads,
+      kernels: kernels.rawValue)
     source = pictures
     self.bodies = bodies
     self.kernels = kernels

@@ -153,8 +153,8 @@ extension Hello {
   /// The same with texts that may be printed.
   fileprivate var printable: Hello {
     Hello(
-      version: version.printable, name: name.printable, processID: processID, threads: threads,
-      kernels: kernels.printable)
+      version: version.printable, name: name.printable, processID: processID, token: token,
+      threads: threads, kernels: kernels.printable)
   }
 }
 

@@ -28,16 +28,22 @@ public struct Hello: Codable, Hashable, Sendable {
   public var name: String
   /// Its process on that host.
   public var processID: Int32
+  /// A number that the process has drawn: names and numbers of processes may be the same in two
+  /// containers.
+  public var token: UInt64
   /// The threads it computes with.
   public var threads: Int
   /// The instruction set its kernels use.
   public var kernels: String
 
   /// A hello with every field given.
-  public init(version: String, name: String, processID: Int32, threads: Int, kernels: String) {
+  public init(
+    version: String, name: String, processID: Int32, token: UInt64, threads: Int, kernels: String
+  ) {
     self.version = version
     self.name = name
     self.processID = processID
+    self.token = token
     self.threads = threads
     self.kernels = kernels
   }

@@ -84,7 +84,9 @@ extension FaultTests {
       let client = try WorkerClient(host: run.host, port: run.port, mailbox: mailbox)
       client.send(
         .hello(
-          Hello(version: version, name: "other:1", processID: 1, threads: 1, kernels: "avx2")))
+          Hello(
+            version: version, name: "other:1", processID: 1, token: 1, threads: 1, kernels: "avx2"))
+      )
       var refusal: String?
       while refusal == nil, let input = mailbox.next(timeout: .seconds(60)) {
         if case .message(.welcome) = input { client.send(.ready(.none)) }

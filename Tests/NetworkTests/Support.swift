@@ -14,7 +14,8 @@ import Wire
 @Suite("Network", .serialized)
 struct NetworkTests {}
 
-let hello = Hello(version: "1", name: "here:1", processID: 1, threads: 1, kernels: "baseline")
+let hello = Hello(
+  version: "1", name: "here:1", processID: 1, token: 1, threads: 1, kernels: "baseline")
 let welcome = Welcome(
   worker: 0, model: "{}", floats: 4_000_000, batchSize: 20, pictures: "exact nearest",
   manifest: "{}")

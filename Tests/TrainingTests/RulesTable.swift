@@ -31,14 +31,15 @@ struct RulesTable {
   /// A worker that says hello, and ready unless told otherwise.
   @discardableResult
   mutating func join(
-    _ name: String? = nil, version: String = "1", ready: Bool = true, probe: ProbeAnswer = .none
+    token: UInt64? = nil, version: String = "1", ready: Bool = true, probe: ProbeAnswer = .none
   ) -> PeerID {
     let peer = PeerID(raw: peers)
     peers += 1
     tasks[peer] = []
     perform(rules.opened(peer, address: "host:\(peer.raw)", now: now))
     let hello = Hello(
-      version: version, name: name ?? "w\(peer.raw)", processID: 1, threads: 1, kernels: "baseline")
+      version: version, name: "w\(peer.raw)", processID: 1, token: token ?? UInt64(1000 + peer.raw),
+      threads: 1, kernels: "baseline")
     perform(rules.hello(peer, hello, now: now))
     if ready { perform(rules.ready(peer, probe, now: now)) }
     return peer

@@ -90,11 +90,11 @@ import Wire
 
   @Test func `A worker that connects again is no second witness`() {
     var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good) = (table.join("bad:1"), table.join("good:1"))
+    let (bad, good) = (table.join(token: 1), table.join(token: 2))
     table.answer(bad, digest: Self.wrong)
     table.answer(good)
     table.lose(bad)
-    let again = table.join("bad:1")
+    let again = table.join(token: 1)
     table.answer(again, digest: Self.wrong)
     #expect(table.ending == nil && table.tasks[good] != nil)
     table.join()
@@ -105,7 +105,7 @@ import Wire
 
   @Test func `A liar that has left is taken back as well`() throws {
     var table = RulesTable(steps: 400, perUpdate: 4, validation: 0, verify: 0.1)
-    let (bad, good) = (table.join("bad:1"), table.join("good:1"))
+    let (bad, good) = (table.join(token: 1), table.join(token: 2))
     var disputed: WorkUnit?
     while disputed == nil, table.ending == nil {
       for peer in [bad, good] {

@@ -40,7 +40,9 @@ func coordinatorMessages(_ body: Body) -> [CoordinatorMessage] {
 func workerMessages(_ body: Body) -> [WorkerMessage] {
   [
     .hello(
-      Hello(version: "1.0", name: "node-1:4711", processID: 4711, threads: 2, kernels: "avx2")),
+      Hello(
+        version: "1.0", name: "node-1:4711", processID: 4711, token: 1, threads: 2, kernels: "avx2")
+    ),
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
     .gradient(
       GradientHeader(
