@@ -34,6 +34,8 @@ public final class RunFolder: Sendable {
   public var checkpointPath: String { path + "/checkpoint.h5" }
   /// The checkpoint before.
   public var previousCheckpointPath: String { path + "/checkpoint-previous.h5" }
+  /// There while the run goes back: the update before which it does.
+  private var rollbackPath: String { path + "/rollback" }
   /// The trained model.
   public var modelPath: String { path + "/model.h5" }
 
@@ -77,6 +79,8 @@ public final class RunFolder: Sendable {
     guard access(place, W_OK | X_OK) == 0 else {
       throw RunFolderFiles.failure(path, "the run folder cannot be made")
     }
+    // One that another process is training into says so.
+    if FileManager.default.fileExists(atPath: eventsPath(path)) { _ = try RunFolder(path: path) }
     try refuseUsed(path)
   }
 
@@ -129,6 +133,7 @@ public final class RunFolder: Sendable {
       let history = try History(reading: folder.historyPath)
       folder.epochs.withLock { $0 = history }
     }
+    try folder.finishGoingBack()
     return folder
   }
 
@@ -208,6 +213,25 @@ public final class RunFolder: Sendable {
   /// - Returns: that one, with RMSprop's average; nil where there is none.
   /// - Throws: `RunFolderError`.
   public func goBack(before updates: Int) throws -> ModelFile? {
+    // First the intention: who is killed on the way goes on with it when the folder is opened.
+    try RunFolderFiles.replace(rollbackPath, with: Data("\(updates)\n".utf8))
+    let newest = try forget(after: updates)
+    unlink(rollbackPath)
+    return newest
+  }
+
+  /// Goes on with a rollback on whose way the process was killed.
+  private func finishGoingBack() throws {
+    guard FileManager.default.fileExists(atPath: rollbackPath) else { return }
+    let text = try RunFolderFiles.text(of: rollbackPath).trimmingCharacters(
+      in: .whitespacesAndNewlines)
+    guard let updates = Int(text) else {
+      throw RunFolderError("\(rollbackPath): not the number of an update: it was changed")
+    }
+    _ = try goBack(before: updates)
+  }
+
+  private func forget(after updates: Int) throws -> ModelFile? {
     func early(_ path: String) -> ModelFile? {
       guard let file = try? ModelFile(reading: path), let position = file.position,
         position.updates <= updates, file.average != nil

@@ -62,7 +62,11 @@ enum RunFolderFiles {
 
   /// An error from `errno`.
   static func failure(_ path: String, _ what: String) -> RunFolderError {
-    RunFolderError("\(path): \(what): \(String(cString: strerror(errno)))")
+    let number = errno
+    return RunFolderError(
+      "\(path): \(what): \(String(cString: strerror(number)))",
+      // Space and descriptors come back; permission has to be given.
+      mayPass: [ENOSPC, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM].contains(number))
   }
 
   /// Makes a rename last.
