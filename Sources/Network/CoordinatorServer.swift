@@ -15,6 +15,7 @@ public final class CoordinatorServer: WorkerLinks {
     /// Those that have not said who they are, by age.
     var strangers: [(peer: PeerID, channel: any Channel)] = []
     var next = 0
+    var isOver = false
   }
 
   private let listener: any Channel
@@ -79,7 +80,10 @@ public final class CoordinatorServer: WorkerLinks {
   /// closed, or after the heartbeat's bound.
   public func shutdown() {
     listener.close(promise: nil)
-    let channels = core.state.withLock { $0.channels.values + $0.strangers.map(\.channel) }
+    let channels = core.state.withLock { state in
+      state.isOver = true
+      return state.channels.values + state.strangers.map(\.channel)
+    }
     for channel in channels {
       channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
     }
@@ -149,14 +153,15 @@ extension CoordinatorServer {
           mailbox.put(.message(peer, message))
         },
         closed: { [self] reason in
-          let wasOpen = state.withLock { state in
+          let (wasOpen, isOver) = state.withLock { state in
             state.strangers.removeAll { $0.peer == peer }
-            return state.channels.removeValue(forKey: peer) != nil
+            return (state.channels.removeValue(forKey: peer) != nil, state.isOver)
           }
           if wasOpen {
             mailbox.put(.closed(peer, reason: reason ?? "the coordinator closed the connection"))
           } else {
-            logger.warning("turned away \(address): \(reason ?? fullness)")
+            logger.warning(
+              "turned away \(address): \(reason ?? (isOver ? "the run is over" : fullness))")
           }
         })
     }

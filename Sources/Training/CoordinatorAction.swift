@@ -104,7 +104,7 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .duplicated(let unit, let worker):
       "\(unit) takes long: worker \(worker) computes it too"
     case .rolledBack(let updates):
-      "a machine makes errors: the run goes back to update \(updates), before what nobody verified"
+      "the run goes back to update \(updates), and computes what follows again"
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
     case .interrupted(finishing: true):

@@ -75,8 +75,8 @@ extension CoordinatorHost {
     let totals = ledger.update.compactMap { $0 }
     guard totals.allSatisfy(\.loss.isFinite) else {
       // One machine's error, perhaps.
-      let wrong = zip(steps, totals).filter { !$0.1.loss.isFinite }.map { WorkUnit.step($0.0) }
-      let again = rules.dispute(wrong, ofUpdate: update)
+      let wrong = zip(steps, totals).filter { !$0.1.loss.isFinite }.map(\.0)
+      let again = rules.doubt(wrong, ofUpdate: update)
       guard again.isEmpty else { return again }
       return rules.failed(
         .failed(

@@ -66,11 +66,13 @@ public struct CoordinatorRules: Sendable {
   var localWorkers: Set<Int>
   /// What number a process of this machine has as a worker; only where the program launched some.
   private var numbers: [Int32: Int] = [:]
+  /// Why they were put out, those that were, by number.
+  private var faults: [Int: String] = [:]
   var members: [PeerID: Member] = [:]
   var phase = Phase.gathering
   var board: WorkBoard
-  /// Digests of the gradients of the update before, to compare late ones with.
-  var previousAnswers: [WorkUnit: Digest?] = [:]
+  /// Those of the update before, to compare late ones with.
+  var previousAnswers: [WorkUnit: Answer] = [:]
   var stepDurations = RecentDurations()
   var validationDurations = RecentDurations()
   var isInterrupted = false
@@ -86,7 +88,8 @@ public struct CoordinatorRules: Sendable {
   var liars: Set<WorkerProcess> = []
   private var nextWorker = 1
   private var lastRefusal: String?
-  private var lastExit = ""
+  /// Why the last of the program's workers ended; whether it might not, the next time.
+  private var lastExit = (reason: "", mayPass: true)
   /// When the first worker was ready.
   private var firstReady: Duration?
 
@@ -250,8 +253,9 @@ public struct CoordinatorRules: Sendable {
     _ index: Int, processID: Int32?, reason: String, now: Duration
   ) -> [CoordinatorAction] {
     guard !isOver, localWorkers.remove(index) != nil else { return [] }
-    lastExit = reason
     let worker = processID.flatMap { numbers.removeValue(forKey: $0) }
+    let fault = worker.flatMap { faults.removeValue(forKey: $0) }
+    lastExit = (fault ?? reason, fault == nil)
     return [.note(.exited(process: index + 1, worker: worker, reason: reason))]
       + stopIfAbandoned() + (isGathering ? gather(now) : [])
   }
@@ -264,7 +268,8 @@ public struct CoordinatorRules: Sendable {
     if firstReady == nil, let lastRefusal {
       return stop(.failed("no worker can take part; the last one: \(lastRefusal)"))
     }
-    return stop(.cutShort("no worker is left; the last one: \(lastExit)"))
+    let reason = "no worker is left; the last one: \(lastExit.reason)"
+    return stop(lastExit.mayPass ? .cutShort(reason) : .failed(reason))
   }
 
   // MARK: Answers
@@ -288,8 +293,9 @@ public struct CoordinatorRules: Sendable {
   public mutating func accepted(
     _ peer: PeerID, _ unit: WorkUnit, digest: Digest?, now: Duration
   ) -> [CoordinatorAction] {
+    guard let process = members[peer]?.process else { return [] }
     dequeue(peer, unit, version: board.version, now)
-    board.finish(unit, answer: digest)
+    board.finish(unit, answer: Answer(process: process, digest: digest))
     let expelled = expelLiars(unit, now)
     guard board.isComplete else { return expelled + distribute(now) }
     switch phase {
@@ -396,7 +402,8 @@ public struct CoordinatorRules: Sendable {
     _ peer: PeerID, _ reason: String, _ now: Duration
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
-    guard member.worker != nil else { return refuse(peer, "it \(reason)") }
+    guard let worker = member.worker else { return refuse(peer, "it \(reason)") }
+    if hasLocalWorkers { faults[worker] = reason }
     return noteLoss(peer, reason) + [.refuse(peer, reason: reason)] + remove(peer, now)
   }
 

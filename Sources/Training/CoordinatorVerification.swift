@@ -26,7 +26,7 @@ extension CoordinatorRules {
           now)
     }
     if witnesses.confirm(digest, of: process) {
-      liars = witnesses.against(digest)
+      liars = witnesses.against(digest).union(verification.wrong(about: unit, digest))
       let back = takeBack(liars)
       if back.isEmpty { return [.accept(peer, unit)] }
       dequeue(peer, unit, version: board.version, now)
@@ -64,32 +64,40 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ version: Int, _ digest: Digest?, _ now: Duration
   ) -> [CoordinatorAction] {
     let answers = [board.version: board.answers, board.version - 1: previousAnswers]
-    guard let digest, let first = answers[version]?[unit], let first, first != digest,
-      let process = members[peer]?.process
+    guard let digest, let first = answers[version]?[unit], let firstDigest = first.digest,
+      firstDigest != digest, let process = members[peer]?.process
     else { return [] }
     guard verification.contains(unit) else {
       let note = CoordinatorNote.failure(
         worker: members[peer]?.worker,
-        reason: "its gradient of \(unit) is \(digest), another worker's was \(first): one of the "
+        reason:
+          "its gradient of \(unit) is \(digest), another worker's was \(firstDigest): one of the "
           + "two machines makes errors")
       let update = version == board.version ? updatesApplied : updatesApplied - 1
-      return [.note(note)] + dispute([unit], ofUpdate: update)
+      let answers = [first, Answer(process: process, digest: digest)]
+      return [.note(note)] + dispute([unit: answers], ofUpdate: update)
     }
     return takeBack([process])
       + violation(
         peer,
-        "its gradient of \(unit) is \(digest), two other workers' was \(first): its memory or its "
-          + "processor makes errors", now)
+        "its gradient of \(unit) is \(digest), two other workers' was \(firstDigest): its "
+          + "memory or its processor makes errors", now)
   }
 
-  /// Has units of an update computed again, by two workers.
+  /// Has steps of an update computed again, by two workers, since nobody believes them.
   ///
   /// - Returns: nothing where that was done before, or where work is no longer given out.
-  public mutating func dispute(
-    _ units: [WorkUnit], ofUpdate update: Int
+  mutating func doubt(_ steps: [Int], ofUpdate update: Int) -> [CoordinatorAction] {
+    dispute(.init(uniqueKeysWithValues: steps.map { (.step($0), []) }), ofUpdate: update)
+  }
+
+  private mutating func dispute(
+    _ units: [WorkUnit: [Answer]], ofUpdate update: Int
   ) -> [CoordinatorAction] {
-    guard isComputing, units.contains(where: { !verification.contains($0) }) else { return [] }
-    verification.disputed.formUnion(units)
+    guard isComputing, units.keys.contains(where: { !verification.contains($0) }) else {
+      return []
+    }
+    verification.disputes.merge(units) { $0 + $1 }
     phase = .goingBack
     return [.goBack(before: update)]
   }

@@ -6,14 +6,32 @@ struct Verification: Sendable {
   let seed: UInt64
   /// From 0, none, to 1, all.
   let fraction: Double
-  var disputed: Set<WorkUnit> = []
+  /// What was said of units that workers disagreed about.
+  var disputes: [WorkUnit: [Answer]] = [:]
 
   func contains(_ unit: WorkUnit) -> Bool {
     guard case .step(let step) = unit else { return false }
-    guard fraction > 0, !disputed.contains(unit) else { return disputed.contains(unit) }
+    if disputes[unit] != nil { return true }
+    guard fraction > 0 else { return false }
     let draw = CounterRandom(seed: seed, purpose: .verification, UInt64(step)).double(0)
     return draw < fraction
   }
+
+  /// Who was wrong in the dispute about a unit, now that two workers computed `digest`.
+  ///
+  /// Nobody, where neither was right: then the weights were others.
+  func wrong(about unit: WorkUnit, _ digest: Digest) -> Set<WorkerProcess> {
+    let said = disputes[unit] ?? []
+    guard said.contains(where: { $0.digest == digest }) else { return [] }
+    return Set(said.filter { $0.digest != digest }.map(\.process))
+  }
+}
+
+/// What a worker made of a unit.
+struct Answer: Sendable {
+  let process: WorkerProcess
+  /// A gradient's; nil for a validation batch.
+  let digest: Digest?
 }
 
 /// A worker's process, whatever connection it has at the moment.

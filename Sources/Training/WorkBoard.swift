@@ -9,8 +9,8 @@ struct WorkBoard: Sendable {
   private(set) var waiting: [WorkUnit]
   /// Who has a unit that is not done.
   private(set) var holders: [WorkUnit: Set<PeerID>] = [:]
-  /// What was answered: a gradient's digest; nil for a validation batch.
-  private(set) var answers: [WorkUnit: Digest?] = [:]
+  /// What was answered, and by whom.
+  private(set) var answers: [WorkUnit: Answer] = [:]
   /// Of units that are verified and not done, the answers so far.
   private(set) var witnesses: [WorkUnit: Witnesses] = [:]
   /// Units that a lost worker had, until another gets them.
@@ -62,11 +62,11 @@ struct WorkBoard: Sendable {
   }
 
   /// Notes the answer to `unit`.
-  mutating func finish(_ unit: WorkUnit, answer: Digest?) {
+  mutating func finish(_ unit: WorkUnit, answer: Answer) {
     holders[unit] = nil
     witnesses[unit] = nil
     waiting.removeAll { $0 == unit }
-    answers[unit] = .some(answer)
+    answers[unit] = answer
   }
 
   /// Takes `unit` back from `peer`; it waits again where too few others have it.

@@ -244,6 +244,14 @@ import Training
     #expect(finished.status == 0, "\(finished.errors)")
   }
 
+  /// Nobody is left, and another try would end the same way.
+  @Test func aMachineThatMakesErrorsAloneIsNamed() throws {
+    let run = try train(
+      "wrong", ["--workers", "1", "--verify", "1"], environment: ["DOGSLED_TEST_DAMAGE": "2"])
+    #expect(run.status == 1)
+    #expect(run.errorLines.last?.contains("makes errors") == true, "\(run.errors)")
+  }
+
   /// A diverging run says so, and blames no worker.
   @Test(arguments: ["1e8", "1e20", "3e38"], [[], ["--workers", "2"]])
   func aRateThatIsTooHighIsNamed(_ rate: String, _ workers: [String]) throws {

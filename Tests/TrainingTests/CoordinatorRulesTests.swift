@@ -129,6 +129,8 @@ import Wire
       #expect(table.tasks.values.count { $0.contains(.step(1)) } == (digest == nil ? 0 : 2))
       table.finish()
       #expect(table.ending == .finished && table.outcome.count == 3)
+      // The two of them have shown who was wrong.
+      #expect((table.tasks[first] == nil) == (digest != nil) && table.tasks[second] != nil)
     }
   }
 
