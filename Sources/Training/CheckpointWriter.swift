@@ -15,22 +15,23 @@ public enum CheckpointInterval: Hashable, Sendable {
 ///
 /// Used from one thread.
 final class CheckpointWriter: Sendable {
+  private struct Progress {
+    var isWriting = false
+    /// What the last one took of the processors.
+    var cost = Duration.zero
+  }
+
+  /// What writing may take of the run's time; the figure of CheckFreq (Mohan, Phanishayee and
+  /// Chidambaram, FAST 2021).
+  private static let share = 0.035
+
   private let store: any RunStore
   /// Nil where the caller writes.
   private let queue: DispatchQueue?
   /// Written to only while nothing is queued.
   private let weights: ParameterBuffer
   private let average: ParameterBuffer
-  private struct Progress {
-    var isWriting = false
-    /// What the last one took of the processors.
-    var cost = Duration.zero
-  }
   private let progress = Mutex(Progress())
-
-  /// What writing may take of the run's time; the figure of CheckFreq (Mohan, Phanishayee and
-  /// Chidambaram, FAST 2021).
-  private static let share = 0.035
 
   init(_ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool) {
     self.store = store

@@ -49,6 +49,7 @@ extension CoordinatorRules {
 
   /// Puts out those that answered a verified unit otherwise than two others.
   mutating func expelLiars(_ unit: WorkUnit, _ now: Duration) -> [CoordinatorAction] {
+    if liars.isEmpty { return [] }
     defer { liars = [] }
     let peers = members.filter { liars.contains($0.value.process) }.keys.sorted()
     return peers.flatMap { peer in
