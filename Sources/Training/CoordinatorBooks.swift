@@ -65,6 +65,8 @@ extension CoordinatorHost {
 
   func beginEpoch() {
     ledger.began = now
+    // A checkpoint may lie between the last step and the validation.
+    if ledger.steps == job.schedule.stepsPerEpoch { ledger.trained = now }
     ledger.bytesReceived = links.bytesReceived
     ledger.bytesSent = links.bytesSent
   }
@@ -154,7 +156,7 @@ extension CoordinatorHost {
       epoch: epoch + 1, loss: ledger.training.means.loss,
       accuracy: ledger.training.means.accuracy, validationLoss: validation.means.loss,
       validationAccuracy: validation.means.accuracy,
-      seconds: (end - (ledger.began ?? end)) / .seconds(1),
+      seconds: ledger.seconds(now: end),
       picturesPerSecond: ledger.pace(now: end),
       bytesReceived: links.bytesReceived - ledger.bytesReceived,
       bytesSent: links.bytesSent - ledger.bytesSent)
@@ -255,8 +257,9 @@ extension CoordinatorHost {
   private var position: RunPosition {
     RunPosition(
       run: job.digest, epochs: rules.epochsFinished, steps: ledger.steps,
-      updates: rules.updatesApplied,
-      loss: ledger.training.loss, correct: ledger.training.correct, count: ledger.training.count)
+      updates: rules.updatesApplied, loss: ledger.training.loss,
+      correct: ledger.training.correct, count: ledger.training.count,
+      seconds: ledger.seconds(now: now), trainingSeconds: ledger.trainingSeconds(now: now))
   }
 
   private func modelFile(position: RunPosition?) -> ModelFile {

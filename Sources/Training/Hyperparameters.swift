@@ -64,13 +64,13 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
   }
 
-  /// `--seed is 2 and was 1` for each value in which this differs from `other`.
+  /// `--seed 1 (not 2)` for each value that is 1 in `other` and 2 here.
   public func differences(from other: Hyperparameters) -> [String] {
     func pair<Value: Equatable>(
       _ option: String, _ value: KeyPath<Hyperparameters, Value>
     ) -> String? {
       let (new, old) = (self[keyPath: value], other[keyPath: value])
-      return new == old ? nil : "--\(option) is \(new) and was \(old)"
+      return new == old ? nil : "--\(option) \(old) (not \(new))"
     }
     return [
       pair("epochs", \.epochs), pair("steps-per-epoch", \.stepsPerEpoch),

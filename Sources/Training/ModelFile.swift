@@ -29,12 +29,15 @@ public struct RunPosition: Hashable, Sendable, Codable {
   public var correct: Int
   /// Pictures of the current epoch so far.
   public var count: Int
+  /// Seconds that the current epoch has taken so far; nil in checkpoints that do not say.
+  public var seconds: Double?
+  /// Those of its seconds that went into training, not into validation; nil as `seconds`.
+  public var trainingSeconds: Double?
 
   /// A position; the default is a run's start.
   public init(
     run: Digest = .ofNothing, epochs: Int = 0, steps: Int = 0, updates: Int = 0, loss: Double = 0,
-    correct: Int = 0,
-    count: Int = 0
+    correct: Int = 0, count: Int = 0, seconds: Double? = nil, trainingSeconds: Double? = nil
   ) {
     self.run = run
     self.epochs = epochs
@@ -43,6 +46,8 @@ public struct RunPosition: Hashable, Sendable, Codable {
     self.loss = loss
     self.correct = correct
     self.count = count
+    self.seconds = seconds
+    self.trainingSeconds = trainingSeconds
   }
 
   /// JSON in which a loss may be no finite number.

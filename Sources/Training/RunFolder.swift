@@ -25,6 +25,8 @@ public final class RunFolder: Sendable {
   public let path: String
   /// All that decides the weights, and versions.
   public var descriptionPath: String { path + "/run.json" }
+  /// The digest of each picture of the run, so that a run that goes on can say which has changed.
+  private var picturesPath: String { path + "/pictures.json" }
   /// One row an epoch.
   public var historyPath: String { path + "/history.csv" }
   /// One JSON object a line.
@@ -58,13 +60,28 @@ public final class RunFolder: Sendable {
 
   deinit { if events >= 0 { close(events) } }
 
-  /// `runs/2026-01-31-235959`, by the local clock: where a run goes that was given no folder.
-  public static func defaultPath(now: Date = Date()) -> String {
+  /// Makes a folder for a run that was given none: `runs/2026-01-31-235959` by the local clock, and
+  /// `runs/2026-01-31-235959-2` and so on for those that begin in the same second.
+  ///
+  /// - Returns: its path, which no other process was given.
+  /// - Throws: `RunFolderError` where none can be made.
+  public static func makeDefault(in parent: String = "runs", now: Date = Date()) throws -> String {
     let time = Calendar.current.dateComponents(
       [.year, .month, .day, .hour, .minute, .second], from: now)
-    return String(
-      format: "runs/%04d-%02d-%02d-%02d%02d%02d", time.year ?? 0, time.month ?? 0, time.day ?? 0,
+    let name = String(
+      format: "%04d-%02d-%02d-%02d%02d%02d", time.year ?? 0, time.month ?? 0, time.day ?? 0,
       time.hour ?? 0, time.minute ?? 0, time.second ?? 0)
+    if mkdir(parent, 0o777) != 0, errno != EEXIST {
+      throw RunFolderFiles.failure(parent, "the folder of the runs cannot be made")
+    }
+    for number in 1...1000 {
+      let path = "\(parent)/\(name)" + (number == 1 ? "" : "-\(number)")
+      if mkdir(path, 0o777) == 0 { return path }
+      guard errno == EEXIST else {
+        throw RunFolderFiles.failure(path, "the run folder cannot be made")
+      }
+    }
+    throw RunFolderError("\(parent)/\(name): a thousand runs began in this second: use --run")
   }
 
   /// Refuses a folder that holds a run or cannot be made; makes nothing.
@@ -135,6 +152,24 @@ public final class RunFolder: Sendable {
     }
     try folder.finishGoingBack()
     return folder
+  }
+
+  /// Writes down which pictures the run is trained on.
+  /// - Throws: `RunFolderError`.
+  public func write(_ manifest: Manifest) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    try RunFolderFiles.replace(picturesPath, with: encoder.encode(manifest))
+  }
+
+  /// Which pictures the run was begun with; nil where the folder does not say.
+  /// - Parameter digest: of that manifest; another one is not taken.
+  public func manifest(_ digest: Digest) -> Manifest? {
+    guard let json = try? RunFolderFiles.text(of: picturesPath),
+      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(json.utf8)),
+      manifest.digest == digest
+    else { return nil }
+    return manifest
   }
 
   /// What `run.json` says.

@@ -50,8 +50,10 @@ struct EpochLedger {
   var began: Duration?
   /// When its last update was applied.
   var trained: Duration?
-  /// Pictures that a checkpoint brought along: they took no time of this process.
-  var picturesBefore = 0
+  /// What a checkpoint says that the epoch had taken, and its training; nil where it does not say.
+  private var before: (seconds: Double, training: Double)?
+  /// Pictures that a checkpoint without times brought along: nobody knows what they took.
+  private var picturesBefore = 0
   /// The links' counts when the epoch began.
   var bytesReceived = 0
   var bytesSent = 0
@@ -61,8 +63,12 @@ struct EpochLedger {
     training.loss = position.loss
     training.correct = position.correct
     training.count = position.count
-    picturesBefore = position.count
     steps = position.steps
+    if let seconds = position.seconds, let training = position.trainingSeconds {
+      before = (seconds, training)
+    } else {
+      picturesBefore = position.count
+    }
   }
 
   /// Adds the update's totals in step order and forgets them.
@@ -80,10 +86,19 @@ struct EpochLedger {
     return (steps + present.count, totals)
   }
 
+  /// Seconds from the epoch's beginning to `now`, those before a checkpoint included.
+  func seconds(now: Duration) -> Double {
+    (before?.seconds ?? 0) + (now - (began ?? now)) / .seconds(1)
+  }
+
+  /// Seconds of training until `now` or the last update, those before a checkpoint included.
+  func trainingSeconds(now: Duration) -> Double {
+    (before?.training ?? 0) + ((trained ?? now) - (began ?? now)) / .seconds(1)
+  }
+
   /// Training pictures a second until `now` or the last update.
   func pace(now: Duration) -> Double {
-    guard let began else { return 0 }
-    let seconds = ((trained ?? now) - began) / .seconds(1)
+    let seconds = trainingSeconds(now: now)
     return seconds > 0 ? Double(soFar().totals.count - picturesBefore) / seconds : 0
   }
 }

@@ -10,8 +10,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
       Example: dogsled coordinator pets --listen 192.168.1.2:7777 --workers 3 --insecure
       """)
 
-  @Argument(help: "The data set's folder.", completion: .directory)
-  var data: String
+  @Argument(
+    help: "The data set's folder; with --resume it is the run's.", completion: .directory)
+  var data: String?
 
   @Option(help: ArgumentHelp("Where workers connect.", valueName: "host:port"))
   var listen = Endpoint(host: "127.0.0.1", port: 7777)
@@ -27,6 +28,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @OptionGroup var options: TrainingOptions
 
   func validate() throws {
+    try options.demand(data)
     guard (1...256).contains(workers) else {
       throw ValidationError("--workers must be from 1 to 256, not \(workers)")
     }
@@ -38,6 +40,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await NetworkRun(data: data, options: options, endpoint: listen, workers: workers).run()
+    let again =
+      ["coordinator", "--listen", listen.description, "--workers", "\(workers)"]
+      + (insecure ? ["--insecure"] : []) + options.ofComputing
+    try await NetworkRun(
+      data: data, options: options, endpoint: listen, workers: workers, again: again
+    ).run()
   }
 }

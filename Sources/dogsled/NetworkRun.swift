@@ -6,13 +6,16 @@ import Wire
 
 /// A run whose workers come over sockets: what `coordinator` and `train --workers` share.
 struct NetworkRun {
-  let data: String
+  /// The data folder; nil for that of the run that goes on.
+  let data: String?
   let options: TrainingOptions
   let endpoint: Endpoint
   /// Workers that training waits for.
   let workers: Int
   /// Threads of each worker that the run launches itself; nil where it launches none.
   var threadsOfLocalWorkers: Int?
+  /// The command that goes on with the run, without its `--resume`.
+  let again: [String]
 
   /// Trains, and takes down what it started.
   /// - Throws: what ends the verb.
@@ -33,7 +36,7 @@ struct NetworkRun {
   private func prepare(
     _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
   ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
-    let start = try RunStart(options, workers: workers)
+    let start = try RunStart(options, data: data, workers: workers)
     let gradients = GradientLayout(
       start.architecture.parameters, batch: start.hyperparameters.batchSize)
     var limits = Limits.standard
@@ -47,9 +50,7 @@ struct NetworkRun {
       let probe = try Probe(
         start.architecture, start.hyperparameters, threads: options.threading.count,
         kernels: kernels)
-      return (
-        server, try TrainingSetup(options, start, data: data, keepsPictures: false), probe
-      )
+      return (server, try TrainingSetup(options, start, keepsPictures: false), probe)
     } catch {
       server.shutdown()
       throw error
@@ -74,7 +75,7 @@ struct NetworkRun {
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread")), "
           + "\(kernels.rawValue) kernels; more may join at \(address)")
-      local = try launch(threads, address, setup.folder, mailbox)
+      local = try launch(threads, address, setup, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker")) that join at \(address)")
     }
@@ -85,18 +86,19 @@ struct NetworkRun {
       checkpoint: setup.checkpoint, report: printer.show)
     let ending = coordinator.run()
     server.shutdown()
-    try setup.conclude(ending, digest: coordinator.digest)
+    try setup.conclude(ending, digest: coordinator.digest, again: again)
   }
 
   private func launch(
-    _ threads: Int, _ address: Endpoint, _ folder: RunFolder, _ mailbox: Mailbox<CoordinatorInput>
+    _ threads: Int, _ address: Endpoint, _ setup: TrainingSetup,
+    _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return try LocalWorkers(
       count: workers, executable: executable,
       arguments: { _ in
-        ["worker", address.description, "--data=\(data)", "--threads=\(threads)", "--once"]
-      }, folder: folder.path, mailbox: mailbox)
+        ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
+      }, folder: setup.folder.path, mailbox: mailbox)
   }
 }
 

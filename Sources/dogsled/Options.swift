@@ -130,6 +130,13 @@ struct TrainingOptions: ParsableArguments {
     completion: .file(extensions: ["json", "h5"]))
   var model: String?
 
+  /// - Throws: where neither a data folder nor a run that has one is named.
+  func demand(_ data: String?) throws {
+    guard data != nil || resume != nil else {
+      throw ValidationError("name the data set's folder: it is left out only with --resume")
+    }
+  }
+
   func validate() throws {
     if resume != nil, run != nil {
       throw ValidationError("--run cannot be given with --resume: the run keeps its folder")
@@ -164,5 +171,21 @@ struct TrainingOptions: ParsableArguments {
     values.interpolation = interpolation ?? base.interpolation
     values.decode = decode ?? base.decode
     return values
+  }
+
+  /// Those of the options that do not decide the weights and were given: what a command has that
+  /// goes on with the run in the same way.
+  var ofComputing: [String] {
+    var words: [String] = []
+    if let threads = threading.threads { words += ["--threads", "\(threads)"] }
+    switch checkpointEvery {
+    case .updates(let count): words += ["--checkpoint-every", "\(count)"]
+    case .seconds(let seconds): words += ["--checkpoint-every", "\(seconds)s"]
+    case nil: break
+    }
+    if heartbeat != 3 { words += ["--heartbeat", "\(heartbeat)"] }
+    if verify != 0 { words += ["--verify", "\(verify)"] }
+    if skipUnreadable { words.append("--skip-unreadable") }
+    return words
   }
 }

@@ -46,3 +46,14 @@ func report(unreadable bad: [PictureError], leavingOut: Bool) throws {
 func counted(_ count: Int, _ noun: String) -> String {
   "\(count) \(noun)\(count == 1 ? "" : "s")"
 }
+
+/// `words` as a line that a shell takes apart into the same words.
+func shellLine(_ words: [String]) -> String {
+  words.map { word in
+    let isPlain = word.utf8.allSatisfy {
+      $0 < 128 && (isalnum(Int32($0)) != 0 || "-_./:=@%+,".utf8.contains($0))
+    }
+    if isPlain, !word.isEmpty { return word }
+    return "'" + word.replacingOccurrences(of: "'", with: #"'\''"#) + "'"
+  }.joined(separator: " ")
+}

@@ -1,8 +1,12 @@
 import Engine
+import Foundation
+import Pictures
 import Training
 
 /// Where a run begins: anew, or at the checkpoint of one that goes on.
 struct RunStart {
+  /// The data folder.
+  let data: String
   let architecture: Architecture
   let hyperparameters: Hyperparameters
   /// What `--resume` names; its folder is locked from now on.
@@ -12,9 +16,11 @@ struct RunStart {
 
   /// Reads what `--model` or `--resume` name.
   ///
-  /// - Parameter workers: batches of an update where neither the options nor the run say.
+  /// - Parameters:
+  ///   - data: the data folder; nil for that of the run that goes on.
+  ///   - workers: batches of an update where neither the options nor the run say.
   /// - Throws: one clear line, before anything that takes a while.
-  init(_ options: TrainingOptions, workers: Int) throws {
+  init(_ options: TrainingOptions, data: String?, workers: Int) throws {
     let named = try options.model.map { try KerasConfiguration.architecture(inFile: $0) }
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
@@ -23,6 +29,7 @@ struct RunStart {
       values.batchesPerUpdate = workers
       hyperparameters = options.hyperparameters(over: values)
       (resumed, checkpoint) = (nil, nil)
+      self.data = data ?? ""
       return
     }
     let folder = try RunFolder.open(path)
@@ -42,10 +49,19 @@ struct RunStart {
     let differences = options.hyperparameters(over: hyperparameters).differences(
       from: hyperparameters)
     guard differences.isEmpty else {
-      throw Failure("\(path): the run was begun otherwise: \(differences.joined(separator: ", "))")
+      throw Failure(
+        "\(path): this run was started with \(differences.joined(separator: ", ")): a run goes on "
+          + "with its own options, so leave these out")
     }
     if let named, named != architecture {
-      throw Failure("\(path): the run was begun with another model than --model names")
+      throw Failure(
+        "\(path): this run was started with another model than --model names: leave --model out")
+    }
+    self.data = data ?? description.data
+    guard PictureFolder.exists(self.data) else {
+      throw Failure(
+        "\(self.data): no such folder\(data == nil ? ", where \(path) had its pictures" : ""): name "
+          + "the folder where they are now before --resume \(path)")
     }
     resumed = (folder, description)
     let (file, damage) = try folder.checkpoint(of: description.digest)
@@ -61,15 +77,21 @@ struct RunStart {
 
   /// Makes the run's folder, or takes the one of the run that goes on.
   /// - Throws: where it cannot be made, or the run was begun with other pictures than `job`'s.
-  func folder(_ options: TrainingOptions, for job: TrainingJob, data: String) throws -> RunFolder {
+  func folder(_ options: TrainingOptions, for job: TrainingJob) throws -> RunFolder {
     guard let resumed else {
-      return try RunFolder.create(
-        options.run ?? RunFolder.defaultPath(), description: RunDescription(job, data: data))
+      // Whoever goes on with the run may do so from another folder.
+      let place = data.hasPrefix("/") ? data : FileManager.default.currentDirectoryPath + "/" + data
+      let folder = try RunFolder.create(
+        options.run ?? RunFolder.makeDefault(), description: RunDescription(job, data: place))
+      try folder.write(job.manifest)
+      return folder
     }
-    guard resumed.description.dataDigest == job.manifest.digest else {
+    let digest = resumed.description.dataDigest
+    guard digest == job.manifest.digest else {
+      let changes = resumed.folder.manifest(digest).map(job.manifest.changes(since:))
       throw Failure(
-        "\(data): not the pictures that the run in \(resumed.folder.path) was begun with "
-          + "(\(resumed.description.data)): a run goes on with the same files")
+        "\(data): not the pictures that the run in \(resumed.folder.path) was started with"
+          + "\(changes.map { ": \($0)" } ?? ""): a run goes on with the same files")
     }
     return resumed.folder
   }

@@ -13,8 +13,9 @@ struct Train: AsyncParsableCommand {
       Example: dogsled train pets --epochs 30 --workers 2 --run runs/pets
       """)
 
-  @Argument(help: "The data set's folder.", completion: .directory)
-  var data: String
+  @Argument(
+    help: "The data set's folder; with --resume it is the run's.", completion: .directory)
+  var data: String?
 
   @Option(
     parsing: .unconditional,
@@ -24,6 +25,7 @@ struct Train: AsyncParsableCommand {
   @OptionGroup var options: TrainingOptions
 
   func validate() throws {
+    try options.demand(data)
     if let workers, !(1...256).contains(workers) {
       throw ValidationError("--workers must be from 1 to 256, not \(workers)")
     }
@@ -37,18 +39,23 @@ struct Train: AsyncParsableCommand {
       let threads = options.threading.threads ?? max(1, ThreadOptions.cores / workers)
       try await NetworkRun(
         data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
-        workers: workers, threadsOfLocalWorkers: threads
+        workers: workers, threadsOfLocalWorkers: threads, again: again
       ).run()
     } else {
       try await inOneProcess()
     }
   }
 
+  /// The command that goes on in the same way, without its `--resume`.
+  private var again: [String] {
+    ["train"] + (workers.map { ["--workers", "\($0)"] } ?? []) + options.ofComputing
+  }
+
   private func inOneProcess() async throws {
     let kernels = try KernelSet.chosen()
     let threads = options.threading.count
     let setup = try TrainingSetup(
-      options, RunStart(options, workers: 1), data: data, keepsPictures: true)
+      options, RunStart(options, data: data, workers: 1), keepsPictures: true)
     setup.announce(
       computing: "in this process, \(counted(threads, "thread")), \(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
@@ -67,6 +74,6 @@ struct Train: AsyncParsableCommand {
           }
         })
     }
-    try setup.conclude(ending, digest: digest)
+    try setup.conclude(ending, digest: digest, again: again)
   }
 }

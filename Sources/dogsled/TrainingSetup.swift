@@ -7,6 +7,8 @@ import Training
 /// What `train` and `coordinator` do before anybody computes: the data set is scanned, every
 /// picture decoded once, the run's folder made.
 struct TrainingSetup: Sendable {
+  /// The data folder.
+  let data: String
   let job: TrainingJob
   let training: PictureStore
   let validation: PictureStore
@@ -15,19 +17,19 @@ struct TrainingSetup: Sendable {
 
   /// - Parameters:
   ///   - start: where the run begins.
-  ///   - data: the data set's folder.
   ///   - keepsPictures: whether this process computes, and so needs the decoded pictures.
   /// - Throws: one clear line, or a list of the pictures that cannot be decoded.
   init(
-    _ options: TrainingOptions, _ start: RunStart, data: String, keepsPictures: Bool
+    _ options: TrainingOptions, _ start: RunStart, keepsPictures: Bool
   ) throws {
+    data = start.data
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
     var manifest = try DataSet.scan(data).manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) -> PictureStore {
       PictureStore(
-        folder: data, entries: entries, height: architecture.input.height,
+        folder: start.data, entries: entries, height: architecture.input.height,
         width: architecture.input.width, settings: hyperparameters.pictures,
         threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
     }
@@ -47,7 +49,7 @@ struct TrainingSetup: Sendable {
     (training, validation) = stores
     job = try TrainingJob(
       architecture: architecture, hyperparameters: hyperparameters, manifest: manifest)
-    folder = try start.folder(options, for: job, data: data)
+    folder = try start.folder(options, for: job)
     checkpoint = start.checkpoint
   }
 
@@ -78,11 +80,15 @@ struct TrainingSetup: Sendable {
   }
 
   /// Prints what a run leaves behind, and turns its ending into the exit status.
+  /// - Parameter again: the command that goes on with the run, without its `--resume`.
   /// - Throws: `Failure` for a run that failed, or whose results cannot be printed; `ExitCode` 130
   ///   for one that was interrupted.
-  func conclude(_ ending: RunEnding, digest: Digest) throws {
-    let files = ["run.json", "history.csv", "events.jsonl", "checkpoint.h5", "model.h5"]
-    let written = (files + ["curves.svg", "curves.png"]).filter {
+  func conclude(_ ending: RunEnding, digest: Digest, again: [String]) throws {
+    let files = [
+      "run.json", "pictures.json", "history.csv", "events.jsonl", "checkpoint.h5", "model.h5",
+      "curves.svg", "curves.png",
+    ]
+    let written = files.filter {
       FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")
     }
     let printed = Result {
@@ -93,11 +99,16 @@ struct TrainingSetup: Sendable {
         files       \(written.joined(separator: " "))
         """)
     }
+    let command = shellLine([CommandLine.arguments[0]] + again + ["--resume", folder.path])
     switch ending {
     case .finished: try printed.get()
-    case .interrupted: throw ExitCode.interrupted
+    case .interrupted:
+      log("go on with: \(command)")
+      throw ExitCode.interrupted
     case .failed(let reason): throw Failure(reason)
-    case .cutShort(let reason): throw Failure(reason, status: .tryAgain)
+    case .cutShort(let reason):
+      log("go on with: \(command)")
+      throw Failure(reason, status: .tryAgain)
     }
   }
 }

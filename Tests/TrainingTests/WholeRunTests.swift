@@ -94,6 +94,34 @@ import Training
     #expect(folder.history.records.map(\.loss) == history.records.map(\.loss))
   }
 
+  /// Steps of an epoch are five: the last two interruptions come in its validation.
+  @Test(arguments: [2, 5, 6])
+  func `An epoch's times go on where the run was interrupted`(after progress: Int) throws {
+    let run = try TinyRun {
+      $0.stepsPerEpoch = 5
+      $0.epochs = 1
+    }
+    let folder = try run.makeFolder("part")
+    let mailbox = Mailbox<CoordinatorInput>()
+    var reports = 0
+    let part = run.alone(folder, mailbox: mailbox) { report in
+      guard case .progress = report else { return }
+      reports += 1
+      if reports == progress { mailbox.put(.interrupted) }
+    }
+    #expect(part.ending == .interrupted)
+    var checkpoint = try ModelFile(reading: folder.checkpointPath)
+    let position = try #require(checkpoint.position)
+    #expect(try #require(position.seconds) > 0)
+    checkpoint.position?.seconds = 1000
+    checkpoint.position?.trainingSeconds = 500
+    #expect(run.alone(folder, checkpoint: checkpoint).ending == .finished)
+    let record = try #require(folder.history.records.first)
+    #expect(record.seconds >= 1000)
+    #expect(record.picturesPerSecond > 0)
+    #expect(record.picturesPerSecond <= Double(5 * run.job.hyperparameters.batchSize) / 500)
+  }
+
   @Test func `A worker with other files names the first that differs`() throws {
     let run = try TinyRun()
     let path = run.data + "/train/dogs/12.jpg"
