@@ -27,14 +27,17 @@ struct ListenAddress {
       guard InternetAddress.isLiteral(name) || Self.saysLoopback(name) else {
         throw wrong(
           "here this name is \(addresses[0].text), which no other machine can reach: give "
-            + Self.choice(own) + ", or \(addresses[0].text) for this machine alone")
+            + "\(Self.choice(own)), * for all of them, or \(addresses[0].text) for this machine "
+            + "alone")
       }
       (host, isLoopback) = (addresses[0].text, true)
     } else if let address = others.first(where: own.contains) {
       (host, isLoopback) = (address.text, false)
     } else {
       let meaning = InternetAddress.isLiteral(name) ? "" : " as \(others[0].text)"
-      throw wrong("this machine has no such address\(meaning): give \(Self.choice(own))")
+      throw wrong(
+        "this machine has no such address\(meaning): give \(Self.choice(own)), or * for all of "
+          + "them")
     }
     guard isLoopback || insecure else {
       throw wrong(
@@ -65,8 +68,7 @@ struct ListenAddress {
   /// What to give instead, in words.
   private static func choice(_ own: [InternetAddress]) -> String {
     let own = own.filter { !$0.isLinkLocal }.prefix(4).map(\.text).joined(separator: ", ")
-    return
-      "an address of this machine (\(own.isEmpty ? "it has none now" : own)), * for all of them"
+    return "an address of this machine (\(own.isEmpty ? "it has none now" : own))"
   }
 }
 
