@@ -54,13 +54,18 @@ public final class CoordinatorServer: WorkerLinks {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try core.accept(channel) }
       }
-    guard host == "*" else { return try bootstrap.bind(host: host, port: port).wait() }
+    guard host == "*" else {
+      // Looking up an address fails where the machine has only its loopback of that version.
+      let address = try? SocketAddress(ipAddress: host, port: port)
+      return try (address.map(bootstrap.bind) ?? bootstrap.bind(host: host, port: port)).wait()
+    }
     // Without IPv6 in the kernel there is no such socket.
     let six = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
-    guard six >= 0 else { return try bootstrap.bind(host: "0.0.0.0", port: port).wait() }
+    let all = try SocketAddress(ipAddress: six < 0 ? "0.0.0.0" : "::", port: port)
+    guard six >= 0 else { return try bootstrap.bind(to: all).wait() }
     Glibc.close(six)
     _ = bootstrap.serverChannelOption(.socket(Int(IPPROTO_IPV6), IPV6_V6ONLY), value: 0)
-    return try bootstrap.bind(host: "::", port: port).wait()
+    return try bootstrap.bind(to: all).wait()
   }
 
   /// The port that it listens on.

@@ -13,7 +13,7 @@ final class Cluster {
   /// Starts sshd; nil, with a note, where it is not installed.
   ///
   /// - Parameters:
-  ///   - shell: what users of the hosts have as their shell; bash, or the system's, where it is nil.
+  ///   - shell: the shell that users of the hosts have; nil is this system's.
   ///   - spaces: where the hosts are.
   static func start(shell: String? = nil, in spaces: Namespaces? = nil) async throws -> Cluster? {
     guard FileManager.default.isExecutableFile(atPath: "/usr/sbin/sshd") else {
@@ -122,14 +122,11 @@ final class Cluster {
   func standIn(_ script: String) throws -> [String: String] {
     try write(
       """
-      #!/bin/bash
       host=${*: -2:1} command=${*: -1}
       \(script)
       exec ssh -F '\(file("ssh_config"))' "$@"
       """, to: "stand-in")
-    try FileManager.default.setAttributes(
-      [.posixPermissions: 0o755], ofItemAtPath: file("stand-in"))
-    return ["DOGSLED_SSH": file("stand-in")]
+    return ["DOGSLED_SSH": "bash \(file("stand-in"))"]
   }
 
   /// Starts a command; without a place in the first namespace, where there are some.

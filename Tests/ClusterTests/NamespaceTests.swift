@@ -48,7 +48,7 @@ struct NamespaceTests {
     #expect(try await both.status() == 1, "\(both.output)")
     #expect(both.output.contains("node3 | dogsled: cannot connect to 10.78.2.1:"))
     #expect(both.output.contains("launch: a worker on node3 ended with status 128"))
-    #expect(both.output.contains("launch: --workers 2 cannot be had any more: 1 is left"))
+    #expect(both.output.contains("launch: --workers 2 cannot be had any more, with 1 left"))
     try await cluster.expectNothingLeft()
   }
 
