@@ -5,7 +5,7 @@ import Testing
 struct HostileHostTests {
   /// After the first words come commands, other addresses, numbers and characters.
   static let answers = [
-    "dogsled-host 1 127.0.0.1';touch${IFS}owned;'", "dogsled-host 1 127.0.0.1;touch${IFS}owned",
+    "dogsled-host 1 127.0.0.1'&touch${IFS}owned;'", "dogsled-host 1 127.0.0.1;touch${IFS}owned",
     "dogsled-host a[$(touch${IFS}owned)] 127.0.0.1", "dogsled-host 1 ::1%$(touch${IFS}owned)",
     "dogsled-host 99999999999999999999 127.0.0.1", "dogsled-host 1 -oProxyCommand",
     "dogsled-host 1 0.0.0.0", "dogsled-host 1", "\u{1B}]0;owned\u{7}\u{9B}2J",

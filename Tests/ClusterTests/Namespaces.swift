@@ -7,8 +7,8 @@ final class Namespaces {
   static let whyNot: String? =
     getuid() != 0
     ? "namespaces need root"
-    : tool("which ip sysctl") && tool("ip netns add dogsled-trial && ip netns del dogsled-trial")
-      ? nil : "namespaces need ip, sysctl and the right to make them"
+    : tool("which ip") && tool("ip netns add dogsled-trial && ip netns del dogsled-trial")
+      ? nil : "namespaces need ip and the right to make them"
 
   /// Addresses of the second and the third, as the first reaches them.
   let second = "10.78.2.2"
@@ -28,13 +28,11 @@ final class Namespaces {
     first = ["10.78.2.1", six ? "fd78:3::1" : "10.78.3.1"]
     var lines: [String] = []
     for name in names {
-      let key = "net.ipv6.conf"
-      lines += [
-        "ip netns add \(name)",
-        "ip netns exec \(name) sysctl -qw \(key).all.disable_ipv6=\(six ? 0 : 1) "
-          + "\(key).default.disable_ipv6=\(six ? 0 : 1)",
-        "ip -n \(name) link set lo up",
-      ]
+      lines += ["ip netns add \(name)", "ip -n \(name) link set lo up"]
+      let settings = ["all", "default"].map { "/proc/sys/net/ipv6/conf/\($0)/disable_ipv6" }
+      for file in settings where six || FileManager.default.fileExists(atPath: file) {
+        lines.append("ip netns exec \(name) sh -c 'echo \(six ? 0 : 1) >\(file)'")
+      }
     }
     for (number, other) in zip([2, 3], names[1...]) {
       let device = "dogsled\(number)"
