@@ -5,7 +5,7 @@ import Testing
   "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(3)),
   .enabled(if: Namespaces.whyNot == nil, Comment(rawValue: Namespaces.whyNot ?? "")))
 struct NamespaceTests {
-  @Test("this machine and two others, in every order", arguments: [true, false])
+  @Test("this machine and two others, in every order", arguments: Namespaces.sixes)
   func everyOrder(six: Bool) async throws {
     guard let cluster = try await Cluster.start(in: Namespaces(six: six)) else { return }
     defer { cluster.stop() }
@@ -53,7 +53,8 @@ struct NamespaceTests {
   }
 
   @Test(
-    "a coordinator on all addresses prints lines that workers can type", arguments: [true, false])
+    "a coordinator on all addresses prints lines that workers can type", arguments: Namespaces.sixes
+  )
   func everyAddress(six: Bool) async throws {
     let spaces = try Namespaces(six: six)
     guard let cluster = try await Cluster.start(in: spaces) else { return }

@@ -7,8 +7,12 @@ final class Namespaces {
   static let whyNot: String? =
     getuid() != 0
     ? "namespaces need root"
-    : tool("which ip") && tool("ip netns add dogsled-trial && ip netns del dogsled-trial")
+    : tool("command -v ip") && tool("ip netns add dogsled-trial && ip netns del dogsled-trial")
       ? nil : "namespaces need ip and the right to make them"
+
+  /// With IPv6, where the kernel has it, and without.
+  static let sixes =
+    FileManager.default.fileExists(atPath: "/proc/net/if_inet6") ? [true, false] : [false]
 
   /// Addresses of the second and the third, as the first reaches them.
   let second = "10.78.2.2"
