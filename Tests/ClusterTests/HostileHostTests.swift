@@ -38,7 +38,8 @@ struct HostileHostTests {
     defer { cluster.stop() }
     let standIn = try cluster.standIn(
       """
-      [[ $host != wild && ( $host != evil || $command == *nproc* ) ]] || exec \(flood)
+      [ $host != wild ] || exec yes
+      [[ $host != evil || $command == *nproc* ]] || exec \(flood)
       [ $host != evil ] || { echo dogsled-host 1 127.0.0.1; exit; }
       """)
     let launch = try cluster.launch(
