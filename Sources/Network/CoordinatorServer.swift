@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -24,7 +25,7 @@ public final class CoordinatorServer: WorkerLinks {
   /// Listens.
   ///
   /// - Parameters:
-  ///   - host: a name or an address of this machine.
+  ///   - host: a name or an address of this machine, or `*` for all that it has.
   ///   - port: 0 takes any that is free; see `port`.
   ///   - floats: of a gradient's buffer: none may have more.
   ///   - mailbox: the coordinator's.
@@ -35,6 +36,16 @@ public final class CoordinatorServer: WorkerLinks {
     mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
   ) throws {
     let core = Core(floats: floats, limits: limits, mailbox: mailbox, logger: logger)
+    do {
+      listener = try Self.listen(host, port, core)
+    } catch {
+      throw NetworkError.listening(host, port, error)
+    }
+    self.core = core
+  }
+
+  /// Binds a socket; for `*` one of IPv6 that takes IPv4 as well, where this machine has IPv6.
+  private static func listen(_ host: String, _ port: Int, _ core: Core) throws -> any Channel {
     let bootstrap = ServerBootstrap(group: EventLoops.shared)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 256)
@@ -43,12 +54,18 @@ public final class CoordinatorServer: WorkerLinks {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try core.accept(channel) }
       }
-    do {
-      listener = try bootstrap.bind(host: host, port: port).wait()
-    } catch {
-      throw NetworkError.listening(host, port, error)
+    guard host == "*" else {
+      // Looking up an address fails where the machine has only its loopback of that version.
+      let address = try? SocketAddress(ipAddress: host, port: port)
+      return try (address.map(bootstrap.bind) ?? bootstrap.bind(host: host, port: port)).wait()
     }
-    self.core = core
+    // Without IPv6 in the kernel there is no such socket.
+    let six = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+    let all = try SocketAddress(ipAddress: six < 0 ? "0.0.0.0" : "::", port: port)
+    guard six >= 0 else { return try bootstrap.bind(to: all).wait() }
+    Glibc.close(six)
+    _ = bootstrap.serverChannelOption(.socket(Int(IPPROTO_IPV6), IPV6_V6ONLY), value: 0)
+    return try bootstrap.bind(to: all).wait()
   }
 
   /// The port that it listens on.
@@ -188,7 +205,10 @@ extension CoordinatorServer {
     }
 
     private static func text(_ address: SocketAddress) -> String {
-      let host = address.ipAddress ?? ""
+      // As IPv4 comes to a socket that takes both.
+      let mapped = "::ffff:"
+      var host = address.ipAddress ?? ""
+      if host.hasPrefix(mapped), host.contains(".") { host.removeFirst(mapped.count) }
       return "\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
     }
   }

@@ -8,25 +8,28 @@ public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
   /// Whether the cause may be gone the next time.
   public let mayPass: Bool
+  /// Whether what was asked for cannot be here, whatever happens.
+  public let isWrongUsage: Bool
   /// An error that says `description`.
-  public init(_ description: String, mayPass: Bool = false) {
-    (self.description, self.mayPass) = (description, mayPass)
+  public init(_ description: String, mayPass: Bool = false, isWrongUsage: Bool = false) {
+    (self.description, self.mayPass, self.isWrongUsage) = (description, mayPass, isWrongUsage)
   }
 }
 
 extension NetworkError {
   /// What `error` means for listening on `host` and `port`.
   static func listening(_ host: String, _ port: Int, _ error: any Error) -> NetworkError {
+    let code = (error as? IOError)?.errnoCode
     let advice: String =
-      switch (error as? IOError)?.errnoCode {
+      switch code {
       case EADDRINUSE: "the port is in use; choose another, or 0 for any that is free"
       case EADDRNOTAVAIL: "this machine has no such address"
       case EACCES: "no permission; ports below 1024 are the administrator's"
       default: summary(of: error)
       }
     return NetworkError(
-      "cannot listen on \(host):\(port): \(advice)",
-      mayPass: (error as? IOError)?.errnoCode == EADDRINUSE)
+      "cannot listen on \(place(host, port)): \(advice)", mayPass: code == EADDRINUSE,
+      isWrongUsage: code == EADDRNOTAVAIL || code == EACCES)
   }
 
   /// What `error` means for a connection to `host` and `port`.
@@ -44,7 +47,11 @@ extension NetworkError {
         failure?.connectionErrors.isEmpty == true
           ? "no machine is known by that name" : summary(of: cause)
       }
-    return NetworkError("cannot connect to \(host):\(port): \(reason)")
+    return NetworkError("cannot connect to \(place(host, port)): \(reason)")
+  }
+
+  private static func place(_ host: String, _ port: Int) -> String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
   /// One line for any error that ended a connection.

@@ -22,12 +22,5 @@ struct Endpoint: ExpressibleByArgument, CustomStringConvertible {
     self.init(host: String(host), port: port)
   }
 
-  /// Whether only this machine can reach it.
-  var isLoopback: Bool {
-    if host == "localhost" || host == "::1" { return true }
-    var address = in_addr()
-    return inet_pton(AF_INET, host, &address) == 1 && UInt32(bigEndian: address.s_addr) >> 24 == 127
-  }
-
   var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -7,6 +7,8 @@ import Training
 // From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
 // below that somebody has to mend something first.
 extension ExitCode {
+  /// What was asked for cannot be, whatever happens.
+  static let wrongUsage = ExitCode(2)
   /// Ended by what may be mended by itself: a lost connection, killed workers, a full disk, a port
   /// or a run folder in use.
   static let tryAgain = ExitCode(128)
@@ -52,6 +54,7 @@ extension Dogsled {
     switch error {
     case let failure as Failure: failure.status.rawValue
     case let error as NetworkError where error.mayPass: ExitCode.tryAgain.rawValue
+    case let error as NetworkError where error.isWrongUsage: ExitCode.wrongUsage.rawValue
     case let error as RunFolderError where error.mayPass: ExitCode.tryAgain.rawValue
     default: ExitCode.failure.rawValue
     }

@@ -10,6 +10,8 @@ struct NetworkRun {
   let data: String?
   let options: TrainingOptions
   let endpoint: Endpoint
+  /// Whether `endpoint` may be one that other machines reach.
+  var insecure = false
   /// Workers that training waits for.
   let workers: Int
   /// Threads of each worker that the run launches itself; nil where it launches none.
@@ -20,21 +22,22 @@ struct NetworkRun {
   /// Trains, and takes down what it started.
   /// - Throws: what ends the verb.
   func run() async throws {
+    let listen = try ListenAddress(endpoint, insecure: insecure)
     let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
     let (server, setup, probe) = try await onOwnThread("coordinator") {
-      Result { try prepare(mailbox, kernels) }
+      Result { try prepare(listen, mailbox, kernels) }
     }.get()
     // Until now a signal ends the program: there is nothing to save.
     await Signals.onInterrupt { mailbox.put(.interrupted) }
     try await onOwnThread("coordinator") {
-      Result { try train(server, setup, probe, kernels, mailbox) }
+      Result { try train(listen, server, setup, probe, kernels, mailbox) }
     }.get()
   }
 
   /// Takes the port, then computes the probe and decodes the pictures.
   private func prepare(
-    _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
+    _ listen: ListenAddress, _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
   ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
     let start = try RunStart(options, data: data, workers: workers)
     let gradients = GradientLayout(
@@ -44,7 +47,7 @@ struct NetworkRun {
     // Two may be late, or lost with a moment of the network.
     limits.heartbeat = options.heartbeat / 3
     let server = try CoordinatorServer(
-      host: endpoint.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
+      host: listen.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
       limits: limits, mailbox: mailbox)
     do {
       let probe = try Probe(
@@ -58,11 +61,11 @@ struct NetworkRun {
   }
 
   private func train(
-    _ server: CoordinatorServer, _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet,
-    _ mailbox: Mailbox<CoordinatorInput>
+    _ listen: ListenAddress, _ server: CoordinatorServer, _ setup: TrainingSetup, _ probe: Probe,
+    _ kernels: KernelSet, _ mailbox: Mailbox<CoordinatorInput>
   ) throws {
     defer { server.shutdown() }
-    let address = Endpoint(host: endpoint.host, port: server.port)
+    let address = Endpoint(host: listen.host, port: server.port)
     var hostOptions = CoordinatorHost.Options(kernels: kernels)
     hostOptions.minimumWorkers = workers
     hostOptions.threads = options.threading.count
@@ -77,7 +80,10 @@ struct NetworkRun {
           + "\(kernels.rawValue) kernels; more may join at \(address)")
       local = try launch(threads, address, setup, mailbox)
     } else {
-      setup.announce(computing: "begins with \(counted(workers, "worker")) that join at \(address)")
+      setup.announce(computing: "begins with \(counted(workers, "worker"))")
+      for (index, line) in listen.instructions(port: server.port).enumerated() {
+        log("\(index == 0 ? "on workers" : "        or")  \(line)")
+      }
     }
     defer { local?.stop() }
     let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)

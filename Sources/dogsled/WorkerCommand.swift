@@ -35,6 +35,14 @@ struct WorkerCommand: AsyncParsableCommand {
     guard coordinator.port > 0 else {
       throw ValidationError("\(coordinator): a coordinator's port is from 1 to 65535")
     }
+    let name = coordinator.host
+    let isUnspecified = InternetAddress.resolve(name, AI_NUMERICHOST).contains(
+      where: \.isUnspecified)
+    guard name != "*", !isUnspecified else {
+      throw ValidationError(
+        "\(coordinator): a coordinator listens there on all its addresses, and a worker needs one "
+          + "of them; the coordinator's first lines have them")
+    }
   }
 
   func run() async throws {

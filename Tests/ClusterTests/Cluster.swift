@@ -1,24 +1,30 @@
 import Foundation
 import Testing
 
-/// Hosts node1 and node2 on this machine, and node3, where nobody listens.
+/// Hosts node1 and node2 on this machine, and node3, where nobody listens; or three namespaces.
 ///
-/// An sshd of our own on loopback, with its own keys; a folder with drawn pictures, a small model
-/// and host files.
+/// An sshd of our own on loopback, or one in each namespace, with its own keys; a folder with drawn
+/// pictures, a small model and host files.
 final class Cluster {
   let folder: String
-  private var sshd: Launch?
+  private let spaces: Namespaces?
+  private var sshds: [Launch] = []
 
   /// Starts sshd; nil, with a note, where it is not installed.
-  static func start() async throws -> Cluster? {
+  ///
+  /// - Parameters:
+  ///   - shell: the shell that users of the hosts have; nil is this system's.
+  ///   - spaces: where the hosts are.
+  static func start(shell: String? = nil, in spaces: Namespaces? = nil) async throws -> Cluster? {
     guard FileManager.default.isExecutableFile(atPath: "/usr/sbin/sshd") else {
       print("cluster/launch is not tested: there is no sshd (install openssh-server).")
       return nil
     }
-    return try await Cluster()
+    return try await Cluster(shell, spaces)
   }
 
-  private init() async throws {
+  private init(_ shell: String?, _ spaces: Namespaces?) async throws {
+    self.spaces = spaces
     folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     if getuid() == 0 {
@@ -32,22 +38,22 @@ final class Cluster {
     try write(
       """
       Port \(port)
-      ListenAddress 127.0.0.1
-      ListenAddress 127.0.0.2
+      \(spaces == nil ? "ListenAddress 127.0.0.1\nListenAddress 127.0.0.2" : "")
       HostKey \(file("hostkey"))
       AuthorizedKeysFile \(file("key.pub"))
       PidFile none
       StrictModes no
       UsePAM no
+      \(shell.map { "ForceCommand exec \($0) -c \"$SSH_ORIGINAL_COMMAND\"" } ?? "")
       """, to: "sshd_config")
     try write(
       """
-      Host node1
+      Host node1 localhost
         HostName 127.0.0.1
       Host node2
-        HostName 127.0.0.2
+        HostName \(spaces?.second ?? "127.0.0.2")
       Host node3
-        HostName 127.0.0.3
+        HostName \(spaces?.third ?? "127.0.0.3")
       Host *
         Port \(port)
         IdentityFile \(file("key"))
@@ -56,9 +62,14 @@ final class Cluster {
         UserKnownHostsFile \(file("known_hosts"))
         LogLevel ERROR
       """, to: "ssh_config")
-    sshd = try Launch(
-      "/usr/sbin/sshd", ["-D", "-e", "-f", file("sshd_config")], output: file("sshd.log"))
-    try await eventually("sshd listens") { try await self.isReached("node2") }
+    let command = ["/usr/sbin/sshd", "-D", "-e", "-f", file("sshd_config")]
+    for (index, place) in (spaces?.all ?? [[]]).enumerated() {
+      let line = place + command
+      sshds.append(try Launch(line[0], Array(line[1...]), output: file("sshd-\(index).log")))
+    }
+    for host in spaces == nil ? ["node2"] : ["node1", "node2", "node3"] {
+      try await eventually("sshd listens") { try await self.isReached(host) }
+    }
     try write(Self.model, to: "model.json")
     try await run(
       Self.dogsled, ["sample", file("data"), "--train", "30", "--validation", "10", "--test", "1"])
@@ -66,7 +77,7 @@ final class Cluster {
 
   /// Ends sshd and what a test that failed left behind, and removes the folder.
   func stop() {
-    sshd?.stop()
+    for sshd in sshds { sshd.stop() }
     for id in processes().keys { kill(id, SIGKILL) }
     try? FileManager.default.removeItem(atPath: folder)
   }
@@ -96,9 +107,36 @@ final class Cluster {
   ) throws -> Launch {
     try write(hosts, to: "hosts")
     let own = ["DOGSLED": Self.dogsled, "DOGSLED_SSH": "ssh -F \(file("ssh_config"))"]
+    return try start(
+      [Self.root + "/cluster/launch", file("hosts"), file("data")] + options,
+      environment: own.merging(environment) { $1 })
+  }
+
+  /// Starts `dogsled` in one of the namespaces.
+  func dogsled(_ arguments: [String], in place: [String]) throws -> Launch {
+    try start([Self.dogsled] + arguments, in: place)
+  }
+
+  /// Writes a program to stand for ssh: it does as `script` says, a shell's, which has the host's
+  /// name as `$host`, and the command there as `$command`; by default the real ssh is next.
+  func standIn(_ script: String) throws -> [String: String] {
+    try write(
+      """
+      host=${*: -2:1} command=${*: -1}
+      \(script)
+      exec ssh -F '\(file("ssh_config"))' "$@"
+      """, to: "stand-in")
+    return ["DOGSLED_SSH": "bash \(file("stand-in"))"]
+  }
+
+  /// Starts a command; without a place in the first namespace, where there are some.
+  private func start(
+    _ command: [String], in place: [String]? = nil, environment: [String: String] = [:]
+  ) throws -> Launch {
+    let line = (place ?? spaces?.all[0] ?? []) + command
     return try Launch(
-      Self.root + "/cluster/launch", [file("hosts"), file("data")] + options,
-      environment: own.merging(environment) { $1 }, output: file("launch-\(UUID().uuidString)"))
+      line[0], Array(line[1...]), environment: environment,
+      output: file("launch-\(UUID().uuidString)"))
   }
 
   /// Trains in one process.
@@ -110,7 +148,7 @@ final class Cluster {
   func processes(where isWanted: (String) -> Bool = { _ in true }) -> [Int32: String] {
     var found: [Int32: String] = [:]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-      guard let id = Int32(name), id != sshd?.processID else { continue }
+      guard let id = Int32(name), !sshds.contains(where: { $0.processID == id }) else { continue }
       let texts = ["cmdline", "environ"].map { file in
         String(
           decoding: FileManager.default.contents(atPath: "/proc/\(id)/\(file)") ?? Data(),
@@ -131,9 +169,8 @@ final class Cluster {
   }
 
   private func isReached(_ host: String) async throws -> Bool {
-    let ssh = try Launch(
-      "/usr/bin/ssh", ["-F", file("ssh_config"), "-o", "BatchMode=yes", host, "true"],
-      output: file("ssh.log"))
+    let ssh = try start(
+      ["/usr/bin/ssh", "-F", file("ssh_config"), "-o", "BatchMode=yes", host, "true"])
     return try await ssh.status() == 0
   }
 
@@ -151,7 +188,7 @@ final class Cluster {
     .deletingLastPathComponent().deletingLastPathComponent().path
 
   /// The program beside the tests.
-  private static let dogsled: String = {
+  static let dogsled: String = {
     let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let beside = URL(fileURLWithPath: tests).deletingLastPathComponent().path + "/dogsled"
     return FileManager.default.isExecutableFile(atPath: beside)

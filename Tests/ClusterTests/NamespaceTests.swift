@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+@Suite(
+  "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(3)),
+  .enabled(if: Namespaces.whyNot == nil, Comment(rawValue: Namespaces.whyNot ?? "")))
+struct NamespaceTests {
+  @Test("this machine and two others, in every order", arguments: Namespaces.sixes)
+  func everyOrder(six: Bool) async throws {
+    guard let cluster = try await Cluster.start(in: Namespaces(six: six)) else { return }
+    defer { cluster.stop() }
+    let alone = try await cluster.trainAlone(
+      cluster.options(epochs: 1, run: "alone") + ["--batches-per-update", "3"])
+    let digest = try #require(Cluster.digest(alone))
+    for (index, order) in Self.orders(["localhost", "node2", "node3"]).enumerated() {
+      // Each must take part: training waits for all three.
+      let launch = try cluster.launch(
+        order.joined(separator: "\n"),
+        cluster.options(epochs: 1, run: "run\(index)") + ["--workers", "3", "--insecure"])
+      #expect(try await launch.status() == 0, "\(order): \(launch.output)")
+      #expect(Cluster.digest(launch.output) == digest, "\(order): \(launch.output)")
+      for host in order {
+        #expect(launch.lines.contains("\(host) | the run is over"), "\(order): \(launch.output)")
+      }
+      #expect(launch.output.contains("neither encrypted nor authenticated"))
+    }
+    let closed = try cluster.launch("node1\nnode2", cluster.options(run: "closed"))
+    #expect(try await closed.status() == 2)
+    #expect(closed.lines.count == 1 && closed.output.contains("--insecure"), "\(closed.output)")
+    let loopback = try cluster.launch(
+      "node1\nnode2", cluster.options(run: "loop"), environment: ["DOGSLED_ADDRESS": "127.0.0.1"])
+    #expect(try await loopback.status() == 2)
+    #expect(
+      loopback.lines.count == 1 && loopback.output.contains("node2 cannot reach 127.0.0.1"),
+      "\(loopback.output)")
+    try await cluster.expectNothingLeft()
+  }
+
+  @Test("a host that cannot connect is named, and the others go on")
+  func unreached() async throws {
+    guard let cluster = try await Cluster.start(in: Namespaces(six: false)) else { return }
+    defer { cluster.stop() }
+    // The third has no way to the address by which the second sees this machine.
+    let environment = ["DOGSLED_ADDRESS": "10.78.2.1"]
+    let long = cluster.options(epochs: 1_000_000, run: "long") + ["--insecure"]
+    let both = try cluster.launch(
+      "node2\nnode3", long + ["--workers", "2"], environment: environment)
+    #expect(try await both.status() == 1, "\(both.output)")
+    #expect(both.output.contains("node3 | dogsled: cannot connect to 10.78.2.1:"))
+    #expect(both.output.contains("launch: a worker on node3 ended with status 128"))
+    #expect(both.output.contains("launch: --workers 2 cannot be had any more, with 1 left"))
+    try await cluster.expectNothingLeft()
+  }
+
+  @Test(
+    "a coordinator on all addresses prints lines that workers can type", arguments: Namespaces.sixes
+  )
+  func everyAddress(six: Bool) async throws {
+    let spaces = try Namespaces(six: six)
+    guard let cluster = try await Cluster.start(in: spaces) else { return }
+    defer { cluster.stop() }
+    let hosts = six ? ["*", "0.0.0.0", "[::]"] : ["*", "0.0.0.0"]
+    for (index, host) in hosts.enumerated() {
+      let coordinator = try cluster.dogsled(
+        ["coordinator", cluster.file("data"), "--listen", "\(host):0", "--workers", "3"]
+          + cluster.options(epochs: 1, run: "all\(index)") + ["--insecure"], in: spaces.all[0])
+      try await eventually("workers are waited for") { coordinator.output.contains("waiting") }
+      let addresses = coordinator.output.matches(of: #/dogsled worker (\S+) --data DATA/#)
+        .map { String($0.1) }
+      #expect(addresses.count == (six ? 4 : 2), "\(coordinator.output)")
+      #expect(!coordinator.output.contains("0.0.0.0") && !coordinator.output.contains("[::]"))
+      // The second and the third each type the line with the address that they know.
+      let places = Array(zip(spaces.first, spaces.all[1...])) + [("10.78.2.1", spaces.all[0])]
+      let workers = try places.map { address, place in
+        let line = try #require(addresses.first { $0.contains(address) })
+        return try cluster.dogsled(
+          ["worker", line, "--data", cluster.file("data"), "--threads", "1"], in: place)
+      }
+      #expect(try await coordinator.status() == 0, "\(coordinator.output)")
+      for worker in workers { #expect(try await worker.status() == 0, "\(worker.output)") }
+    }
+  }
+
+  /// All orders of some names.
+  private static func orders(_ names: [String]) -> [[String]] {
+    guard names.count > 1 else { return [names] }
+    return names.flatMap { name in
+      orders(names.filter { $0 != name }).map { [name] + $0 }
+    }
+  }
+}
