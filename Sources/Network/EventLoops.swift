@@ -1,11 +1,32 @@
+import Engine
 import NIOCore
 import NIOPosix
+import Synchronization
+import Training
 
 /// The one thread that all sockets of this process are served by.
 ///
 /// Nothing is computed on it: what arrives goes to a mailbox.
 enum EventLoops {
-  static let shared = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private static let loop = Mutex<(any EventLoop)?>(nil)
+
+  /// Starts the thread with the first call.
+  /// - Throws: where it cannot be had.
+  static func shared() throws(ThreadError) -> any EventLoop {
+    try loop.withLock { loop throws(ThreadError) in
+      if let loop { return loop }
+      // A `MultiThreadedEventLoopGroup` that makes its own threads traps where it cannot.
+      let made = Mailbox<any EventLoop>()
+      try OwnThread.start("sockets") {
+        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { made.put($0) }
+      }
+      while true {
+        guard let started = made.next() else { continue }
+        loop = started
+        return started
+      }
+    }
+  }
 }
 
 extension TimeAmount {

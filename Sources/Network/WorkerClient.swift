@@ -15,11 +15,13 @@ public final class WorkerClient: CoordinatorLink {
   ///
   /// - Parameter mailbox: the worker's. `closed` comes when the connection ends, but not after
   ///   `close()`.
-  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time.
+  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time; `ThreadError`.
   public init(
     host: String, port: Int, limits: Limits = .standard, mailbox: Mailbox<WorkerInput>
   ) throws {
-    let bootstrap = ClientBootstrap(group: EventLoops.shared)
+    let loop = try EventLoops.shared()
+    let bootstrap = ClientBootstrap(group: loop)
+      .resolver(KnownAddresses(of: host, port: port, on: loop))
       .connectTimeout(TimeAmount(seconds: limits.connectTimeout))
       .channelOption(.writeBufferWaterMark, value: .pieces)
       .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)

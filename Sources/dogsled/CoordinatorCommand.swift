@@ -2,7 +2,7 @@ import ArgumentParser
 import Training
 
 /// `dogsled coordinator`: waits for workers, then trains.
-struct CoordinatorCommand: AsyncParsableCommand {
+struct CoordinatorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "coordinator",
     abstract: "Wait for workers on other machines, then train; later ones may join.",
@@ -37,7 +37,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
-    try await NetworkRun(data: data, options: options, endpoint: listen, workers: workers).run()
+  func run() throws {
+    try NetworkRun(data: data, options: options, endpoint: listen, workers: workers).run()
   }
 }
