@@ -14,17 +14,18 @@ public struct ThreadError: Error, Hashable, Sendable, CustomStringConvertible {
 /// made: the work never runs, and who waits for it waits for ever. So this program makes every
 /// thread here.
 public enum OwnThread {
-  /// Bytes of a thread's stack, whatever `ulimit -s` says.
-  private static let stackSize = 8 << 20
+  /// Bytes of a thread's stack where the caller does not say, whatever `ulimit -s` does.
+  public static let stackSize = 1 << 20
 
   /// Runs `body` on a new thread, and does not wait for it.
   ///
   /// - Parameters:
   ///   - name: for debuggers; 15 bytes of it are seen.
-  ///   - count: of the threads of this kind that the caller starts.
+  ///   - count: how many of its kind are asked for.
   /// - Throws: where the thread cannot be made; `body` never runs then.
   public static func start(
-    _ name: String, of count: Int = 1, _ body: @escaping @Sendable () -> Void
+    _ name: String, of count: Int = 1, stackSize: Int = stackSize,
+    _ body: @escaping @Sendable () -> Void
   ) throws(ThreadError) {
     var attributes = pthread_attr_t()
     var code = pthread_attr_init(&attributes)
@@ -46,12 +47,20 @@ public enum OwnThread {
       if code != 0 { start.release() }
     }
     guard code == 0 else {
-      let place = count > 1 ? ", one of \(count) that are wanted" : ""
+      let place = count > 1 ? ", one of \(count)," : ""
       throw ThreadError(
-        description: "the thread \"\(name)\"\(place) cannot be started "
-          + "(\(String(cString: strerror(code)))): ask for fewer with --threads, or raise the "
-          + "limit of processes (ulimit -u, a container's pids limit) or memory (ulimit -v)")
+        description: "the thread \"\(name)\"\(place) cannot be started beside the "
+          + "\(running) that run (\(String(cString: strerror(code)))): ask for fewer with "
+          + "--threads, or raise the limit of processes (ulimit -u, a container's pids limit) or "
+          + "memory (ulimit -v)")
     }
+  }
+}
+
+extension OwnThread {
+  /// The threads that this process has.
+  private static var running: Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 1
   }
 }
 

@@ -16,7 +16,7 @@ package final class ThreadPool: Sendable {
     self.threads = max(1, threads)
     for index in 1..<self.threads {
       // The thread holds the board and not the pool, so that the pool can go.
-      try OwnThread.start("step \(index)", of: self.threads - 1) { [board] in
+      try OwnThread.start("step \(index)", of: self.threads) { [board] in
         board.workUntilStopped(thread: index)
       }
     }

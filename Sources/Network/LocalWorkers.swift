@@ -36,10 +36,11 @@ public final class LocalWorkers: Sendable {
     }
     for (index, process) in processes.enumerated() {
       let report = { @Sendable (reason: String) in
+        let log = "\(folder)/worker-\(index + 1).log"
         mailbox.put(
           .localWorkerExited(
             index, processID: process.processID,
-            reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
+            reason: "\(reason)\(Self.failure(log)); its log is \(log)"))
       }
       running.enter()
       do throws(ThreadError) {
@@ -65,4 +66,12 @@ public final class LocalWorkers: Sendable {
   }
 
   deinit { for process in processes { process.send(SIGTERM) } }
+
+  /// What the last line of a log says that this program failed of.
+  private static func failure(_ log: String) -> String {
+    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    let mark = "dogsled: "
+    guard let last = text.split(separator: "\n").last, last.hasPrefix(mark) else { return "" }
+    return " (\(last.dropFirst(mark.count).prefix(400)))"
+  }
 }

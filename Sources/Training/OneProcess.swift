@@ -34,7 +34,7 @@ public enum OneProcess {
       training: pictures.training, validation: pictures.validation)
     let workerIsDone = DispatchSemaphore(value: 0)
     let own = Mailbox<WorkerInput>()
-    try OwnThread.start("worker") {
+    try OwnThread.start("worker", stackSize: 8 << 20) {
       let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
       mailbox.put(.localWorkerExited(0, processID: nil, reason: "\(ending)"))

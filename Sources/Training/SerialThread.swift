@@ -9,7 +9,7 @@ final class SerialThread: Sendable {
 
   /// - Throws: where the thread cannot be had.
   init(_ name: String) throws(ThreadError) {
-    try OwnThread.start(name) { [jobs] in
+    try OwnThread.start(name, stackSize: 8 << 20) { [jobs] in
       while case .some(.some(let job)) = jobs.next() { job() }
     }
   }

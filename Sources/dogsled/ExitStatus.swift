@@ -23,7 +23,7 @@ extension Dogsled {
     signal(SIGPIPE, SIG_IGN)
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
-      try AddressSpace.save()
+      try AddressSpace.prepare()
       var command = try parseAsRoot()
       try command.run()
     } catch let code as ExitCode {

@@ -66,7 +66,9 @@ struct WorkerCommand: ParsableCommand {
       let mailbox = Mailbox<WorkerInput>()
       do {
         let client = try WorkerClient(
-          host: coordinator.host, port: coordinator.port, mailbox: mailbox)
+          host: coordinator.host, port: coordinator.port,
+          // It ends with the coordinator that launched it, however long that is stopped.
+          waitsForEver: ParentWatch.isLaunched, mailbox: mailbox)
         signal.use(mailbox)
         defer { signal.use(nil) }
         log("connected to \(coordinator)")

@@ -66,7 +66,7 @@ import Training
         $0.seed = UInt64(seed)
         $0.batchesPerUpdate = perUpdate
       }
-      digests.insert(run.alone(try run.makeFolder("run")).digest)
+      digests.insert(try run.alone(try run.makeFolder("run")).digest)
     }
     #expect(digests.count == 3)
   }
