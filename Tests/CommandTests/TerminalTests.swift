@@ -42,7 +42,7 @@ import Testing
       self.master = master
       self.slave = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
       resize(columns: columns)
-      Thread.detachNewThread { [self] in
+      Thread.detachNewThread { [self, master] in
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
           let count = read(master, &buffer, buffer.count)

@@ -120,7 +120,7 @@ extension NetworkTests {
         pipe(&ends)
         dup2(ends[0], STDIN_FILENO)
         setenv(ParentWatch.variable, "1", 1)
-        ParentWatch.start()
+        try ParentWatch.start()
         close(ends[1])
         try await Task.sleep(for: .seconds(10))
         exit(3)
