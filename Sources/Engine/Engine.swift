@@ -45,15 +45,16 @@ public final class Engine {
   ///   - batchCapacity: the most pictures of one call.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
+  /// - Throws: where the threads cannot be had.
   public init(
     _ architecture: Architecture, batchCapacity: Int, threads: Int = 1, kernels: KernelSet
-  ) {
+  ) throws(ThreadError) {
     precondition(KernelSet.available.contains(kernels) && batchCapacity > 0)
     self.architecture = architecture
     self.batchCapacity = batchCapacity
     kernelSet = kernels
     self.kernels = .of(kernels)
-    pool = ThreadPool(threads: threads)
+    pool = try ThreadPool(threads: threads)
     gradientLayout = GradientLayout(architecture.parameters, batch: batchCapacity)
     plan = Plan(
       input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,

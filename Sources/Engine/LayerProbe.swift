@@ -23,7 +23,7 @@ package final class LayerProbe {
     weights = ParameterBuffer(layout)
     self.kernels = .of(kernels)
     self.batch = batch
-    pool = ThreadPool(threads: threads)
+    pool = try ThreadPool(threads: threads)
     plan = Plan(
       input: input, layers: layers, outputs: outputs,
       gradients: GradientLayout(layout, batch: batch, factors: false), batch: batch,

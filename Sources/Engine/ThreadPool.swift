@@ -6,18 +6,19 @@ import Synchronization
 /// A step has some dozens of parallel parts of about a millisecond, too short for Dispatch's
 /// wake-ups: a thread without a job first spins for a while, then sleeps. Which thread does which
 /// job is chance, so a job's result must not depend on it. One caller at a time.
-final class ThreadPool: Sendable {
+package final class ThreadPool: Sendable {
   /// Threads that work, the caller of `run` included.
-  let threads: Int
+  package let threads: Int
   private let board = Board()
 
-  init(threads: Int) {
+  /// - Throws: where one of the threads cannot be had; those that were started end.
+  package init(threads: Int) throws(ThreadError) {
     self.threads = max(1, threads)
-    for index in 1..<max(1, threads) {
+    for index in 1..<self.threads {
       // The thread holds the board and not the pool, so that the pool can go.
-      let thread = Thread { [board] in board.workUntilStopped(thread: index) }
-      thread.name = "step \(index)"
-      thread.start()
+      try OwnThread.start("step \(index)", of: self.threads) { [board] in
+        board.workUntilStopped(thread: index)
+      }
     }
   }
 
@@ -25,7 +26,7 @@ final class ThreadPool: Sendable {
 
   /// Calls `body(job, thread)` once for each job of 0..<jobs; returns when all are done.
   /// - Parameter body: `thread` is below `threads`, and no two calls at one time share it.
-  func run(_ jobs: Int, _ body: (_ job: Int, _ thread: Int) -> Void) {
+  package func run(_ jobs: Int, _ body: (_ job: Int, _ thread: Int) -> Void) {
     precondition(jobs < 1 << 20, "more jobs than a ticket can count")
     if threads == 1 || jobs == 1 {
       for job in 0..<jobs { body(job, 0) }

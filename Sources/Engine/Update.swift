@@ -26,9 +26,12 @@ public final class Updater {
   ///   - layout: of the steps' gradients.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
-  public init(_ layout: GradientLayout, threads: Int = 1, kernels: KernelSet) {
+  /// - Throws: where the threads cannot be had.
+  public init(
+    _ layout: GradientLayout, threads: Int = 1, kernels: KernelSet
+  ) throws(ThreadError) {
     self.layout = layout
-    pool = ThreadPool(threads: threads)
+    pool = try ThreadPool(threads: threads)
     self.kernels = .of(kernels)
     gradients = GradientSum(layout, threads: pool.threads)
   }

@@ -35,12 +35,14 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
   /// - Parameters:
   ///   - floats: the model's, where it is known.
   ///   - introductionTimeout: seconds for the peer's first message; nil for ever.
+  ///   - waitsForEver: for a peer that is silent.
   static func configure(
     _ channel: any Channel, limits: Limits, floats: Int?, introductionTimeout: Double?,
-    traffic: Traffic, events: Events
+    waitsForEver: Bool = false, traffic: Traffic, events: Events
   ) throws {
     let liveness = Liveness(
-      heartbeat: limits.heartbeat, bound: limits.heartbeatBound, traffic: traffic)
+      heartbeat: limits.heartbeat, bound: limits.heartbeatBound, waitsForEver: waitsForEver,
+      traffic: traffic)
     try channel.pipeline.syncOperations.addHandlers([
       liveness, ByteToMessageHandler(FrameDecoder<Incoming>(limits: limits, floats: floats)),
       SendQueue(limits: limits),

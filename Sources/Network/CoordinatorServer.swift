@@ -30,7 +30,8 @@ public final class CoordinatorServer: WorkerLinks {
   ///   - floats: of a gradient's buffer: none may have more.
   ///   - mailbox: the coordinator's.
   ///   - logger: for strangers that were turned away.
-  /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's.
+  /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's;
+  ///   `ThreadError`.
   public init(
     host: String, port: Int, floats: Int, limits: Limits = .standard,
     mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
@@ -46,7 +47,7 @@ public final class CoordinatorServer: WorkerLinks {
 
   /// Binds a socket; for `*` one of IPv6 that takes IPv4 as well, where this machine has IPv6.
   private static func listen(_ host: String, _ port: Int, _ core: Core) throws -> any Channel {
-    let bootstrap = ServerBootstrap(group: EventLoops.shared)
+    let bootstrap = ServerBootstrap(group: try EventLoops.shared())
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 256)
       .childChannelOption(.writeBufferWaterMark, value: .pieces)

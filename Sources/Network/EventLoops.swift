@@ -1,11 +1,47 @@
+import Engine
+import Glibc
 import NIOCore
 import NIOPosix
+import Synchronization
+import Training
 
 /// The one thread that all sockets of this process are served by.
 ///
 /// Nothing is computed on it: what arrives goes to a mailbox.
 enum EventLoops {
-  static let shared = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  private static let loop = Mutex<(any EventLoop)?>(nil)
+
+  /// Starts the thread with the first call.
+  /// - Throws: `ThreadError`, or `NetworkError` where too few files can be open.
+  static func shared() throws -> any EventLoop {
+    try loop.withLock { loop in
+      if let loop { return loop }
+      try requireDescriptors()
+      // A `MultiThreadedEventLoopGroup` that makes its own threads traps where it cannot.
+      let made = Mailbox<any EventLoop>()
+      try OwnThread.start("sockets") {
+        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { made.put($0) }
+      }
+      while true {
+        guard let started = made.next() else { continue }
+        loop = started
+        return started
+      }
+    }
+  }
+}
+
+extension EventLoops {
+  /// SwiftNIO traps where it cannot have three to wait with; a socket is the fourth.
+  private static func requireDescriptors() throws(NetworkError) {
+    let descriptors = (0..<4).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    defer { for descriptor in descriptors where descriptor >= 0 { close(descriptor) } }
+    guard descriptors.allSatisfy({ $0 >= 0 }) else {
+      throw NetworkError(
+        "no file descriptors are left for sockets: raise the limit of open files (ulimit -n)",
+        mayPass: true)
+    }
+  }
 }
 
 extension TimeAmount {

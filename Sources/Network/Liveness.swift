@@ -12,6 +12,7 @@ final class Liveness: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   private let traffic: Traffic
+  private let waitsForEver: Bool
   private var interval: TimeAmount
   private var bound: TimeAmount
   private var isStopped = false
@@ -22,7 +23,9 @@ final class Liveness: ChannelDuplexHandler {
   private var given = 0
   private var taken = 0
 
-  init(heartbeat: Double, bound: Double, traffic: Traffic) {
+  /// - Parameter waitsForEver: the bound does not count.
+  init(heartbeat: Double, bound: Double, waitsForEver: Bool, traffic: Traffic) {
+    self.waitsForEver = waitsForEver
     interval = TimeAmount(seconds: heartbeat)
     self.bound = TimeAmount(seconds: bound)
     self.traffic = traffic
@@ -39,7 +42,7 @@ final class Liveness: ChannelDuplexHandler {
     lastSent = .now()
     lastCheck = .now()
     beat(context)
-    check(context)
+    if !waitsForEver { check(context) }
     context.fireChannelActive()
   }
 

@@ -1,7 +1,6 @@
 import Dispatch
+import Engine
 import Foundation
-import Subprocess
-import Synchronization
 import Training
 
 /// Worker processes on this machine, launched by a coordinator and taken down with it.
@@ -10,8 +9,9 @@ import Training
 /// the read end of a pipe as standard input, with `ParentWatch.variable` in its environment: the
 /// pipe closes when this process ends, however it ends, and `ParentWatch` ends the worker then.
 public final class LocalWorkers: Sendable {
-  private let tasks: [Task<Void, Never>]
-  private let running: DispatchGroup
+  private let processes: [LocalProcess]
+  private let running = DispatchGroup()
+  private let grace: Duration
 
   /// Launches `count` workers at once; their ends come to `mailbox` as `localWorkerExited`, also
   /// that of one that cannot be started.
@@ -25,78 +25,53 @@ public final class LocalWorkers: Sendable {
     count: Int, executable: String, arguments: (Int) -> [String], folder: String,
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
-    let logs = try (0..<count).map { try Self.openLog("\(folder)/worker-\($0 + 1).log") }
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
-      throw NetworkError("cannot launch workers: \(String(cString: strerror(errno)))")
+    let logs = try (0..<count).map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
+    let input = try OpenFile.endingWithThisProcess()
+    OpenFile.keepAllFromChildren()
+    self.grace = grace
+    processes = (0..<count).map { index in
+      LocalProcess(
+        executable, arguments(index), environment: [ParentWatch.variable: "1"],
+        input: input.read, output: logs[index])
     }
-    let running = DispatchGroup()
-    self.running = running
-    tasks = (0..<count).map { index in
-      let configuration = Self.configuration(executable, arguments(index), grace: grace)
-      let (input, log) = (ends[0], logs[index])
-      running.enter()
-      return Task.detached {
-        let (processID, reason) = await Self.run(configuration, input: input, log: log)
+    for (index, process) in processes.enumerated() {
+      let report = { @Sendable (reason: String) in
+        let log = "\(folder)/worker-\(index + 1).log"
         mailbox.put(
           .localWorkerExited(
-            index, processID: processID,
-            reason: "\(reason); its log is \(folder)/worker-\(index + 1).log"))
+            index, processID: process.processID,
+            reason: "\(reason)\(Self.failure(log)); its log is \(log)"))
+      }
+      running.enter()
+      do throws(ThreadError) {
+        try OwnThread.start("worker \(index + 1)", of: count) { [running] in
+          report(process.run())
+          running.leave()
+          // The pipe's other end is held until the last worker has ended.
+          withExtendedLifetime(input.write) {}
+        }
+      } catch {
+        report("it cannot be launched: \(error)")
         running.leave()
       }
-    }
-    running.notify(queue: .global()) { [ends] in
-      for end in ends { close(end) }
     }
   }
 
   /// Ends those that still run, with SIGTERM and then SIGKILL; returns when all are gone.
   public func stop() {
-    for task in tasks { task.cancel() }
+    for process in processes { process.send(SIGTERM) }
+    guard running.wait(timeout: .now() + grace / .seconds(1)) == .timedOut else { return }
+    for process in processes { process.send(SIGKILL) }
     running.wait()
   }
 
-  deinit { for task in tasks { task.cancel() } }
+  deinit { for process in processes { process.send(SIGTERM) } }
 
-  private static func openLog(_ path: String) throws -> Int32 {
-    let log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard log >= 0 else {
-      throw NetworkError("cannot write \(path): \(String(cString: strerror(errno)))")
-    }
-    return log
-  }
-
-  private static func configuration(
-    _ executable: String, _ arguments: [String], grace: Duration
-  ) -> Configuration {
-    var options = PlatformOptions()
-    options.processGroupID = 0
-    options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: grace)]
-    return Configuration(
-      executable: .path(.init(executable)), arguments: .init(arguments),
-      environment: .inherit.updating([.init(stringLiteral: ParentWatch.variable): "1"]),
-      platformOptions: options)
-  }
-
-  /// - Returns: which process it was, and how it ended.
-  private static func run(
-    _ configuration: Configuration, input: Int32, log: Int32
-  ) async -> (processID: Int32?, reason: String) {
-    defer { close(log) }
-    do {
-      let result = try await Subprocess.run(
-        configuration,
-        input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
-        output: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false),
-        error: .fileDescriptor(.init(rawValue: log), closeAfterSpawningProcess: false))
-      let reason =
-        switch result.terminationStatus {
-        case .exited(let status): "it exited with status \(status)"
-        case .signaled(let signal): "it was killed by signal \(signal)"
-        }
-      return (result.processIdentifier.value, reason)
-    } catch {
-      return (nil, "it cannot be launched: \(NetworkError.summary(of: error))")
-    }
+  /// What the last line of a log says that this program failed of.
+  private static func failure(_ log: String) -> String {
+    let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    let mark = "dogsled: "
+    guard let last = text.split(separator: "\n").last, last.hasPrefix(mark) else { return "" }
+    return " (\(last.dropFirst(mark.count).prefix(400)))"
   }
 }

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 
 /// Ends a worker process when the coordinator that launched it is gone, also when that was killed.
@@ -6,11 +7,15 @@ public enum ParentWatch {
   /// with its coordinator.
   public static let variable = "DOGSLED_PARENT_PIPE"
 
+  /// Whether `LocalWorkers` launched this process.
+  public static var isLaunched: Bool { ProcessInfo.processInfo.environment[variable] != nil }
+
   /// Watches the pipe on a thread of its own, where there is one; at its end the process exits with
   /// status 1.
-  public static func start() {
-    guard ProcessInfo.processInfo.environment[variable] != nil else { return }
-    Thread.detachNewThread {
+  /// - Throws: where the thread cannot be had.
+  public static func start() throws(ThreadError) {
+    guard isLaunched else { return }
+    try OwnThread.start("parent") {
       var byte: UInt8 = 0
       while true {
         let count = read(STDIN_FILENO, &byte, 1)

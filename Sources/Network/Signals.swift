@@ -1,21 +1,74 @@
+import Engine
 import Foundation
-import UnixSignals
 
-/// SIGINT and SIGTERM as calls.
+/// The signals that ask the program to end in good order.
 public enum Signals {
-  /// Calls `handler` at the first two of SIGINT and SIGTERM, so that the program can end in good
-  /// order.
+  /// From a person or a batch system that wants an end: more than two are impatience.
+  private static let firm = [SIGINT, SIGTERM]
+  /// A closed terminal, and what batch systems send some time before their limit.
   ///
-  /// A third ends it at once with status 1. To be called once.
-  public static func onInterrupt(_ handler: @escaping @Sendable () -> Void) async {
-    let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-    Task.detached {
-      var count = 0
-      for await _ in signals {
-        count += 1
-        if count > 2 { _exit(1) }
+  /// One event may send several: the kernel, the shell and the session's manager each do.
+  private static let gentle = [SIGHUP, SIGUSR1, SIGUSR2]
+
+  /// Calls `handler` at the first of SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, and at a second
+  /// SIGINT or SIGTERM, so that the program can end in good order.
+  ///
+  /// Another SIGINT or SIGTERM ends it at once with status 1. SIGHUP stays ignored where it was, as
+  /// under `nohup`. To be called once.
+  ///
+  /// - Parameter ignoringAllButSIGTERM: for a worker that its coordinator launched: a batch system
+  ///   signals both, and the coordinator needs its workers to finish the update.
+  /// - Throws: where the thread that calls the handler cannot be had.
+  public static func onInterrupt(
+    ignoringAllButSIGTERM: Bool = false, _ handler: @escaping @Sendable () -> Void
+  ) throws {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
+      throw NetworkError("no pipe for signals: \(String(cString: strerror(errno)))", mayPass: true)
+    }
+    try OwnThread.start("signals") { [ends] in
+      var calls = 0
+      var number: UInt8 = 0
+      while true {
+        guard read(ends[0], &number, 1) == 1 else { continue }
+        let isFirm = firm.contains(Int32(number))
+        guard isFirm || calls == 0 else { continue }
+        calls += 1
+        if calls > 2 { _exit(1) }
         handler()
       }
     }
+    pipeEnd = ends[1]
+    for number in firm + gentle {
+      if ignoringAllButSIGTERM, number != SIGTERM {
+        signal(number, SIG_IGN)
+      } else if number != SIGHUP || !isIgnored(SIGHUP) {
+        catchSignal(number)
+      }
+    }
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard sigaction(number, nil, &action) == 0 else { return false }
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+
+  private static func catchSignal(_ number: Int32) {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { number in
+      // Nothing but what POSIX allows in a handler.
+      let error = errno
+      var byte = UInt8(truncatingIfNeeded: number)
+      _ = write(pipeEnd, &byte, 1)
+      errno = error
+    }
+    // No call of the others is cut short.
+    action.sa_flags = SA_RESTART
+    sigaction(number, &action, nil)
   }
 }
+
+/// Where the handlers write the signals' numbers; set before the first handler is.
+nonisolated(unsafe) private var pipeEnd: Int32 = -1

@@ -13,20 +13,26 @@ public final class WorkerClient: CoordinatorLink {
 
   /// Connects.
   ///
-  /// - Parameter mailbox: the worker's. `closed` comes when the connection ends, but not after
-  ///   `close()`.
-  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time.
+  /// - Parameters:
+  ///   - waitsForEver: for a coordinator that is silent, as one that was stopped (Ctrl-Z) and may
+  ///     go on.
+  ///   - mailbox: the worker's. `closed` comes when the connection ends, but not after `close()`.
+  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time; `ThreadError`.
   public init(
-    host: String, port: Int, limits: Limits = .standard, mailbox: Mailbox<WorkerInput>
+    host: String, port: Int, limits: Limits = .standard, waitsForEver: Bool = false,
+    mailbox: Mailbox<WorkerInput>
   ) throws {
-    let bootstrap = ClientBootstrap(group: EventLoops.shared)
+    let loop = try EventLoops.shared()
+    let bootstrap = ClientBootstrap(group: loop)
+      .resolver(KnownAddresses(of: host, port: port, on: loop))
       .connectTimeout(TimeAmount(seconds: limits.connectTimeout))
       .channelOption(.writeBufferWaterMark, value: .pieces)
       .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try Connection<CoordinatorMessage>.configure(
-            channel, limits: limits, floats: nil, introductionTimeout: nil, traffic: Traffic(),
+            channel, limits: limits, floats: nil, introductionTimeout: nil,
+            waitsForEver: waitsForEver, traffic: Traffic(),
             events: .init(
               message: { _, message in mailbox.put(.message(message)) },
               closed: { reason in

@@ -12,21 +12,22 @@ public final class PictureStore: Sendable {
   /// - Parameters:
   ///   - threads: that decode ahead; with 0 only callers decode.
   ///   - memoryLimit: bytes of pixels to keep.
+  /// - Throws: where the threads cannot be had.
   public init(
     folder: String, entries: [ManifestEntry], height: Int, width: Int,
     settings: PictureSettings, threads: Int, memoryLimit: Int
-  ) {
+  ) throws(ThreadError) {
     let loader = PictureLoader(
       folder: folder, entries: entries, height: height, width: width,
       settings: settings)
     core = StoreCore(
       loader, capacity: memoryLimit / max(1, height * width * 3), threads: threads)
-    core.start()
+    try core.start()
   }
 
-  private init(_ core: StoreCore) {
+  private init(_ core: StoreCore) throws(ThreadError) {
     self.core = core
-    core.start()
+    try core.start()
   }
 
   deinit { core.stop() }
@@ -70,8 +71,9 @@ public final class PictureStore: Sendable {
   }
 
   /// A store without the entries at `indices`, which keeps what this one has decoded.
-  public func leavingOut(_ indices: Set<Int>) -> PictureStore {
-    PictureStore(core.leavingOut(indices))
+  /// - Throws: where its threads cannot be had.
+  public func leavingOut(_ indices: Set<Int>) throws(ThreadError) -> PictureStore {
+    try PictureStore(core.leavingOut(indices))
   }
 }
 

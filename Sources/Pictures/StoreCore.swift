@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 
 /// What a `PictureStore` and its threads share; everything mutable is guarded by `condition`.
@@ -38,15 +39,14 @@ final class StoreCore: @unchecked Sendable {
 
   var keptCount: Int { condition.withLock { kept } }
 
-  func start() {
+  /// - Throws: where one of the threads cannot be had; those that were started end with `stop`.
+  func start() throws(ThreadError) {
     for _ in 0..<threads {
-      let thread = Thread {
+      try OwnThread.start("pictures", of: threads) {
         // On Linux a thread's own: decoding ahead must not take time from computing.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         self.decodeUntilStopped()
       }
-      thread.name = "pictures"
-      thread.start()
     }
   }
 

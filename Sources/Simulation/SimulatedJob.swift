@@ -46,8 +46,8 @@ public final class SimulatedJob: Sendable {
     job = try TrainingJob(
       architecture: architecture, hyperparameters: values,
       manifest: DataSet.scan(folder).manifest)
-    let stores = [job.manifest.training, job.manifest.validation].map {
-      PictureStore(
+    let stores = try [job.manifest.training, job.manifest.validation].map {
+      try PictureStore(
         folder: folder, entries: $0, height: 8, width: 8, settings: values.pictures, threads: 0,
         memoryLimit: 1 << 20)
     }
@@ -56,7 +56,7 @@ public final class SimulatedJob: Sendable {
       if let bad = store.check().first { throw bad.error }
     }
     let disk = SimulatedDisk()
-    let (ending, digest) = OneProcess.train(
+    let (ending, digest) = try OneProcess.train(
       job, pictures: (training, validation), threads: 1, kernels: kernels, store: disk,
       mailbox: Mailbox(), report: { _ in })
     guard ending == .finished else { throw WorkerError("the undisturbed run ended: \(ending)") }

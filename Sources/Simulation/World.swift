@@ -1,3 +1,4 @@
+import Engine
 import NIOCore
 import Training
 import Wire
@@ -154,7 +155,7 @@ final class World {
       schedule(
         .workerConnects(worker, incarnation: worker.incarnation),
         in: .milliseconds(50 + draws.int(0...900)))
-    case .finished, .refused, .interrupted:
+    case .finished, .refused, .interrupted, .cutShort:
       exit(worker)
     }
   }
@@ -187,12 +188,18 @@ final class World {
     options.writesInBackground = false
     options.verify = scenario.verify
     let mailbox = Mailbox<CoordinatorInput>()
-    let host = CoordinatorHost(
-      job.job, options: options, store: disk, mailbox: mailbox, links: links,
-      checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
-      report: { [unowned self] report in
-        if case .note(let text) = report { note("coordinator: \(text)") }
-      })
+    let host: CoordinatorHost
+    do throws(ThreadError) {
+      host = try CoordinatorHost(
+        job.job, options: options, store: disk, mailbox: mailbox, links: links,
+        checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
+        report: { [unowned self] report in
+          if case .note(let text) = report { note("coordinator: \(text)") }
+        })
+    } catch {
+      violation = "\(error)"
+      return
+    }
     coordinator = host
     host.begin()
     settle()

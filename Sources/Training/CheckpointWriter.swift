@@ -1,4 +1,3 @@
-import Dispatch
 import Engine
 import Foundation
 import Synchronization
@@ -27,15 +26,18 @@ final class CheckpointWriter: Sendable {
 
   private let store: any RunStore
   /// Nil where the caller writes.
-  private let queue: DispatchQueue?
+  private let thread: SerialThread?
   /// Written to only while nothing is queued.
   private let weights: ParameterBuffer
   private let average: ParameterBuffer
   private let progress = Mutex(Progress())
 
-  init(_ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool) {
+  /// - Throws: where the thread cannot be had.
+  init(
+    _ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool
+  ) throws(ThreadError) {
     self.store = store
-    queue = inBackground ? DispatchQueue(label: "checkpoint") : nil
+    thread = inBackground ? try SerialThread("checkpoint") : nil
     weights = ParameterBuffer(layout)
     average = ParameterBuffer(layout)
   }
@@ -65,9 +67,9 @@ final class CheckpointWriter: Sendable {
           return copy.weights.digest
         })
     }
-    guard let queue else { return write() }
+    guard let thread else { return write() }
     progress.withLock { $0 = Progress(isWriting: true, cost: Self.threadTime - begin) }
-    queue.async { [self] in
+    thread.perform { [self] in
       let begin = Self.threadTime
       write()
       let cost = Self.threadTime - begin
@@ -83,5 +85,5 @@ final class CheckpointWriter: Sendable {
   }
 
   /// Waits until nothing is being written.
-  func wait() { queue?.sync {} }
+  func wait() { thread?.wait() }
 }

@@ -77,11 +77,12 @@ public final class CoordinatorHost {
   ///   - checkpoint: goes on from there; its buffers are the coordinator's from now on.
   ///   - clock: the time since some moment; it never goes back.
   ///   - report: called on the coordinator's thread.
+  /// - Throws: where the threads cannot be had.
   public init(
     _ job: TrainingJob, options: Options, store: any RunStore,
     mailbox: Mailbox<CoordinatorInput>, links: any WorkerLinks, checkpoint: ModelFile? = nil,
     clock: (() -> Duration)? = nil, report: @escaping (TrainingReport) -> Void
-  ) {
+  ) throws(ThreadError) {
     self.job = job
     self.options = options
     self.store = store
@@ -90,8 +91,8 @@ public final class CoordinatorHost {
     self.mailbox = mailbox
     self.links = links
     self.report = report
-    updater = Updater(job.gradients, threads: options.threads, kernels: options.kernels)
-    checkpoints = CheckpointWriter(
+    updater = try Updater(job.gradients, threads: options.threads, kernels: options.kernels)
+    checkpoints = try CheckpointWriter(
       store, job.architecture.parameters, inBackground: options.writesInBackground)
     let layout = job.architecture.parameters
     gradientPool = BufferPool(job.gradients.buffer)

@@ -12,7 +12,7 @@ public struct Probe: Sendable {
   public let answer: ProbeAnswer
 
   /// The probe for workers of `job`; computes the answer once, with an engine of its own.
-  /// - Throws: `PictureError`; libjpeg has no memory.
+  /// - Throws: `PictureError`: libjpeg has no memory; `ThreadError`.
   public init(
     _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int,
     kernels: KernelSet
@@ -25,7 +25,7 @@ public struct Probe: Sendable {
         number, height: min(input.height * factor, 4096), width: min(input.width * factor, 4096))
       return Data(try JPEG.encode(picture, quality: 85))
     }
-    let engine = Engine(
+    let engine = try Engine(
       architecture, batchCapacity: hyperparameters.batchSize, threads: threads, kernels: kernels)
     self.jpegs = jpegs
     answer = try Self.answer(jpegs, settings: hyperparameters.pictures, engine: engine)

@@ -18,7 +18,7 @@ final class WorkerBench {
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
-  /// - Throws: where the model is none, or the pictures are not those of the manifest.
+  /// - Throws: where the model is none, or the pictures are not those of the manifest; `ThreadError`.
   init(
     _ welcome: Welcome, source: WorkerPictures, threads: Int, kernels: KernelSet,
     log: (String) -> Void
@@ -38,8 +38,8 @@ final class WorkerBench {
     case .folder(let folder):
       log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
       try Self.check(folder, against: manifest)
-      let stores = [manifest.training, manifest.validation].map {
-        PictureStore(
+      let stores = try [manifest.training, manifest.validation].map {
+        try PictureStore(
           folder: folder, entries: $0, height: architecture.input.height,
           width: architecture.input.width, settings: settings, threads: threads,
           memoryLimit: Self.memoryLimit)
@@ -48,7 +48,7 @@ final class WorkerBench {
       training.decodeAll()
       validation.decodeAll()
     }
-    engine = Engine(
+    engine = try Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
     received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)

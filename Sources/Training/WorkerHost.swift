@@ -21,14 +21,16 @@ public enum WorkerEnding: Hashable, Sendable, CustomStringConvertible {
   case refused(String)
   /// The connection is gone; one clear line.
   case disconnected(String)
-  /// SIGINT or SIGTERM.
+  /// A signal.
   case interrupted
+  /// It has no threads to compute with; one clear line. Another try may find some.
+  case cutShort(String)
 
   /// One line for the user.
   public var description: String {
     switch self {
     case .finished: "the run is over"
-    case .refused(let reason), .disconnected(let reason): reason
+    case .refused(let reason), .disconnected(let reason), .cutShort(let reason): reason
     case .interrupted: "interrupted"
     }
   }
@@ -110,6 +112,9 @@ public final class WorkerHost {
       } else if hasWork {
         try compute(queue.removeFirst(), link)
       }
+    } catch let error as ThreadError {
+      link.send(.leaving)
+      ending = .cutShort("\(error)")
     } catch {
       link.send(.unable(reason: "\(error)"))
       ending = .refused("\(error)")

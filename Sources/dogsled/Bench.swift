@@ -50,8 +50,8 @@ struct BenchStep: ParsableCommand {
       ?? .book(height: size ?? 150, width: size ?? 150)
     let threads = threading.count
     let kernels = try KernelSet.chosen()
-    let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
-    let updater = Updater(engine.gradientLayout, threads: threads, kernels: kernels)
+    let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
+    let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
     let (weights, average, gradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
       ParameterBuffer(engine.gradientLayout.buffer)

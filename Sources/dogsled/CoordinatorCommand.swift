@@ -2,7 +2,7 @@ import ArgumentParser
 import Training
 
 /// `dogsled coordinator`: waits for workers, then trains.
-struct CoordinatorCommand: AsyncParsableCommand {
+struct CoordinatorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "coordinator",
     abstract: "Wait for workers on other machines, then train; later ones may join.",
@@ -37,11 +37,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
+  func run() throws {
     let again =
       ["coordinator", "--listen", listen.description, "--workers", "\(workers)"]
       + (insecure ? ["--insecure"] : []) + options.ofComputing
-    try await NetworkRun(
+    try NetworkRun(
       data: data, options: options, endpoint: listen, insecure: insecure, workers: workers,
       again: again
     ).run()

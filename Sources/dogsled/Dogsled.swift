@@ -3,7 +3,7 @@ import Training
 
 /// The root command: one file a verb beside this one.
 @main
-struct Dogsled: AsyncParsableCommand {
+struct Dogsled: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dogsled",
     abstract: "Train a convnet on a folder of JPEGs, on one machine or on a few.",

@@ -34,7 +34,7 @@ struct Evaluate: ParsableCommand {
           + "trained on \(classes.joined(separator: ", ")): taken for the same, in this order")
     }
     let store = try usable(
-      PictureStore(
+      try PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
         width: file.architecture.input.width, settings: options.pictures(for: file),
         threads: options.threading.count, memoryLimit: 1 << 30))
@@ -52,7 +52,7 @@ struct Evaluate: ParsableCommand {
     guard !bad.isEmpty else { return store }
     try report(unreadable: bad.map(\.error), leavingOut: skipUnreadable)
     guard bad.count < store.entries.count else { throw Failure("\(folder): no picture is left") }
-    return store.leavingOut(Set(bad.map(\.index)))
+    return try store.leavingOut(Set(bad.map(\.index)))
   }
 
   private func evaluate(_ file: ModelFile, on store: PictureStore) throws -> Engine.Totals {

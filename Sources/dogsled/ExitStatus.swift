@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Foundation
 import Logging
 import Network
@@ -10,32 +11,30 @@ extension ExitCode {
   /// What was asked for cannot be, whatever happens.
   static let wrongUsage = ExitCode(2)
   /// Ended by what may be mended by itself: a lost connection, killed workers, a full disk, a port
-  /// or a run folder in use.
+  /// or a run folder in use, no room for a thread.
   static let tryAgain = ExitCode(128)
-  /// SIGINT or SIGTERM; a run has written a checkpoint.
+  /// SIGINT, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2; a run has written a checkpoint.
   static let interrupted = ExitCode(130)
 }
 
 extension Dogsled {
   /// Parses and runs; exits 0 when done, 1 on failure, 2 on wrong usage, from 128 on where trying
   /// again may help.
-  static func main() async {
+  static func main() {
     // Writing to a pipe that nobody reads is an error like others, and no reason to end a run.
     signal(SIGPIPE, SIG_IGN)
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
-      var command = try await asyncParseAsRoot()
-      if var command = command as? any AsyncParsableCommand {
-        try await command.run()
-      } else {
-        try command.run()
-      }
+      try AddressSpace.prepare()
+      var command = try parseAsRoot()
+      try command.run()
     } catch let code as ExitCode {
       Foundation.exit(code.rawValue)
     } catch {
       let code = exitCode(for: error)
       if code.isSuccess {
-        do { try emit(fullMessage(for: error)) } catch {
+        do { try emit(fullMessage(for: error)) } catch is ExitCode {
+        } catch {
           log("dogsled: \(error)")
           Foundation.exit(1)
         }
@@ -53,6 +52,7 @@ extension Dogsled {
   private static func status(of error: any Error) -> Int32 {
     switch error {
     case let failure as Failure: failure.status.rawValue
+    case is ThreadError: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.mayPass: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.isWrongUsage: ExitCode.wrongUsage.rawValue
     case let error as RunFolderError where error.mayPass: ExitCode.tryAgain.rawValue

@@ -32,7 +32,7 @@ struct InferenceOptions: ParsableArguments {
 
   /// An engine for `model`.
   func engine(for model: ModelFile) throws -> Engine {
-    Engine(
+    try Engine(
       model.architecture, batchCapacity: batchSize, threads: threading.count,
       kernels: try KernelSet.chosen())
   }

@@ -21,18 +21,14 @@ struct NetworkRun {
 
   /// Trains, and takes down what it started.
   /// - Throws: what ends the verb.
-  func run() async throws {
+  func run() throws {
     let listen = try ListenAddress(endpoint, insecure: insecure)
     let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
-    let (server, setup, probe) = try await onOwnThread("coordinator") {
-      Result { try prepare(listen, mailbox, kernels) }
-    }.get()
+    let (server, setup, probe) = try prepare(listen, mailbox, kernels)
     // Until now a signal ends the program: there is nothing to save.
-    await Signals.onInterrupt { mailbox.put(.interrupted) }
-    try await onOwnThread("coordinator") {
-      Result { try train(listen, server, setup, probe, kernels, mailbox) }
-    }.get()
+    try Signals.onInterrupt { mailbox.put(.interrupted) }
+    try train(listen, server, setup, probe, kernels, mailbox)
   }
 
   /// Takes the port, then computes the probe and decodes the pictures.
@@ -76,8 +72,8 @@ struct NetworkRun {
     if let threads = threadsOfLocalWorkers {
       hostOptions.localWorkers = workers
       setup.announce(
-        computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread")), "
-          + "\(kernels.rawValue) kernels; more may join at \(address)")
+        computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
+          + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more may join at \(address)")
       local = try launch(threads, address, setup, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker"))")
@@ -87,7 +83,7 @@ struct NetworkRun {
     }
     defer { local?.stop() }
     let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
-    let coordinator = CoordinatorHost(
+    let coordinator = try CoordinatorHost(
       setup.job, options: hostOptions, store: setup.folder, mailbox: mailbox, links: server,
       checkpoint: setup.checkpoint, report: printer.show)
     let ending = coordinator.run()
@@ -105,17 +101,5 @@ struct NetworkRun {
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
       }, folder: setup.folder.path, mailbox: mailbox)
-  }
-}
-
-/// Runs `body` on a thread of its own, so that it may block, and waits for it.
-func onOwnThread<Result: Sendable>(
-  _ name: String, _ body: @escaping @Sendable () -> Result
-) async -> Result {
-  await withCheckedContinuation { continuation in
-    let thread = Thread { continuation.resume(returning: body()) }
-    thread.name = name
-    thread.stackSize = 8 << 20
-    thread.start()
   }
 }

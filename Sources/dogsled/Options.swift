@@ -27,7 +27,8 @@ extension PictureSettings.Decoding: ExpressibleByArgument {}
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
   @Option(
-    parsing: .unconditional, help: "Threads to compute with; the default is one a core.")
+    parsing: .unconditional,
+    help: "Threads to compute with; the default is one for each core that may be used.")
   var threads: Int?
 
   func validate() throws {
@@ -37,10 +38,10 @@ struct ThreadOptions: ParsableArguments {
   }
 
   /// The threads that `--threads` asks for, or one a core.
-  var count: Int { threads ?? Self.cores }
+  var count: Int { threads ?? Self.cores.usable }
 
   /// The cores that this process may use.
-  static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+  static var cores: Cores { .ofThisProcess }
 }
 
 /// What decides the weights, and where the run goes.

@@ -20,13 +20,21 @@ func log(_ line: String) {
 }
 
 /// Writes a line of results to standard output.
-/// - Throws: `Failure` where it cannot be written: a full disk, or a pipe that nobody reads.
+/// - Throws: `Failure` where it cannot be written, as to a full disk; `ExitCode.success` where it is
+///   a pipe that nobody reads any more: whoever read has what was wanted.
 func emit(_ line: String) throws {
   do {
     try FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
   } catch {
+    guard !isBrokenPipe(error) else { throw ExitCode.success }
     throw Failure("standard output cannot be written: \(reason(error))")
   }
+}
+
+/// Whether a write failed since nobody reads what is written.
+private func isBrokenPipe(_ error: any Error) -> Bool {
+  let errors = sequence(first: error as NSError) { $0.userInfo[NSUnderlyingErrorKey] as? NSError }
+  return errors.contains { $0.domain == NSPOSIXErrorDomain && $0.code == Int(EPIPE) }
 }
 
 /// Names every picture that cannot be used.

@@ -7,7 +7,10 @@ import Training
 /// Prints what a coordinator reports; one thread at a time.
 final class ProgressPrinter {
   private let epochs: Int
-  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  /// Whether standard output shows a line that is written over: a terminal that takes escapes.
+  private let showsLiveLine =
+    isatty(STDOUT_FILENO) == 1
+    && !["", "dumb"].contains(ProcessInfo.processInfo.environment["TERM"] ?? "")
   private var liveLine = false
   private var lastDraw: ContinuousClock.Instant?
 
@@ -68,7 +71,7 @@ final class ProgressPrinter {
 
   private func draw(_ progress: TrainingProgress) {
     let now = ContinuousClock.now
-    guard isTerminal, lastDraw.map({ now - $0 >= .milliseconds(100) }) ?? true else { return }
+    guard showsLiveLine, lastDraw.map({ now - $0 >= .milliseconds(100) }) ?? true else { return }
     lastDraw = now
     write("\r\(Self.live(progress, columns: Self.columns - 1))\u{1B}[K")
     liveLine = true
@@ -86,7 +89,7 @@ final class ProgressPrinter {
 
   private static var columns: Int {
     var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)
   }
 }

@@ -4,7 +4,7 @@ import Network
 import Training
 
 /// `dogsled train`: the whole run on this machine.
-struct Train: AsyncParsableCommand {
+struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train on this machine, in one process or with local workers.",
     discussion: """
@@ -34,15 +34,15 @@ struct Train: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
+  func run() throws {
     if let workers {
-      let threads = options.threading.threads ?? max(1, ThreadOptions.cores / workers)
-      try await NetworkRun(
+      let threads = options.threading.threads ?? max(1, ThreadOptions.cores.usable / workers)
+      try NetworkRun(
         data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
         workers: workers, threadsOfLocalWorkers: threads, again: again
       ).run()
     } else {
-      try await inOneProcess()
+      try inOneProcess()
     }
   }
 
@@ -51,29 +51,28 @@ struct Train: AsyncParsableCommand {
     ["train"] + (workers.map { ["--workers", "\($0)"] } ?? []) + options.ofComputing
   }
 
-  private func inOneProcess() async throws {
+  private func inOneProcess() throws {
     let kernels = try KernelSet.chosen()
     let threads = options.threading.count
     let setup = try TrainingSetup(
       options, RunStart(options, data: data, workers: 1), keepsPictures: true)
     setup.announce(
-      computing: "in this process, \(counted(threads, "thread")), \(kernels.rawValue) kernels")
+      computing: "in this process, \(counted(threads, "thread"))\(ThreadOptions.cores.note), "
+        + "\(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
-    await Signals.onInterrupt { mailbox.put(.interrupted) }
-    let (ending, digest) = await onOwnThread("coordinator") {
-      let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
-      return OneProcess.train(
-        setup.job, pictures: (setup.training, setup.validation), threads: threads,
-        kernels: kernels, store: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
-        checkpointEvery: options.checkpointEvery,
-        report: { report in
-          // Who computes is said above.
-          switch report {
-          case .note(.waiting), .note(.joined): break
-          default: printer.show(report)
-          }
-        })
-    }
+    try Signals.onInterrupt { mailbox.put(.interrupted) }
+    let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
+    let (ending, digest) = try OneProcess.train(
+      setup.job, pictures: (setup.training, setup.validation), threads: threads,
+      kernels: kernels, store: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,
+      checkpointEvery: options.checkpointEvery,
+      report: { report in
+        // Who computes is said above.
+        switch report {
+        case .note(.waiting), .note(.joined): break
+        default: printer.show(report)
+        }
+      })
     try setup.conclude(ending, digest: digest, again: again)
   }
 }

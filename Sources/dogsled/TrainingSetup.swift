@@ -27,19 +27,19 @@ struct TrainingSetup: Sendable {
     var manifest = try DataSet.scan(data).manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
-    func store(_ entries: [ManifestEntry]) -> PictureStore {
-      PictureStore(
+    func store(_ entries: [ManifestEntry]) throws -> PictureStore {
+      try PictureStore(
         folder: start.data, entries: entries, height: architecture.input.height,
         width: architecture.input.width, settings: hyperparameters.pictures,
         threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
     }
-    var stores = (store(manifest.training), store(manifest.validation))
+    var stores = (try store(manifest.training), try store(manifest.validation))
     let bad = (stores.0.check(), stores.1.check())
     try report(unreadable: (bad.0 + bad.1).map(\.error), leavingOut: options.skipUnreadable)
     if !(bad.0 + bad.1).isEmpty {
       let indices = (Set(bad.0.map(\.index)), Set(bad.1.map(\.index)))
       manifest = manifest.leavingOut(training: indices.0, validation: indices.1)
-      stores = (stores.0.leavingOut(indices.0), stores.1.leavingOut(indices.1))
+      stores = (try stores.0.leavingOut(indices.0), try stores.1.leavingOut(indices.1))
       for entries in [manifest.training, manifest.validation]
       where Set(entries.map(\.label)).count < manifest.classes.count {
         throw Failure("\(data): a class has no picture left that can be used")

@@ -7,7 +7,7 @@ import Synchronization
 import Training
 
 /// `dogsled worker`: computes for a coordinator until the run is over.
-struct WorkerCommand: AsyncParsableCommand {
+struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker",
     abstract: "Compute for a coordinator until its run is over.",
@@ -45,22 +45,23 @@ struct WorkerCommand: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
-    ParentWatch.start()
+  func run() throws {
+    try ParentWatch.start()
     guard PictureFolder.exists(data) else { throw Failure("\(data): no such folder") }
     let kernels = try KernelSet.chosen()
-    let signal = WorkerSignal()
-    await Signals.onInterrupt { signal.interrupt() }
-    let ending = await onOwnThread("worker") {
-      let worker = WorkerHost(
-        pictures: .folder(data), threads: threading.count, kernels: kernels,
-        damage: DamagedGradients.damage(), log: log)
-      return work(worker, signal)
+    if ThreadOptions.cores.limit != nil {
+      log("computes with \(counted(threading.count, "thread"))\(ThreadOptions.cores.note)")
     }
-    switch ending {
+    let signal = WorkerSignal()
+    try Signals.onInterrupt(ignoringAllButSIGTERM: ParentWatch.isLaunched) { signal.interrupt() }
+    let worker = WorkerHost(
+      pictures: .folder(data), threads: threading.count, kernels: kernels,
+      damage: DamagedGradients.damage(), log: log)
+    switch work(worker, signal) {
     case .finished: log("the run is over")
     case .refused(let reason): throw Failure(reason)
-    case .disconnected(let reason): throw Failure(reason, status: .tryAgain)
+    case .disconnected(let reason), .cutShort(let reason):
+      throw Failure(reason, status: .tryAgain)
     case .interrupted: throw ExitCode.interrupted
     }
   }
@@ -71,16 +72,21 @@ struct WorkerCommand: AsyncParsableCommand {
     let start = ContinuousClock.now
     while true {
       let mailbox = Mailbox<WorkerInput>()
-      guard signal.use(mailbox) else { return .interrupted }
       do {
         let client = try WorkerClient(
-          host: coordinator.host, port: coordinator.port, mailbox: mailbox)
+          host: coordinator.host, port: coordinator.port,
+          // It ends with the coordinator that launched it, however long that is stopped.
+          waitsForEver: ParentWatch.isLaunched, mailbox: mailbox)
+        signal.use(mailbox)
+        defer { signal.use(nil) }
         log("connected to \(coordinator)")
         pause.began()
         let ending = worker.run(mailbox: mailbox, link: client)
         client.waitUntilClosed()
         guard case .disconnected(let reason) = ending, !once else { return ending }
         log("\(reason); trying again")
+      } catch let error as ThreadError {
+        return .cutShort("\(error)")
       } catch {
         if once, .now - start > .seconds(10) { return .disconnected("\(error)") }
         if pause.isFirst { log("\(error); trying again until there is one") }
@@ -111,23 +117,29 @@ private struct ReconnectPause {
 }
 
 /// Where a worker's signal goes: into the mailbox of its present connection.
+///
+/// Without one it ends the process at once: looking up a name, connecting and pausing take their
+/// time, and nobody waits for this worker.
 private final class WorkerSignal: Sendable {
   private let state = Mutex<(isInterrupted: Bool, mailbox: Mailbox<WorkerInput>?)>((false, nil))
 
-  /// Sends a signal to `mailbox` from now on.
-  ///
-  /// - Returns: false where one has come already.
-  func use(_ mailbox: Mailbox<WorkerInput>) -> Bool {
+  /// Sends a signal to `mailbox` from now on, also one that came just before.
+  func use(_ mailbox: Mailbox<WorkerInput>?) {
     state.withLock {
       $0.mailbox = mailbox
-      return !$0.isInterrupted
+      if $0.isInterrupted { Self.interrupt(mailbox) }
     }
   }
 
   func interrupt() {
     state.withLock {
       $0.isInterrupted = true
-      $0.mailbox?.put(.interrupted)
+      Self.interrupt($0.mailbox)
     }
+  }
+
+  private static func interrupt(_ mailbox: Mailbox<WorkerInput>?) {
+    guard let mailbox else { _exit(ExitCode.interrupted.rawValue) }
+    mailbox.put(.interrupted)
   }
 }

@@ -19,7 +19,7 @@ import Synchronization
   @Option(help: "How many seeds to run.") var count = 1000
   @Option(help: "The first of them.") var from: UInt64 = 0
   @Option(help: "Threads; as many as the machine has cores where not given.")
-  var threads = ProcessInfo.processInfo.activeProcessorCount
+  var threads = Cores.ofThisProcess.usable
 
   func validate() throws {
     guard count > 0, threads > 0 else {
@@ -38,7 +38,7 @@ import Synchronization
     }
     let next = Atomic<Int>(0)
     let failed = Mutex<(seeds: [UInt64], events: Int)>(([], 0))
-    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+    try ThreadPool(threads: threads).run(threads) { _, _ in
       while true {
         let index = next.add(1, ordering: .relaxed).oldValue
         guard index < count else { return }

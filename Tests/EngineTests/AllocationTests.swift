@@ -9,8 +9,8 @@ import Testing
   @Test(arguments: [1, 2]) func aStepAllocatesNoBuffer(_ threads: Int) async {
     await #expect(processExitsWith: .success) { [threads] in
       let model = try Architecture.book(height: 70, width: 70)
-      let engine = Engine(model, batchCapacity: 4, threads: threads, kernels: try .chosen())
-      let updater = Updater(engine.gradientLayout, threads: threads, kernels: try .chosen())
+      let engine = try Engine(model, batchCapacity: 4, threads: threads, kernels: try .chosen())
+      let updater = try Updater(engine.gradientLayout, threads: threads, kernels: try .chosen())
       let (weights, average, gradient) = (
         ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
         ParameterBuffer(engine.gradientLayout.buffer)

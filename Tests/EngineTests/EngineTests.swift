@@ -49,8 +49,8 @@ import Testing
     var totals: [Engine.Totals] = []
     for kernels in KernelSet.available {
       for threads in [1, 2, 3] {
-        let engine = Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
-        let updater = Updater(engine.gradientLayout, threads: threads, kernels: kernels)
+        let engine = try Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
+        let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
         let (weights, average, gradient) = (
           ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
           ParameterBuffer(engine.gradientLayout.buffer)
@@ -76,7 +76,7 @@ import Testing
   @Test func gradientIsTheSlopeOfTheLoss() throws {
     let model = try Self.smallModel()
     let (pictures, labels) = Self.batch(model, count: 8)
-    let engine = Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
+    let engine = try Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
     let (weights, moved, gradient, stepGradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
       ParameterBuffer(model.parameters), ParameterBuffer(engine.gradientLayout.buffer)
@@ -85,7 +85,7 @@ import Testing
     _ = Self.withPointers(pictures) {
       engine.gradient(pictures: $0, labels: labels, weights: weights, into: stepGradient)
     }
-    Updater(engine.gradientLayout, kernels: try .chosen()).sum(
+    try Updater(engine.gradientLayout, kernels: try .chosen()).sum(
       [StepGradient(stepGradient, pictures: 8)], into: gradient)
     let square = gradient.buffer.reduce(0.0) { $0 + Double($1) * Double($1) }
     func loss(_ step: Float) -> Double {
@@ -104,8 +104,8 @@ import Testing
   @Test func learnsASimpleRule() throws {
     let model = try Self.smallModel()
     let (pictures, labels) = Self.batch(model, count: 20)
-    let engine = Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
-    let updater = Updater(engine.gradientLayout, kernels: try .chosen())
+    let engine = try Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
+    let updater = try Updater(engine.gradientLayout, kernels: try .chosen())
     let (weights, average, gradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
       ParameterBuffer(engine.gradientLayout.buffer)
@@ -140,7 +140,7 @@ import Testing
         average.floats[i] = i % 5 == 0 ? 0 : abs(x) * Float(pow(10, Double(i % 31) - 30))
       }
       let before = Array(average.buffer)
-      Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels).apply(
+      try Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels).apply(
         RMSprop(learningRate: 1e-4), weights: weights, average: average, gradientSum: gradient,
         pictures: 1)
       var expected: [Double] = []

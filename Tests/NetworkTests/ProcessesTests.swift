@@ -120,17 +120,17 @@ extension NetworkTests {
         pipe(&ends)
         dup2(ends[0], STDIN_FILENO)
         setenv(ParentWatch.variable, "1", 1)
-        ParentWatch.start()
+        try ParentWatch.start()
         close(ends[1])
         try await Task.sleep(for: .seconds(10))
         exit(3)
       }
     }
 
-    @Test(arguments: [SIGINT, SIGTERM])
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
     func firstSignalIsACall(number: Int32) async {
       await #expect(processExitsWith: .exitCode(42)) { [number] in
-        await Signals.onInterrupt { exit(42) }
+        try Signals.onInterrupt { exit(42) }
         kill(getpid(), number)
         try await Task.sleep(for: .seconds(10))
         exit(3)
@@ -140,7 +140,7 @@ extension NetworkTests {
     @Test func theSecondSignalIsACallTooAndTheThirdEndsAtOnce() async {
       await #expect(processExitsWith: .exitCode(1)) {
         let calls = Mailbox<Int>()
-        await Signals.onInterrupt { calls.put(1) }
+        try Signals.onInterrupt { calls.put(1) }
         for _ in 0..<2 {
           kill(getpid(), SIGTERM)
           guard calls.soon() != nil else { exit(4) }
@@ -148,6 +148,58 @@ extension NetworkTests {
         kill(getpid(), SIGINT)
         try await Task.sleep(for: .seconds(10))
         exit(3)
+      }
+    }
+
+    /// One closed terminal may send SIGHUP many times, and a batch system SIGTERM after it.
+    @Test func signalsThatNobodyTypedAreNoImpatience() async {
+      await #expect(processExitsWith: .exitCode(42)) {
+        let calls = Mailbox<Int>()
+        try Signals.onInterrupt { calls.put(1) }
+        kill(getpid(), SIGHUP)
+        guard calls.soon() != nil else { exit(4) }
+        for number in [SIGHUP, SIGUSR1, SIGUSR2, SIGHUP, SIGTERM] { kill(getpid(), number) }
+        guard calls.soon() != nil else { exit(5) }
+        exit(calls.next(timeout: .milliseconds(100)) == nil ? 42 : 6)
+      }
+    }
+
+    @Test func whatIsIgnoredUnderNohupStaysIgnored() async {
+      await #expect(processExitsWith: .exitCode(42)) {
+        signal(SIGHUP, SIG_IGN)
+        let calls = Mailbox<Int>()
+        try Signals.onInterrupt { calls.put(1) }
+        kill(getpid(), SIGHUP)
+        guard calls.next(timeout: .milliseconds(100)) == nil else { exit(4) }
+        kill(getpid(), SIGUSR1)
+        exit(calls.soon() == nil ? 5 : 42)
+      }
+    }
+
+    @Test func aLaunchedWorkerHeedsItsCoordinatorAlone() async {
+      await #expect(processExitsWith: .exitCode(42)) {
+        let calls = Mailbox<Int>()
+        try Signals.onInterrupt(ignoringAllButSIGTERM: true) { calls.put(1) }
+        for number in [SIGINT, SIGHUP, SIGUSR1, SIGUSR2] { kill(getpid(), number) }
+        guard calls.next(timeout: .milliseconds(100)) == nil else { exit(4) }
+        kill(getpid(), SIGTERM)
+        exit(calls.soon() == nil ? 5 : 42)
+      }
+    }
+
+    /// Sockets and files of the coordinator end with it, not with its workers.
+    @Test func aChildInheritsNothing() async throws {
+      try await onThread {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let (workers, mailbox) = try launch(
+          1, "ls /proc/self/fd | tr '\\n' ' '; echo; echo $DOGSLED_PARENT_PIPE")
+        #expect(exits(1, mailbox)[0]?.hasPrefix("it exited with status 0") == true)
+        let log = try String(contentsOfFile: "\(folder)/worker-1.log", encoding: .utf8)
+        // The fourth is the folder that ls reads.
+        #expect(log == "0 1 2 3 \n1\n")
+        workers.stop()
       }
     }
   }

@@ -98,7 +98,7 @@ struct KerasTests {
     let totals = engine.gradient(
       pictures: keras.pictures.map(\.bytes), labels: keras.labels, weights: keras.model.weights,
       into: step)
-    Updater(engine.gradientLayout, kernels: try .chosen()).sum(
+    try Updater(engine.gradientLayout, kernels: try .chosen()).sum(
       [StepGradient(step, pictures: totals.count)], into: gradient)
     for (index, tensor) in gradient.layout.tensors.enumerated() {
       let error = relativeError(gradient[tensor], try keras.tensor("gradients/\(index)"))
@@ -122,7 +122,7 @@ struct KerasTests {
   }
 
   private func engine() throws -> Engine {
-    Engine(
+    try Engine(
       keras.model.architecture, batchCapacity: keras.pictures.count, threads: 2,
       kernels: try .chosen())
   }

@@ -28,8 +28,8 @@ import Testing
     }
 
     /// A store that may keep `kept` pictures.
-    func store(threads: Int, kept: Int) -> PictureStore {
-      PictureStore(
+    func store(threads: Int, kept: Int) throws -> PictureStore {
+      try PictureStore(
         folder: folder.path, entries: entries, height: side, width: side,
         settings: PictureSettings(), threads: threads, memoryLimit: kept * pictureBytes)
     }
@@ -43,7 +43,7 @@ import Testing
   @Test(arguments: [0, 1, 3], [0, 4, 100])
   func givesThePicturesAskedFor(threads: Int, kept: Int) throws {
     let files = try Files(12)
-    let store = files.store(threads: threads, kept: kept)
+    let store = try files.store(threads: threads, kept: kept)
     for indices in [[3, 1, 3], Array(0..<12), [11, 0]] {
       let pictures = try store.pictures(indices)
       #expect(pictures.count == indices.count)
@@ -57,7 +57,7 @@ import Testing
   @Test func decodesAheadUpToTheLimit() async throws {
     let files = try Files(12)
     // One thread: of two, the second may fill the store while the first still has picture 0.
-    let store = files.store(threads: 1, kept: 8)
+    let store = try files.store(threads: 1, kept: 8)
     store.decodeAll()
     for _ in 0..<1000 where store.keptCount < 8 { try await Task.sleep(for: .milliseconds(5)) }
     #expect(store.keptCount == 8)
@@ -70,7 +70,7 @@ import Testing
 
   @Test func prefetchedPicturesBeyondTheLimitAreThere() throws {
     let files = try Files(12)
-    let store = files.store(threads: 1, kept: 0)
+    let store = try files.store(threads: 1, kept: 0)
     store.prefetch([5, 6])
     #expect(try store.pictures([5, 6]).map(\.array) == [files.expected(5), files.expected(6)])
     #expect(store.keptCount == 0)
@@ -86,7 +86,7 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(files.folder.path)/6.jpg")
     try files.folder.write("8.jpg", jpeg(3))
     for kept in [0, 100] {
-      let store = files.store(threads: 2, kept: kept)
+      let store = try files.store(threads: 2, kept: kept)
       let bad = store.check()
       #expect(bad.map(\.index) == [1, 4, 6, 8])
       for (found, text) in zip(bad, ["truncated", "a GIF file", "cannot be opened", "digest"]) {
@@ -94,7 +94,7 @@ import Testing
         #expect(found.error.path == "\(files.folder.path)/\(found.index).jpg")
       }
       #expect(throws: bad[1].error) { try store.pictures([0, 4]) }
-      let rest = store.leavingOut(Set(bad.map(\.index)))
+      let rest = try store.leavingOut(Set(bad.map(\.index)))
       #expect(rest.entries.map(\.path) == ["0.jpg", "2.jpg", "3.jpg", "5.jpg", "7.jpg"])
       #expect(rest.keptCount == min(kept, 5))
       #expect(rest.check().isEmpty)
@@ -106,7 +106,7 @@ import Testing
     let files = try Files(40)
     let expected = try (0..<40).map(files.expected)
     for kept in [0, 10, 40] {
-      let store = files.store(threads: 2, kept: kept)
+      let store = try files.store(threads: 2, kept: kept)
       store.decodeAll()
       let wrong = Atomic(0)
       DispatchQueue.concurrentPerform(iterations: 6) { caller in

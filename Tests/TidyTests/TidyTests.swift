@@ -11,14 +11,12 @@ import Testing
     "Wire": ["Engine", "CLZ4", "NIOCore"],
     "Training": ["Wire", "Pictures", "Engine", "NIOCore", "CHDF5", "CCairo"],
     "Network": [
-      "Training", "Wire", "Engine", "NIOCore", "NIOPosix", "Logging", "ServiceLifecycle",
-      "UnixSignals", "Subprocess", "SystemPackage",
+      "Training", "Wire", "Engine", "NIOCore", "NIOPosix", "Logging",
     ],
     "Simulation": ["Training", "Wire", "Pictures", "Engine", "NIOCore"],
     "simulate": ["Simulation", "Engine", "ArgumentParser"],
     "dogsled": [
       "Network", "Training", "Wire", "Pictures", "Engine", "ArgumentParser", "Logging",
-      "ServiceLifecycle",
     ],
   ]
   static let always: Set<String> = [
@@ -79,6 +77,19 @@ import Testing
       }
     }
     #expect(seen == Set(Self.imports.keys))
+  }
+
+  /// What starts threads whose failure nobody sees: the program hangs where one cannot be had.
+  @Test func everyThreadIsMadeWhereItsFailureIsSeen() throws {
+    let hidden: Regex<Substring> =
+      #/\bThread \{|\bThread\(|detachNewThread|DispatchQueue|concurrentPerform|\bTask\b|\basync\b|\bProcess\(\)|numberOfThreads:/#
+    for (path, lines) in try Self.files(["swift"]) where path.hasPrefix("Sources/") {
+      for (index, line) in lines.enumerated() {
+        let code = line.firstRange(of: "//").map { line[..<$0.lowerBound] } ?? line[...]
+        guard code.firstMatch(of: hidden) != nil else { continue }
+        Issue.record("\(path):\(index + 1) starts a thread unchecked; use OwnThread: \(line)")
+      }
+    }
   }
 
   /// What git holds, or would hold: what somebody's own commands made beside it is theirs.

@@ -31,7 +31,7 @@ import Training
   /// The weights after one update by gradients that arrived in `order`.
   private static func update(_ order: [Int], threads: Int = 1) throws -> Digest {
     let layout = try #require(Self.layout)
-    let updater = Updater(layout, threads: threads, kernels: try .chosen())
+    let updater = try Updater(layout, threads: threads, kernels: try .chosen())
     let (weights, average) = (
       ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
     )
@@ -65,7 +65,7 @@ import Training
   @Test(arguments: [1, 2, 3, 5, 6, 7, 8, 11, 19])
   func `Each level pairs neighbours`(count: Int) throws {
     let layout = try #require(Self.layout)
-    let updater = Updater(layout, kernels: try .chosen())
+    let updater = try Updater(layout, kernels: try .chosen())
     var level = (0..<count).map { place in
       let whole = ParameterBuffer(layout.parameters)
       updater.sum([Self.gradient(place, layout)], into: whole)
@@ -102,7 +102,7 @@ import Training
     for kernels in KernelSet.available {
       let gradient = Self.gradient(1, layout)
       let whole = ParameterBuffer(layout.parameters)
-      Updater(layout, threads: 2, kernels: kernels).sum([gradient], into: whole)
+      try Updater(layout, threads: 2, kernels: kernels).sum([gradient], into: whole)
       let (inputs, outputs) = (
         gradient.buffer[layout.buffer.tensors[0]], gradient.buffer[layout.buffer.tensors[1]]
       )

@@ -52,8 +52,8 @@ struct TinyRun {
   }
 
   /// A store of all the pictures of a list, as the coordinator of one process has it.
-  private func store(_ entries: [ManifestEntry]) -> PictureStore {
-    PictureStore(
+  private func store(_ entries: [ManifestEntry]) throws -> PictureStore {
+    try PictureStore(
       folder: data, entries: entries, height: 12, width: 12, settings: PictureSettings(),
       threads: 1,
       memoryLimit: 1 << 20)
@@ -67,8 +67,8 @@ struct TinyRun {
   func alone(
     _ folder: RunFolder, threads: Int = 1, mailbox: Mailbox<CoordinatorInput> = .init(),
     checkpoint: ModelFile? = nil, report: @escaping (TrainingReport) -> Void = { _ in }
-  ) -> (ending: RunEnding, digest: Digest) {
-    OneProcess.train(
+  ) throws -> (ending: RunEnding, digest: Digest) {
+    try OneProcess.train(
       job, pictures: (store(job.manifest.training), store(job.manifest.validation)),
       threads: threads, kernels: .baseline, store: folder, mailbox: mailbox,
       checkpoint: checkpoint, report: report)
@@ -78,12 +78,12 @@ struct TinyRun {
   func crew(
     _ folder: RunFolder, minimum: Int, first: Int,
     report: @escaping (TrainingReport, Crew) -> Void = { _, _ in }
-  ) -> (ending: RunEnding, digest: Digest) {
+  ) throws -> (ending: RunEnding, digest: Digest) {
     let crew = Crew(data: data)
     for _ in 0..<first { crew.start() }
     var options = CoordinatorHost.Options(kernels: .baseline)
     options.minimumWorkers = minimum
-    let coordinator = CoordinatorHost(
+    let coordinator = try CoordinatorHost(
       job, options: options, store: folder, mailbox: crew.coordinator, links: crew.links,
       report: { report($0, crew) })
     let ending = coordinator.run()

@@ -8,7 +8,7 @@ import Training
     let run = try TinyRun { $0.stepsPerEpoch = 40 }
     let folder = try run.makeFolder("run")
     var epochs: [EpochRecord] = []
-    let (ending, digest) = run.alone(folder) { report in
+    let (ending, digest) = try run.alone(folder) { report in
       if case .epoch(let record) = report { epochs.append(record) }
     }
     #expect(ending == .finished)
@@ -30,11 +30,11 @@ import Training
     perUpdate: Int
   ) throws {
     let run = try TinyRun { $0.batchesPerUpdate = perUpdate }
-    let alone = run.alone(try run.makeFolder("alone"), threads: 2)
-    let three = run.crew(try run.makeFolder("three"), minimum: 3, first: 3)
+    let alone = try run.alone(try run.makeFolder("alone"), threads: 2)
+    let three = try run.crew(run.makeFolder("three"), minimum: 3, first: 3)
     #expect(three == alone)
     var reports = 0
-    let stormy = run.crew(try run.makeFolder("stormy"), minimum: 2, first: 2) { report, crew in
+    let stormy = try run.crew(run.makeFolder("stormy"), minimum: 2, first: 2) { report, crew in
       guard case .progress = report else { return }
       reports += 1
       switch reports {
@@ -66,7 +66,7 @@ import Training
         $0.seed = UInt64(seed)
         $0.batchesPerUpdate = perUpdate
       }
-      digests.insert(run.alone(try run.makeFolder("run")).digest)
+      digests.insert(try run.alone(try run.makeFolder("run")).digest)
     }
     #expect(digests.count == 3)
   }
@@ -76,11 +76,11 @@ import Training
     after progress: Int
   ) throws {
     let run = try TinyRun { $0.batchesPerUpdate = 2 }
-    let whole = run.alone(try run.makeFolder("whole"))
+    let whole = try run.alone(try run.makeFolder("whole"))
     let folder = try run.makeFolder("part")
     let mailbox = Mailbox<CoordinatorInput>()
     var reports = 0
-    let part = run.alone(folder, mailbox: mailbox) { report in
+    let part = try run.alone(folder, mailbox: mailbox) { report in
       guard case .progress = report else { return }
       reports += 1
       if reports == progress { mailbox.put(.interrupted) }
@@ -88,7 +88,7 @@ import Training
     #expect(part.ending == .interrupted)
     let checkpoint = try ModelFile(reading: folder.checkpointPath)
     #expect(checkpoint.weights.digest == part.digest)
-    let rest = run.alone(folder, checkpoint: checkpoint)
+    let rest = try run.alone(folder, checkpoint: checkpoint)
     #expect(rest == whole)
     let history = try History(reading: run.folder.file("whole/history.csv"))
     #expect(folder.history.records.map(\.loss) == history.records.map(\.loss))
@@ -127,7 +127,7 @@ import Training
     let path = run.data + "/train/dogs/12.jpg"
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: path))
     var refusals: [String] = []
-    let result = run.crew(try run.makeFolder("run"), minimum: 1, first: 1) { report, crew in
+    let result = try run.crew(run.makeFolder("run"), minimum: 1, first: 1) { report, crew in
       guard case .note(.refused(_, let reason)) = report else { return }
       refusals.append(reason)
       crew.coordinator.put(.interrupted)

@@ -11,11 +11,13 @@ extension BookLayout {
   ///   - counts: at least 1, 1 and 0.
   ///   - threads: that draw at once.
   /// - Returns: six lines, `total training cat images: 500` and so on.
-  /// - Throws: `PictureError`; then nothing is at `destination` that was not there before.
+  /// - Throws: `PictureError`, or `ThreadError`; then nothing is at `destination` that was not there
+  ///   before.
   public static func sample(
     to destination: String, _ counts: Counts, seed: UInt64,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount
-  ) throws(PictureError) -> [String] {
+    threads: Int = Cores.ofThisProcess.usable
+  ) throws -> [String] {
+    let pool = try ThreadPool(threads: threads)
     try StagedFolder.build(destination) { staged throws(PictureError) in
       var jobs: [(path: String, kind: Animal.Kind, number: Int)] = []
       for place in places(counts) {
@@ -24,17 +26,18 @@ extension BookLayout {
         let kind: Animal.Kind = place.animal == "cat" ? .cat : .dog
         jobs += place.numbers.map { ("\(folder)/\(place.name($0))", kind, $0) }
       }
-      try write(jobs, seed: seed, threads: threads)
+      try write(jobs, seed: seed, pool)
     }
     return try report(destination)
   }
 
   private static func write(
-    _ jobs: [(path: String, kind: Animal.Kind, number: Int)], seed: UInt64, threads: Int
+    _ jobs: [(path: String, kind: Animal.Kind, number: Int)], seed: UInt64,
+    _ pool: ThreadPool
   ) throws(PictureError) {
     let next = Atomic(0)
     let failure = Mutex<PictureError?>(nil)
-    DispatchQueue.concurrentPerform(iterations: max(1, threads)) { _ in
+    pool.run(pool.threads) { _, _ in
       while failure.withLock({ $0 == nil }) {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < jobs.count else { return }
