@@ -59,11 +59,11 @@ public final class LocalWorkers: Sendable {
   deinit { for task in tasks { task.cancel() } }
 
   private static func openLog(_ path: String) throws -> Int32 {
-    let log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard log >= 0 else {
-      throw NetworkError("cannot write \(path): \(String(cString: strerror(errno)))")
+    do {
+      return try RunFolderFiles.create(path)
+    } catch {
+      throw NetworkError(error.description, mayPass: error.mayPass)
     }
-    return log
   }
 
   private static func configuration(
