@@ -62,7 +62,7 @@ struct HDF5Tests {
     for body: (HDF5NewGroup) throws -> Void in [
       { try $0.write(attribute: "a", String(repeating: "x", count: 65_500)) },
       { try $0.write(attribute: "a", [String](repeating: "0123456789", count: 6600)) },
-      { try $0.write(attribute: "a", [String(repeating: "x", count: 1 << 40 >> 16), ""]) },
+      { try $0.write(attribute: "a", [String(repeating: "x", count: 1 << 24), ""]) },
       { root in for _ in 0..<2 { try root.write("a", Float(1)) } },
       { root in
         try root.write("a", Float(1))
@@ -86,7 +86,8 @@ struct HDF5Tests {
     flock(other, LOCK_UN)
     var whole = Foundation.flock()
     whole.l_type = Int16(F_WRLCK)
-    #expect(fcntl(other, F_OFD_SETLK, &whole) == 0)
+    // Linux's F_OFD_SETLK, which Swift does not see.
+    #expect(fcntl(other, 37, &whole) == 0)
     #expect(try ModelContents(try HDF5File(PlainFile(path)).root).iteration == 1)
   }
 
