@@ -1,4 +1,5 @@
 import Foundation
+import Training
 import Synchronization
 
 /// A child process in a process group of its own.
@@ -138,11 +139,11 @@ final class OpenFile: Sendable {
 
   /// A new log at `path`.
   convenience init(log path: String) throws(NetworkError) {
-    let log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard log >= 0 else {
-      throw NetworkError("cannot write \(path): \(String(cString: strerror(errno)))")
+    do {
+      self.init(try RunFolderFiles.create(path))
+    } catch {
+      throw NetworkError(error.description, mayPass: error.mayPass)
     }
-    self.init(log)
   }
 
   /// The ends of a pipe: who reads sees its end when this process has ended.

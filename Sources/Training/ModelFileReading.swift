@@ -3,6 +3,7 @@
 
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 
 extension ModelFile {
@@ -10,15 +11,18 @@ extension ModelFile {
   private static let mostParameters = 1 << 28
 
   /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
-  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape.
-  public init(reading path: String) throws {
-    self = try HDF5.read(path) { root in
+  /// - Parameter asCheckpoint: whether it must be as Dogsled wrote it, and no link.
+  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape,
+  ///   and for one of ours that is not as it was written.
+  public init(reading path: String, asCheckpoint: Bool = false) throws {
+    self = try HDF5.read(path, asCheckpoint: asCheckpoint) { root in
       guard let configuration = try root.string(Name.configuration) else {
         throw ModelFileError(
           "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
             + "(weights alone are not enough)")
       }
       let architecture = try Self.architecture(configuration, path: path)
+      try Self.check(architecture.parameters, in: root)
       var file = ModelFile(
         architecture: architecture, weights: ParameterBuffer(architecture.parameters))
       try file.readWeights(from: try root.group(Name.weights))
@@ -48,7 +52,38 @@ extension ModelFile {
     return architecture
   }
 
-  private func readWeights(from group: borrowing HDF5Group) throws {
+  /// Refuses a model for which `root` has no weights, before there is memory for them.
+  private static func check(_ parameters: ParameterLayout, in root: HDF5Group) throws {
+    let group = try root.group(Name.weights)
+    let names = try weightNames(in: group)
+    try check(names, for: parameters, in: group)
+    for (name, tensor) in zip(names, parameters.tensors) {
+      let shape = try group.shape(of: name)
+      guard shape == tensor.shape else {
+        throw ModelFileError("\(group.path): \(name) has the shape \(shape), not \(tensor.shape)")
+      }
+    }
+    guard root.justifies(bytes: 4 * parameters.bufferCount) else {
+      throw ModelFileError(
+        "\(group.path): damaged: it is too small for \(parameters.parameterCount) parameters")
+    }
+  }
+
+  private static func check(
+    _ names: [String], for layout: ParameterLayout, in group: HDF5Group
+  ) throws {
+    guard names.count == layout.tensors.count else {
+      throw ModelFileError(
+        "\(group.path): holds \(names.count) weight tensors, but its model has "
+          + "\(layout.tensors.count)")
+    }
+  }
+
+  private func readWeights(from group: HDF5Group) throws {
+    try read(try Self.weightNames(in: group), from: group, into: weights)
+  }
+
+  private static func weightNames(in group: HDF5Group) throws -> [String] {
     guard let layers = try group.strings(Name.layers) else {
       throw ModelFileError("\(group.path): \(Name.weights) has no list \(Name.layers)")
     }
@@ -57,18 +92,14 @@ extension ModelFile {
       let part = try group.group(layer)
       names += (try part.strings(Name.tensors) ?? []).map { "\(layer)/\($0)" }
     }
-    try read(names, from: group, into: weights)
+    return names
   }
 
   private func read(
-    _ names: [String], from group: borrowing HDF5Group, into buffer: ParameterBuffer
+    _ names: [String], from group: HDF5Group, into buffer: ParameterBuffer
   ) throws {
-    let tensors = buffer.layout.tensors
-    guard names.count == tensors.count else {
-      throw ModelFileError(
-        "\(group.path): holds \(names.count) weight tensors, but its model has \(tensors.count)")
-    }
-    for (name, tensor) in zip(names, tensors) {
+    try Self.check(names, for: buffer.layout, in: group)
+    for (name, tensor) in zip(names, buffer.layout.tensors) {
       try group.read(name, shape: tensor.shape, into: buffer[tensor])
     }
   }
@@ -91,7 +122,7 @@ extension ModelFile {
   ///
   /// Keras 3 and tf.keras write the iteration, perhaps the learning rate, and one average a
   /// tensor; Keras 2.2 the averages alone. With momentum there are more: those are left alone.
-  private mutating func readOptimizer(from group: borrowing HDF5Group) throws {
+  private mutating func readOptimizer(from group: HDF5Group) throws {
     let names = try group.strings(Name.tensors) ?? []
     var averages: [String] = []
     for name in names {
@@ -107,7 +138,7 @@ extension ModelFile {
     self.average = average
   }
 
-  private mutating func readOwn(from group: borrowing HDF5Group) throws {
+  private mutating func readOwn(from group: HDF5Group) throws {
     classes = try group.strings(Name.classes)
     pictures = try group.string(Name.pictures).flatMap(PictureSettings.init)
     guard let json = try group.string(Name.position) else { return }
@@ -126,7 +157,7 @@ extension KerasConfiguration {
   public static func architecture(inFile path: String) throws -> Architecture {
     guard path.hasSuffix(".json") else { return try ModelFile(reading: path).architecture }
     do {
-      return try decode(try RunFolderFiles.text(of: path))
+      return try decode(try RunFolderFiles.text(of: path, followingLinks: true))
     } catch let error as RunFolderError {
       throw ModelFileError("\(error)")
     } catch {

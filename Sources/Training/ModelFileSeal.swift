@@ -1,15 +1,19 @@
-// A digest at the end of a model file, behind what belongs to HDF5, which does not look there.
+// A digest at the end of a model file, behind what belongs to HDF5, where no other program looks.
 //
-// libhdf5 finds no change in a weight, and of some damage it dies: so our own files are checked
-// before it sees them. Files of others, or ours that others wrote to, have no seal and are trusted.
+// HDF5 itself finds no change in a weight. A file of ours, which its group of our own shows, must
+// have an intact seal: without it nobody knows which of its weights, names and settings are as they
+// were written. Files of others have no seal and are taken as they are.
 
 import Engine
 import Foundation
+import KerasFiles
 
 /// Seals model files and checks seals.
 enum ModelFileSeal {
   private static let mark = Data("dogsled ".utf8)
-  private static let length = mark.count + 32
+  private static let digits = 32
+  /// The bytes of a seal.
+  static let length = mark.count + digits
 
   /// `image` with its seal.
   static func sealed(_ image: consuming Data) -> Data {
@@ -20,29 +24,65 @@ enum ModelFileSeal {
     return image
   }
 
-  /// Checks that the file at `path` is HDF5 and, where it has a seal, that it is as it was sealed.
-  /// - Throws: `ModelFileError`.
-  static func check(_ path: String) throws {
-    var status = stat()
-    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
-      throw ModelFileError("\(path): not a file")
+  /// Whether `file` has a seal.
+  /// - Throws: `ModelFileError` where it has one that is broken; `PlainFileError`.
+  static func isIntact(_ file: PlainFile) throws -> Bool {
+    guard file.size >= length else { return false }
+    let seal = try file.bytes(at: file.size - length, count: length)
+    // No other program ends a file in as many digits: with a damaged mark they are ours too.
+    let hasDigits = seal.suffix(digits).allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+    guard seal.starts(with: mark) || hasDigits else { return false }
+    guard seal.starts(with: mark),
+      try digest(of: file, upTo: file.size - length).description.utf8
+        .elementsEqual(seal.suffix(digits))
+    else { throw broken(file.path) }
+    return true
+  }
+
+  /// What is said of a file of ours that is not as it was written.
+  static func broken(_ path: String) -> ModelFileError {
+    ModelFileError(
+      "\(path): damaged, or changed by another program since Dogsled wrote it (its seal is "
+        + "broken): take another copy, or open it with Keras and save it under a new name")
+  }
+
+  private static func digest(of file: PlainFile, upTo end: Int) throws -> Digest {
+    var hasher = DigestHasher()
+    var piece = [UInt8](repeating: 0, count: min(end, 1 << 20))
+    for start in stride(from: 0, to: end, by: 1 << 20) {
+      try piece.withUnsafeMutableBytes { piece in
+        let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(1 << 20, end - start)])
+        try file.read(at: start, into: part)
+        hasher.update(UnsafeRawBufferPointer(part))
+      }
     }
-    let url = fileURL(path)
-    let (start, bytes): (Data, Data)
+    return hasher.finish()
+  }
+}
+
+extension HDF5 {
+  /// Opens the file at `path`, checks its seal, and hands its root group to `body`.
+  /// - Parameter asCheckpoint: whether it must have a seal, and be no link.
+  /// - Throws: `ModelFileError` where it is missing, no HDF5, damaged, or of ours and not as it was
+  ///   written, and what `body` throws.
+  package static func read<Result>(
+    _ path: String, asCheckpoint: Bool = false, _ body: (HDF5Group) throws -> Result
+  ) throws -> Result {
     do {
-      start = try FileHandle(forReadingFrom: url).read(upToCount: 8) ?? Data()
-      bytes = try Data(contentsOf: url, options: .alwaysMapped)
-    } catch {
-      throw ModelFileError("\(path): \(reason(error))")
-    }
-    guard start.elementsEqual([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]) else {
-      throw ModelFileError("\(path): not a model file: a Keras model in HDF5 (.h5) was expected")
-    }
-    let seal = bytes.suffix(length)
-    guard seal.starts(with: mark) else { return }
-    let digest = bytes.dropLast(length).withUnsafeBytes { Digest(of: $0) }
-    guard seal.dropFirst(mark.count).elementsEqual(digest.description.utf8) else {
-      throw ModelFileError("\(path): damaged: it is not what was written (its digest differs)")
+      let file = try PlainFile(path, followingLinks: !asCheckpoint)
+      let isSealed = try ModelFileSeal.isIntact(file)
+      let root = try HDF5File(file).root
+      guard isSealed || !root.contains(ModelFile.Name.own) else {
+        throw ModelFileSeal.broken(path)
+      }
+      guard isSealed || !asCheckpoint else {
+        throw ModelFileError("\(path): no checkpoint: Dogsled did not write it (it has no seal)")
+      }
+      return try body(root)
+    } catch let error as HDF5Error {
+      throw ModelFileError("\(error)")
+    } catch let error as PlainFileError {
+      throw ModelFileError("\(error)")
     }
   }
 }

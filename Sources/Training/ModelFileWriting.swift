@@ -3,31 +3,36 @@
 
 import Engine
 import Foundation
+import KerasFiles
 
 extension ModelFile {
   /// Writes beside `path`, syncs and renames: what was at `path` stays where anything fails.
   /// - Parameter previous: where what was at `path` is afterwards.
   /// - Throws: `ModelFileError`.
   public func write(to path: String, keeping previous: String? = nil) throws {
-    let image = try HDF5.image(for: path) { root in
-      try root.write(attribute: "backend", "tensorflow")
-      try root.write(attribute: "keras_version", "3.0.0")
-      try root.write(attribute: Name.configuration, KerasConfiguration.encode(architecture))
-      try root.write(attribute: Name.training, trainingConfiguration.text)
-      try writeWeights(to: try root.makeGroup(Name.weights))
-      if let average {
-        try writeOptimizer(average, to: try root.makeGroup(Name.optimizer))
-      }
-      try writeOwn(to: try root.makeGroup(Name.own))
-    }
     do {
+      let buffers = [weights, average].compactMap { $0 }
+      let image = try HDF5.image(
+        for: path, numbers: buffers.reduce(0) { $0 + 4 * $1.layout.bufferCount },
+        tail: ModelFileSeal.length
+      ) { root in
+        try root.write(attribute: "backend", "tensorflow")
+        try root.write(attribute: "keras_version", "3.0.0")
+        try root.write(attribute: Name.configuration, KerasConfiguration.encode(architecture))
+        try root.write(attribute: Name.training, trainingConfiguration.text)
+        try writeWeights(to: try root.makeGroup(Name.weights))
+        if let average {
+          try writeOptimizer(average, to: try root.makeGroup(Name.optimizer))
+        }
+        try writeOwn(to: try root.makeGroup(Name.own))
+      }
       try RunFolderFiles.replace(path, with: ModelFileSeal.sealed(image), keeping: previous)
     } catch {
       throw ModelFileError("\(error)")
     }
   }
 
-  private func writeWeights(to group: borrowing HDF5Group) throws {
+  private func writeWeights(to group: HDF5NewGroup) throws {
     try group.write(attribute: "backend", "tensorflow")
     try group.write(attribute: "keras_version", "3.0.0")
     try group.write(attribute: Name.layers, architecture.layers.map(\.name))
@@ -44,7 +49,7 @@ extension ModelFile {
   }
 
   private func writeOptimizer(
-    _ average: ParameterBuffer, to group: borrowing HDF5Group
+    _ average: ParameterBuffer, to group: HDF5NewGroup
   ) throws {
     let tensors = average.layout.tensors
     let names = tensors.map {
@@ -59,7 +64,7 @@ extension ModelFile {
     }
   }
 
-  private func writeOwn(to group: borrowing HDF5Group) throws {
+  private func writeOwn(to group: HDF5NewGroup) throws {
     if let classes { try group.write(attribute: Name.classes, classes) }
     if let pictures { try group.write(attribute: Name.pictures, pictures.description) }
     if let position {

@@ -45,11 +45,18 @@ public final class RunFolder: Sendable {
   private let events: Int32
   private let epochs = Mutex(History())
 
-  /// Opens and locks `events.jsonl` in `path`.
+  /// Opens and locks `events.jsonl` in `path`; refuses a folder with links where a run has files.
   private init(path: String) throws {
     self.path = path
     let file = Self.eventsPath(path)
-    events = Foundation.open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o644)
+    do {
+      try Self.refuseOther(path)
+    } catch {
+      events = -1
+      throw error
+    }
+    events = Foundation.open(
+      file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0o644)
     guard events >= 0 else { throw RunFolderFiles.failure(file, "cannot be written") }
     // A file system without locks gives another error than this: go on without.
     if flock(events, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
@@ -97,15 +104,27 @@ public final class RunFolder: Sendable {
       throw RunFolderFiles.failure(path, "the run folder cannot be made")
     }
     // One that another process is training into says so.
-    if FileManager.default.fileExists(atPath: eventsPath(path)) { _ = try RunFolder(path: path) }
+    if RunFolderFiles.exists(eventsPath(path)) { _ = try RunFolder(path: path) }
+    try refuseOther(path)
     try refuseUsed(path)
+  }
+
+  /// Refuses a folder that has anything but a plain file where a run has one.
+  private static func refuseOther(_ path: String) throws {
+    for file in [
+      "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
+      "model.h5", "curves.svg", "curves.png", "rollback",
+    ] {
+      try RunFolderFiles.refuseOther("\(path)/\(file)")
+      try RunFolderFiles.refuseOther("\(path)/\(file).partial")
+    }
   }
 
   private static func refuseUsed(_ path: String) throws {
     for file in [
       "run.json", "history.csv", "checkpoint.h5", "checkpoint-previous.h5", "model.h5",
     ]
-    where FileManager.default.fileExists(atPath: "\(path)/\(file)") {
+    where RunFolderFiles.exists("\(path)/\(file)") {
       throw RunFolderError(
         "\(path): holds a run already (\(file)): name another folder, or remove this one")
     }
@@ -141,12 +160,12 @@ public final class RunFolder: Sendable {
   /// Opens the folder of a run that is to go on.
   /// - Throws: `RunFolderError` where there is no run, or another process has it.
   public static func open(_ path: String) throws -> RunFolder {
-    guard FileManager.default.fileExists(atPath: path + "/run.json") else {
+    guard RunFolderFiles.exists(path + "/run.json") else {
       throw RunFolderError("\(path): holds no run: there is no run.json in it")
     }
     let folder = try RunFolder(path: path)
     // A run that was killed as it began has none yet.
-    if FileManager.default.fileExists(atPath: folder.historyPath) {
+    if RunFolderFiles.exists(folder.historyPath) {
       let history = try History(reading: folder.historyPath)
       folder.epochs.withLock { $0 = history }
     }
@@ -193,15 +212,16 @@ public final class RunFolder: Sendable {
   public func checkpoint(
     of job: Digest
   ) throws -> (file: ModelFile?, damage: String?) {
-    let paths = [checkpointPath, previousCheckpointPath].filter(
-      FileManager.default.fileExists(atPath:))
+    let paths = [checkpointPath, previousCheckpointPath].filter(RunFolderFiles.exists)
     guard let newest = paths.first else { return (nil, nil) }
     let file: ModelFile
     var damage: String?
     do {
-      file = try ModelFile(reading: newest)
+      file = try ModelFile(reading: newest, asCheckpoint: true)
     } catch {
-      guard paths.count > 1, let previous = try? ModelFile(reading: paths[1]) else { throw error }
+      guard paths.count > 1,
+        let previous = try? ModelFile(reading: paths[1], asCheckpoint: true)
+      else { throw error }
       file = previous
       damage = "\(error)"
     }
@@ -257,7 +277,7 @@ public final class RunFolder: Sendable {
 
   /// Goes on with a rollback on whose way the process was killed.
   private func finishGoingBack() throws {
-    guard FileManager.default.fileExists(atPath: rollbackPath) else { return }
+    guard RunFolderFiles.exists(rollbackPath) else { return }
     let text = try RunFolderFiles.text(of: rollbackPath).trimmingCharacters(
       in: .whitespacesAndNewlines)
     guard let updates = Int(text) else {
@@ -268,7 +288,8 @@ public final class RunFolder: Sendable {
 
   private func forget(after updates: Int) throws -> ModelFile? {
     func early(_ path: String) -> ModelFile? {
-      guard let file = try? ModelFile(reading: path), let position = file.position,
+      guard let file = try? ModelFile(reading: path, asCheckpoint: true),
+        let position = file.position,
         position.updates <= updates, file.average != nil
       else { return nil }
       return file

@@ -1,18 +1,24 @@
 // Reading files whole, and replacing them so that a crash leaves the old one or the new one.
 
 import Foundation
+import KerasFiles
 import Pictures
 
 /// What run folders and model files do with the file system.
-enum RunFolderFiles {
+///
+/// A folder may have been prepared by somebody else: no file is written through a link, nor read
+/// through one where it must be the run's own.
+package enum RunFolderFiles {
+  /// What is read whole has at most so many bytes.
+  private static let mostText = 1 << 28
+
   /// Writes `bytes` beside `path`, syncs, and renames over it: whatever fails, what was at `path`
   /// stays whole.
   /// - Parameter previous: what was at `path` is there afterwards.
   /// - Throws: `RunFolderError`.
   static func replace(_ path: String, with bytes: Data, keeping previous: String? = nil) throws {
     let partial = path + ".partial"
-    let file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw failure(path, "cannot be written") }
+    let file = try create(partial, for: path)
     let written = writeAll(bytes, to: file) && fsync(file) == 0
     let error = errno
     let closed = close(file) == 0
@@ -34,6 +40,45 @@ enum RunFolderFiles {
     syncFolder(of: path)
   }
 
+  /// Makes the file `path`, empty, in the place of a plain file that may be there.
+  ///
+  /// A new file each time: what is there may have another name too, whose bytes must stay.
+  /// - Parameter other: named where it cannot be made, in place of `path`.
+  /// - Returns: its descriptor, for writing.
+  /// - Throws: `RunFolderError`.
+  package static func create(
+    _ path: String, for other: String? = nil
+  ) throws(RunFolderError) -> Int32 {
+    try refuseOther(path)
+    unlink(path)
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw failure(other ?? path, "cannot be written") }
+    return file
+  }
+
+  /// Whether there is anything at `path`, be it a link that leads nowhere.
+  static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
+
+  /// Refuses anything at `path` but a plain file.
+  /// - Throws: `RunFolderError` that says what it is.
+  static func refuseOther(_ path: String) throws(RunFolderError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    let kind: String
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return
+    case S_IFLNK: kind = "a symbolic link"
+    case S_IFDIR: kind = "a folder"
+    case S_IFIFO: kind = "a pipe"
+    case S_IFSOCK: kind = "a socket"
+    default: kind = "a device"
+    }
+    throw RunFolderError("\(path): \(kind), where a run has a plain file: remove it")
+  }
+
   /// All of `bytes` at the end of an open file; false leaves the reason in `errno`.
   static func writeAll(_ bytes: Data, to file: Int32) -> Bool {
     bytes.withUnsafeBytes { bytes in
@@ -49,13 +94,18 @@ enum RunFolderFiles {
   }
 
   /// A text file, whole.
+  /// - Parameter followingLinks: whether `path` may be a symbolic link.
   /// - Throws: `RunFolderError`.
-  static func text(of path: String) throws -> String {
+  static func text(of path: String, followingLinks: Bool = false) throws -> String {
     do {
-      let bytes = try Data(contentsOf: fileURL(path))
+      let file = try PlainFile(path, followingLinks: followingLinks)
+      guard file.size <= mostText else {
+        throw RunFolderError("\(path): \(file.size) bytes are too many for a text")
+      }
+      let bytes = try file.bytes(at: 0, count: file.size)
       if let text = String(validating: bytes, as: UTF8.self) { return text }
-    } catch {
-      throw RunFolderError("\(path): \(reason(error))")
+    } catch let error as PlainFileError {
+      throw RunFolderError("\(error)")
     }
     throw RunFolderError("\(path): no text in UTF-8")
   }
@@ -77,5 +127,17 @@ enum RunFolderFiles {
     guard folder >= 0 else { return }
     fsync(folder)
     close(folder)
+  }
+}
+
+/// What the system says went wrong, without Foundation's words around it.
+package func reason(_ error: any Error) -> String {
+  let error = error as NSError
+  let system = (error.userInfo[NSUnderlyingErrorKey] as? NSError) ?? error
+  if system.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(system.code))) }
+  switch CocoaError.Code(rawValue: error.code) {
+  case .fileNoSuchFile, .fileReadNoSuchFile: return "No such file or directory"
+  case .fileReadNoPermission, .fileWriteNoPermission: return "Permission denied"
+  default: return error.localizedDescription
   }
 }

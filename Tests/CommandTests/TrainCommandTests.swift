@@ -328,6 +328,19 @@ import Training
     #expect(oneClass.errorLines.last?.contains("data/train") == true, "\(oneClass.errors)")
   }
 
+  /// Somebody may have prepared the folder: a worker's log goes through no link.
+  @Test func noLogIsWrittenThroughALink() throws {
+    try folder.write(Data("precious".utf8), to: "victim")
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/run", withIntermediateDirectories: false)
+    #expect(symlink("../victim", folder.path + "/run/worker-1.log") == 0)
+    let result = try train("run", ["--workers", "1"])
+    #expect(result.status == 1)
+    #expect(result.errorLines.last?.contains("run/worker-1.log: a symbolic link") == true)
+    let victim = URL(fileURLWithPath: folder.path + "/victim")
+    #expect(try Data(contentsOf: victim) == Data("precious".utf8))
+  }
+
   @Test func aRunFolderIsNeverOverwritten() throws {
     #expect(try train("run", []).status == 0)
     let before = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/run/model.h5"))

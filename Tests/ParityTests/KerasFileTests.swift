@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import KerasFiles
 import Testing
 import Training
 

@@ -9,7 +9,8 @@ import Testing
     "Engine": ["Kernels", "KernelsAVX2", "KernelsAVX512", "CXXHash"],
     "Pictures": ["Engine", "CJPEG", "CCairo"],
     "Wire": ["Engine", "CLZ4", "NIOCore"],
-    "Training": ["Wire", "Pictures", "Engine", "NIOCore", "CHDF5", "CCairo"],
+    "KerasFiles": ["CZlib"],
+    "Training": ["Wire", "KerasFiles", "Pictures", "Engine", "NIOCore", "CCairo"],
     "Network": [
       "Training", "Wire", "Engine", "NIOCore", "NIOPosix", "Logging",
     ],

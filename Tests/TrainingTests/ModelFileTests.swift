@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 import Testing
 import Training
@@ -104,8 +105,7 @@ struct ModelFileTests {
       let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
       #expect(error?.description.contains("\n") == false)
     }
-    // The last 40 bytes are the seal itself.
-    for place in stride(from: 0, to: whole.count - 40, by: 37) {
+    for place in stride(from: 0, to: whole.count, by: 37) {
       var changed = whole
       changed[place] ^= 1
       let path = try folder.write(changed, to: "changed.h5")
@@ -114,11 +114,25 @@ struct ModelFileTests {
     }
   }
 
-  @Test("a file without a seal, as Keras leaves it behind, is read")
-  func noSeal() throws {
+  @Test("a file of ours whose seal is damaged or cut off is nobody else's")
+  func brokenSeal() throws {
     try model.write(to: folder.file("model.h5"))
-    let path = try folder.write(try folder.contents("model.h5").dropLast(40), to: "bare.h5")
-    #expect(try ModelFile(reading: path).weights.digest == model.weights.digest)
+    let whole = try folder.contents("model.h5")
+    var broken = (1...40).map { whole.dropLast($0) }
+    for place in whole.count - 40..<whole.count {
+      broken.append(whole)
+      broken[broken.count - 1][place] ^= 1
+    }
+    for bytes in broken {
+      let path = try folder.write(bytes, to: "broken.h5")
+      #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    }
+    // As h5py leaves a file that it opened for writing.
+    var changed = whole.dropLast(40)
+    changed.replaceSubrange(40..<48, with: (0..<8).map { UInt8(changed.count >> (8 * $0) & 255) })
+    let path = try folder.write(changed, to: "changed.h5")
+    let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    #expect(error?.description.contains("its seal is broken") == true)
   }
 
   @Test("HDF5 that is no model, and a model whose weights are others")
