@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Network
+import Pictures
 import Training
 
 // From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
@@ -22,7 +23,9 @@ extension Dogsled {
     signal(SIGPIPE, SIG_IGN)
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
-      var command = try await asyncParseAsRoot()
+      let arguments = try TypedArguments.withNamedFiles(TypedArguments.read())
+      var command = try await asyncParseAsRoot(arguments)
+      try TypedArguments.check(arguments, of: command)
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {
@@ -43,7 +46,8 @@ extension Dogsled {
       let hint = fullMessage(for: error).split(separator: "\n").last { $0.hasPrefix("  See ") }
       let verb = hint?.split(separator: "'").dropFirst().first
       let line = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-      log("dogsled: \(line)\(verb.map { " (see \($0))" } ?? "")")
+      let shown = FileName.shown(line, doublingBackslashes: false)
+      log("dogsled: \(shown)\(verb.map { " (see \($0))" } ?? "")")
       Foundation.exit(isUsage ? 2 : status(of: error))
     }
   }

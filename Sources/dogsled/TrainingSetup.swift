@@ -22,7 +22,9 @@ struct TrainingSetup: Sendable {
     _ options: TrainingOptions, _ start: RunStart, data: String, keepsPictures: Bool
   ) throws {
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
-    var manifest = try DataSet.scan(data).manifest
+    let scanned = try DataSet.scan(data)
+    scanned.remarks.forEach(log)
+    var manifest = scanned.manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) -> PictureStore {
