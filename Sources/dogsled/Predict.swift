@@ -102,15 +102,16 @@ struct Predict: ParsableCommand, TakesAnyName {
     _ paths: ArraySlice<String>, for file: ModelFile, _ unreadable: inout UnreadableList
   ) -> [(path: String, picture: DecodedPicture)] {
     let input = file.architecture.input
-    return paths.compactMap { path in
+    var pictures: [(path: String, picture: DecodedPicture)] = []
+    for path in paths {
       do {
         let picture = try options.pictures(for: file).picture(
           path: path, height: input.height, width: input.width)
-        return (path, picture)
+        pictures.append((path, picture))
       } catch {
         unreadable.add(error)
-        return nil
       }
     }
+    return pictures
   }
 }
