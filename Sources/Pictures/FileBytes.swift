@@ -6,13 +6,14 @@ struct FileBytes: ~Copyable {
   let bytes: UnsafeRawBufferPointer
 
   /// Files beyond this are no photographs: refused before memory is allocated.
-  static let maximumBytes = 1 << 30
+  static let maximumBytes = 256 << 20
 
   /// Reads the file at `path`.
+  /// - Parameter head: reads so many bytes from its start, where it has more.
   /// - Throws: `PictureError` that names the file.
-  init(path: String) throws(PictureError) {
+  init(path: String, head: Int? = nil) throws(PictureError) {
     // Without blocking: a pipe that nobody writes to would otherwise wait here for ever.
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let file = FileName.withPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else { throw PictureError(path: path, "cannot be opened: \(lastError())") }
     defer { close(file) }
     var status = stat()
@@ -22,9 +23,9 @@ struct FileBytes: ~Copyable {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw PictureError(path: path, "not a file")
     }
-    let size = Int(status.st_size)
+    let size = min(Int(status.st_size), head ?? .max)
     guard size <= Self.maximumBytes else {
-      throw PictureError(path: path, "\(size) bytes: more than the 1 GiB allowed")
+      throw PictureError(path: path, "\(size) bytes: more than the 256 MiB that a picture may have")
     }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 16)
     var count = 0

@@ -11,22 +11,42 @@ public enum JPEG {
   /// EXIF orientation is left alone, as Keras does. Damage that libjpeg only warns of is
   /// decoded as well as it can be, as Pillow does; data that end too early are an error.
   /// - Parameter least: decodes fast, at the smallest of libjpeg's scales 1, 1/2, 1/4 and 1/8 at
-  ///   which the picture is at least so large.
+  ///   which the picture is at least so large; `maximumPixels` is then for the scaled picture.
   /// - Throws: `PictureError` without a path.
   public static func decode(
     _ data: UnsafeRawBufferPointer, least: (height: Int, width: Int)? = nil
   ) throws(PictureError) -> DecodedPicture {
-    guard data.starts(with: [0xFF, 0xD8]) else { throw PictureError(otherFormat(data)) }
-    var picture = cjpeg_picture()
-    let size = cjpeg_size(width: Int32(least?.width ?? 0), height: Int32(least?.height ?? 0))
-    let status = cjpeg_decode(
-      data.baseAddress!.assumingMemoryBound(to: UInt8.self), data.count, maximumPixels, size,
-      &picture)
-    guard status == CJPEG_DONE, let pixels = picture.pixels else {
-      throw PictureError(reason(status, picture))
+    try decode(data, least: least) { picture in picture }
+  }
+
+  /// Decodes a JPEG file's bytes, as the other `decode`, and gives what `use` makes of them.
+  ///
+  /// Waits until there is memory for the pixels, which is free for others when `use` is done.
+  static func decode<Result>(
+    _ data: UnsafeRawBufferPointer, least: (height: Int, width: Int)?,
+    _ use: (DecodedPicture) throws(PictureError) -> Result
+  ) throws(PictureError) -> Result {
+    guard data.starts(with: [0xFF, 0xD8]) else {
+      throw PictureError(PictureFormat.complaint(data))
     }
-    return DecodedPicture(
-      height: Int(picture.height), width: Int(picture.width), adopting: pixels)
+    var header = cjpeg_picture()
+    var begun: OpaquePointer?
+    let size = cjpeg_size(width: Int32(least?.width ?? 0), height: Int32(least?.height ?? 0))
+    let status = cjpeg_begin(
+      data.baseAddress!.assumingMemoryBound(to: UInt8.self), data.count, maximumPixels, size,
+      &header, &begun)
+    guard status == CJPEG_DONE, let begun else { throw PictureError(reason(status, header)) }
+    return try DecodingBudget.shared.with(header.memory + data.count) {
+      () throws(PictureError) in
+      var picture = header
+      let status = cjpeg_decode(begun, &picture)
+      cjpeg_end(begun)
+      guard status == CJPEG_DONE, let pixels = picture.pixels else {
+        throw PictureError(reason(status, picture))
+      }
+      return try use(
+        DecodedPicture(height: Int(picture.height), width: Int(picture.width), adopting: pixels))
+    }
   }
 
   /// Reads and decodes the file at `path`.
@@ -68,7 +88,12 @@ public enum JPEG {
     case CJPEG_TRUNCATED:
       return "truncated: the data end before the picture does"
     case CJPEG_TOO_LARGE:
-      return "\(size) pixels: more than the \(maximumPixels / 1_000_000) megapixels allowed"
+      return "\(size) pixels: more than the \(maximumPixels / 1_000_000) megapixels allowed: "
+        + (picture.scalable == 0
+          ? "shrink it" : "shrink it, or read it at a smaller scale with --decode fast")
+    case CJPEG_SCANS:
+      return "\(picture.scans) scans: at most \(picture.most_scans) are read at this size: save it "
+        + "again as a plain JPEG, not a progressive one"
     case CJPEG_COMPONENTS:
       return "\(picture.components) colour components: only 1, 3 and 4 are known"
     case CJPEG_MEMORY:
@@ -81,20 +106,5 @@ public enum JPEG {
   /// The text of a C array of characters.
   private static func text<Characters>(_ characters: Characters) -> String {
     withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-  }
-
-  /// What data that do not start as a JPEG are instead.
-  private static func otherFormat(_ data: UnsafeRawBufferPointer) -> String {
-    let starts: [(String, Int, String)] = [
-      ("GIF8", 0, "a GIF"), ("\u{89}PNG", 0, "a PNG"), ("BM", 0, "a BMP"),
-      ("WEBP", 8, "a WebP"), ("II*\0", 0, "a TIFF"), ("MM\0*", 0, "a TIFF"),
-      ("ftypavif", 4, "an AVIF"), ("ftyphei", 4, "a HEIC"), ("<", 0, "a text"),
-    ]
-    if data.isEmpty { return "empty: 0 bytes" }
-    for (mark, offset, name) in starts
-    where data.dropFirst(offset).starts(with: mark.unicodeScalars.map { UInt8($0.value) }) {
-      return "\(name) file, not a JPEG: convert it or take it out"
-    }
-    return "not a JPEG: it does not start with FF D8"
   }
 }

@@ -2,7 +2,7 @@ import Engine
 
 /// One picture of a data set.
 public struct ManifestEntry: Codable, Hashable, Sendable {
-  /// Relative to the data folder, for example `train/cats/cat.0.jpg`.
+  /// Relative to the data folder, for example `train/cats/cat.0.jpg`; as `FileName` writes it.
   public var path: String
   /// The index of its class.
   public var label: UInt8
@@ -14,6 +14,13 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
   /// An entry as given.
   public init(path: String, label: UInt8, digest: Digest, bytes: Int) {
     (self.path, self.label, self.digest, self.bytes) = (path, label, digest, bytes)
+  }
+
+  /// Whether the file at `path`, as it is now, is the one that the entry describes; nil for one
+  /// that cannot be read.
+  public func isFile(at path: String) -> Bool? {
+    guard let file = try? FileBytes(path: path) else { return nil }
+    return file.bytes.count == bytes && file.digest == digest
   }
 
   /// - Throws: `DecodingError` for a path that would lead out of the data folder, or a label

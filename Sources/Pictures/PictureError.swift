@@ -10,12 +10,11 @@ public struct PictureError: Error, Hashable, Sendable, CustomStringConvertible {
     (self.path, self.reason) = (path, reason)
   }
 
-  /// `path: reason` in one line.
+  /// `path: reason` in one line, whatever the names hold.
   public var description: String {
-    let line = path.map { "\($0): \(reason)" } ?? reason
-    // A name may hold anything, a line end too.
-    return line.unicodeScalars.contains { $0.properties.generalCategory == .control }
-      ? String(line.debugDescription.dropFirst().dropLast()) : line
+    // Names in the reason are not set apart from the words, among which are no backslashes.
+    let words = FileName.shown(reason, doublingBackslashes: false)
+    return path.map { "\(FileName.shown($0)): \(words)" } ?? words
   }
 
   /// The same error, about the file `path`.

@@ -37,8 +37,9 @@ public struct PictureSettings: Hashable, Sendable, LosslessStringConvertible {
     _ data: UnsafeRawBufferPointer, height: Int, width: Int
   ) throws(PictureError) -> DecodedPicture {
     let least = decoding == .fast ? (height: height, width: width) : nil
-    let picture = try JPEG.decode(data, least: least)
-    return try Resize.resize(picture, height: height, width: width, interpolation)
+    return try JPEG.decode(data, least: least) { picture throws(PictureError) in
+      try Resize.resize(picture, height: height, width: width, interpolation)
+    }
   }
 
   /// Reads the JPEG file at `path` and brings the picture to `height` x `width`.

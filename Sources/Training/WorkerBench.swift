@@ -130,14 +130,15 @@ final class WorkerBench {
   private static func check(_ folder: String, against manifest: Manifest) throws {
     for entry in manifest.training + manifest.validation {
       let path = "\(folder)/\(entry.path)"
-      guard let data = FileManager.default.contents(atPath: path) else {
+      guard let isSame = entry.isFile(at: path) else {
         throw WorkerError(
-          "\(path) is missing or cannot be read: copy the coordinator's data folder here")
+          "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data folder "
+            + "here")
       }
-      guard data.count == entry.bytes, data.withUnsafeBytes(Digest.init(of:)) == entry.digest
-      else {
+      guard isSame else {
         throw WorkerError(
-          "\(path) differs from the coordinator's file: copy the coordinator's data folder here")
+          "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's data "
+            + "folder here")
       }
     }
   }

@@ -9,11 +9,11 @@ struct DigestCommand: ParsableCommand {
     discussion: """
       XXH3 (128 bits) over all weights in their order, as 32 hexadecimal digits.
 
-      Example: dogsled digest runs/pets/model.h5
+      Example: dogsled digest runs/pets
       """)
 
-  @Argument(help: "A model: an .h5 file.", completion: .file(extensions: ["h5"]))
+  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
   var model: String
 
-  func run() throws { try emit("\(try ModelFile(reading: model).weights.digest)") }
+  func run() throws { try emit("\(try NamedModel.read(model).weights.digest)") }
 }

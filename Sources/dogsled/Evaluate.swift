@@ -5,16 +5,18 @@ import Pictures
 import Training
 
 /// `dogsled evaluate`: loss and accuracy over a folder.
-struct Evaluate: ParsableCommand {
+struct Evaluate: ParsableCommand, TakesAnyName {
   static let configuration = CommandConfiguration(
     abstract: "Print a model's loss and accuracy on a folder of pictures.",
     discussion: """
-      FOLDER has one folder of JPEGs a class; all of them are used, once.
+      FOLDER has one folder of JPEGs for each class, or for one of them; all pictures are used, \
+      once. The folders are named as the classes that the model was trained on; where they have \
+      other names, or the model has none, --classes says which is which.
 
-      Example: dogsled evaluate runs/pets/model.h5 pets/test
+      Example: dogsled evaluate runs/pets pets/test
       """)
 
-  @Argument(help: "A model: an .h5 file.", completion: .file(extensions: ["h5"]))
+  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
   var model: String
 
   @Argument(help: "The folder with the classes' folders.", completion: .directory)
@@ -25,14 +27,12 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
+  var namesOfAnyBytes: [String] { [folder] }
+
   func run() throws {
-    let file = try ModelFile(reading: model)
-    let scanned = try PictureFolder.scan(folder)
-    if let classes = file.classes, classes != scanned.classes {
-      log(
-        "\(folder): has the classes \(scanned.classes.joined(separator: ", ")), but the model was "
-          + "trained on \(classes.joined(separator: ", ")): taken for the same, in this order")
-    }
+    let file = try NamedModel.read(model)
+    let scanned = try PictureFolder.scan(folder, labels: labels(for: file))
+    scanned.remarks.forEach(log)
     let store = try usable(
       try PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
@@ -40,10 +40,40 @@ struct Evaluate: ParsableCommand {
         threads: options.threading.count, memoryLimit: 1 << 30))
     let totals = try evaluate(file, on: store)
     let count = Double(totals.count)
+    guard totals.loss.isFinite else {
+      throw Failure(
+        "\(model): its loss is \(totals.loss): its weights are damaged, or its training diverged")
+    }
     try emit(
       String(
         format: "loss %.6f  accuracy %.6f  pictures %d", totals.loss / count,
         Double(totals.correct) / count, totals.count))
+  }
+
+  /// The label of each class's folder, by its name.
+  /// - Throws: `Failure` where the model's classes are not the folder's.
+  private func labels(for file: ModelFile) throws -> [String: UInt8] {
+    let found = try PictureFolder.classNames(in: folder)
+    // Where there is none, or too many, the scan says so.
+    guard (1...2).contains(found.count) else { return [:] }
+    let list = found.joined(separator: ", ")
+    guard let classes = options.classes ?? ClassNames(of: file) else {
+      throw Failure(
+        "\(model): names no classes (Keras drops them when it saves a model again): say what its "
+          + "outputs 0 and 1 stand for: --classes "
+          + (found.count == 2 ? found.joined(separator: ",") : "\(list),OTHER")
+          + ", or the other way round")
+    }
+    guard found.allSatisfy({ classes.labels[$0] != nil }) else {
+      let (first, second) = (classes.names[0], classes.names[1])
+      throw Failure(
+        options.classes != nil
+          ? "\(folder): has the classes \(list), and --classes names \(first), \(second)"
+          : "\(folder): has the classes \(list), and the model was trained on \(first), \(second): "
+            + "rename the folders, or say which stands for which: --classes A,B, where A is the "
+            + "folder of \(first) and B that of \(second)")
+    }
+    return classes.labels
   }
 
   /// The store without the pictures that cannot be decoded, all of which are named.
@@ -56,7 +86,7 @@ struct Evaluate: ParsableCommand {
   }
 
   private func evaluate(_ file: ModelFile, on store: PictureStore) throws -> Engine.Totals {
-    let engine = try options.engine(for: file)
+    let engine = try options.engine(for: file, pictures: store.entries.count)
     var totals = Engine.Totals()
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
       let batch = Array(start..<min(start + options.batchSize, store.entries.count))

@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import Logging
 import Network
+import Pictures
 import Training
 
 // From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
@@ -26,7 +27,9 @@ extension Dogsled {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
       try AddressSpace.prepare()
-      var command = try parseAsRoot()
+      let arguments = try TypedArguments.withNamedFiles(TypedArguments.read())
+      var command = try parseAsRoot(arguments)
+      try TypedArguments.check(arguments, of: command)
       try command.run()
     } catch let code as ExitCode {
       Foundation.exit(code.rawValue)
@@ -44,7 +47,8 @@ extension Dogsled {
       let hint = fullMessage(for: error).split(separator: "\n").last { $0.hasPrefix("  See ") }
       let verb = hint?.split(separator: "'").dropFirst().first
       let line = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-      log("dogsled: \(line)\(verb.map { " (see \($0))" } ?? "")")
+      let shown = FileName.shown(line, doublingBackslashes: false)
+      log("dogsled: \(shown)\(verb.map { " (see \($0))" } ?? "")")
       Foundation.exit(isUsage ? 2 : status(of: error))
     }
   }

@@ -24,17 +24,23 @@ struct InferenceOptions: ParsableArguments {
       """)
   var decode: PictureSettings.Decoding?
 
+  @Option(
+    help: ArgumentHelp(
+      "The classes' names, or folders, in the order of the model's outputs; the default is what "
+        + "the model was trained on.", valueName: "a,b"))
+  var classes: ClassNames?
+
   func validate() throws {
     guard (1...4096).contains(batchSize) else {
       throw ValidationError("--batch-size must be from 1 to 4096, not \(batchSize)")
     }
   }
 
-  /// An engine for `model`.
-  func engine(for model: ModelFile) throws -> Engine {
+  /// An engine for `model`, with memory for a batch of at most `pictures`.
+  func engine(for model: ModelFile, pictures: Int) throws -> Engine {
     try Engine(
-      model.architecture, batchCapacity: batchSize, threads: threading.count,
-      kernels: try KernelSet.chosen())
+      model.architecture, batchCapacity: max(1, min(batchSize, pictures)),
+      threads: threading.count, kernels: try KernelSet.chosen())
   }
 
   /// What the options say, else what `model` was trained with, else Keras's way.

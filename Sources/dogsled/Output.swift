@@ -37,11 +37,30 @@ private func isBrokenPipe(_ error: any Error) -> Bool {
   return errors.contains { $0.domain == NSPOSIXErrorDomain && $0.code == Int(EPIPE) }
 }
 
-/// Names every picture that cannot be used.
+/// Names what cannot be read on standard error: the first ten, and how many more there are.
+struct UnreadableList {
+  private static let most = 10
+  /// How many cannot be read.
+  private(set) var count = 0
+
+  mutating func add(_ error: PictureError) {
+    count += 1
+    if count <= Self.most { log("\(error)") }
+  }
+
+  /// Says how many more than were named.
+  func finish() {
+    if count > Self.most { log("and \(count - Self.most) more") }
+  }
+}
+
+/// Names the pictures that cannot be used.
 /// - Throws: `Failure` unless they may be left out.
 func report(unreadable bad: [PictureError], leavingOut: Bool) throws {
   guard !bad.isEmpty else { return }
-  bad.forEach { log("\($0)") }
+  var list = UnreadableList()
+  bad.forEach { list.add($0) }
+  list.finish()
   guard leavingOut else {
     throw Failure(
       "\(bad.count) of the pictures cannot be used: remove them, or leave them out with "

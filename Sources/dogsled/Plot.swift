@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Pictures
 import Training
 
 /// `dogsled plot`: the curves of runs.
@@ -8,7 +9,7 @@ struct Plot: ParsableCommand {
     abstract: "Draw the curves of a run, or of several in one picture.",
     discussion: """
       Without --output, one run's curves go into its folder, those of several into this one, as \
-      curves.svg and curves.png.
+      curves.svg and curves.png. Of several, those without an epoch to draw are left out.
 
       Example: dogsled plot runs/a runs/b --output both.png
       """)
@@ -28,23 +29,45 @@ struct Plot: ParsableCommand {
   }
 
   func run() throws {
-    let histories = try runs.map { run in
-      let path = Self.isFolder(run) ? run + "/history.csv" : run
-      let history = try History(reading: path)
-      guard !history.records.isEmpty else {
-        throw Failure("\(path): no epoch is over yet: there is nothing to draw")
-      }
-      return history
-    }
-    let names = runs.map { URL(fileURLWithPath: $0).lastPathComponent }
+    let drawn = try runs.count == 1 ? [history(of: runs[0])] : drawable()
+    let names = drawn.map { URL(fileURLWithPath: $0.run).lastPathComponent }
+    let labels = Set(names).count == names.count ? names : drawn.map(\.run)
     let curves = Curves(
-      zip(Set(names).count == names.count ? names : runs, histories).map { (name: $0, history: $1) }
-    )
+      zip(labels, drawn).map { (name: FileName.shown($0), history: $1.history) })
     let folder = runs.count == 1 && Self.isFolder(runs[0]) ? runs[0] + "/" : ""
     for path in output.map({ [$0] }) ?? [folder + "curves.svg", folder + "curves.png"] {
       try curves.write(to: path)
       try emit(path)
     }
+  }
+
+  /// Those of several runs that have something to draw; the others are named on standard error.
+  /// - Throws: `Failure` where there is none.
+  private func drawable() throws -> [(run: String, history: History)] {
+    let drawn = runs.compactMap { run in
+      do {
+        return try history(of: run)
+      } catch {
+        log(FileName.shown("\(error); left out", doublingBackslashes: false))
+        return nil
+      }
+    }
+    guard !drawn.isEmpty else {
+      throw Failure("none of the \(runs.count) has an epoch to draw")
+    }
+    return drawn
+  }
+
+  private func history(of run: String) throws -> (run: String, history: History) {
+    let path = Self.isFolder(run) ? run + "/history.csv" : run
+    guard FileManager.default.fileExists(atPath: path) || path == run else {
+      throw Failure("\(run): no run's folder: there is no history.csv in it")
+    }
+    let history = try History(reading: path)
+    guard !history.records.isEmpty else {
+      throw Failure("\(path): no epoch is over yet: there is nothing to draw")
+    }
+    return (run, history)
   }
 
   private static func isFolder(_ path: String) -> Bool {

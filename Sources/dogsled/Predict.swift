@@ -5,52 +5,102 @@ import Pictures
 import Training
 
 /// `dogsled predict`: a class and its probability for each file.
-struct Predict: ParsableCommand {
+struct Predict: ParsableCommand, TakesAnyName {
   static let configuration = CommandConfiguration(
-    abstract: "Print each picture's class and the probability of the second class.",
+    abstract: "Print each picture's class and how probable it is.",
     discussion: """
-      A line for each file, with tabs between: its path, the class, and the probability that it is \
-      of the second class (as Keras's predict gives it). A file that cannot be read is named on \
-      standard error; the exit status is then 1.
+      After a header, a line for each file, with tabs between: its path, the class, and the \
+      probability of that class, 0.5 to 1. In a path \\ is written \\\\, a tab \\t, a line end \\n, \
+      and a byte that is no UTF-8 \\xE9. Of a folder all pictures below it are taken, sorted. A \
+      file that cannot be read is named on standard error; the exit status is then 1.
 
-      Example: dogsled predict runs/pets/model.h5 pets/test/cats/*.jpg
+      --csv prints the same columns as RFC 4180 has them; --json an object a line, \
+      {"file": ..., "class": ..., "probability": ...}. Both have all digits.
+
+      A model without class names (Keras drops them when it saves a model again) has the classes \
+      "class 0" and "class 1", unless --classes names them.
+
+      Example: dogsled predict runs/pets pets/test/cats a.jpg
       """)
 
-  @Argument(help: "A model: an .h5 file.", completion: .file(extensions: ["h5"]))
+  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
   var model: String
 
-  @Argument(help: "JPEG files.", completion: .file(extensions: ["jpg", "jpeg"]))
+  @Argument(
+    help: "JPEG files, and folders of them.", completion: .file(extensions: ["jpg", "jpeg"]))
   var files: [String]
 
   @OptionGroup var options: InferenceOptions
 
+  @Flag(help: "Print comma-separated values.")
+  var csv = false
+
+  @Flag(help: "Print a JSON object a line.")
+  var json = false
+
+  var namesOfAnyBytes: [String] { files }
+
+  func validate() throws {
+    if csv, json { throw ValidationError("--csv and --json: give one of them") }
+  }
+
   func run() throws {
-    let file = try ModelFile(reading: model)
-    let engine = try options.engine(for: file)
-    var classes = file.classes ?? []
-    if classes.count != 2 { classes = ["class 0", "class 1"] }
-    var failures = 0
-    for start in stride(from: 0, to: files.count, by: options.batchSize) {
-      let batch = read(files[start..<min(start + options.batchSize, files.count)], for: file)
-      failures += batch.failures
-      let probabilities = withExtendedLifetime(batch.pictures) {
-        engine.predict(
-          pictures: batch.pictures.map { $0.picture.bytes }, weights: file.weights)
+    let file = try NamedModel.read(model)
+    var classes = (options.classes ?? ClassNames(of: file))?.names
+    if classes == nil {
+      log("\(model): names no classes: they are printed as class 0 and class 1 (see --classes)")
+      classes = ["class 0", "class 1"]
+    }
+    var unreadable = UnreadableList()
+    let paths = listed(&unreadable)
+    let named = paths.count + unreadable.count
+    let table = PredictionTable(form: csv ? .csv : json ? .json : .table, classes: classes ?? [])
+    let engine = try options.engine(for: file, pictures: paths.count)
+    if let header = table.header { try emit(header) }
+    for start in stride(from: 0, to: paths.count, by: options.batchSize) {
+      let batch = read(
+        paths[start..<min(start + options.batchSize, paths.count)], for: file, &unreadable)
+      let probabilities = withExtendedLifetime(batch) {
+        engine.predict(pictures: batch.map { $0.picture.bytes }, weights: file.weights)
       }
-      for ((path, _), probability) in zip(batch.pictures, probabilities) {
-        let name = classes[probability > 0.5 ? 1 : 0]
-        try emit("\(path)\t\(name)\t\(String(format: "%.6f", probability))")
+      for ((path, _), probability) in zip(batch, probabilities) {
+        guard probability.isFinite else {
+          throw Failure(
+            "\(model): for \(FileName.shown(path)) it gives \(probability), which is no "
+              + "probability: its weights are damaged, or its training diverged")
+        }
+        try emit(table.row(path, ofSecondClass: Double(probability)))
       }
     }
-    guard failures == 0 else {
-      throw Failure("\(failures) of \(files.count) files could not be read")
+    unreadable.finish()
+    guard unreadable.count == 0 else {
+      throw Failure("\(unreadable.count) of \(counted(named, "file")) could not be read")
     }
+  }
+
+  /// The files that were named, and those below the folders that were.
+  private func listed(_ unreadable: inout UnreadableList) -> [String] {
+    var paths: [String] = []
+    for path in files {
+      guard PictureFolder.exists(path) else {
+        paths.append(path)
+        continue
+      }
+      do {
+        let found = try PictureFolder.allFiles(below: path)
+        found.remarks.forEach(log)
+        paths += found.paths
+      } catch {
+        unreadable.add(error)
+      }
+    }
+    return paths
   }
 
   /// The files that can be decoded; the others are named on standard error.
   private func read(
-    _ paths: ArraySlice<String>, for file: ModelFile
-  ) -> (pictures: [(path: String, picture: DecodedPicture)], failures: Int) {
+    _ paths: ArraySlice<String>, for file: ModelFile, _ unreadable: inout UnreadableList
+  ) -> [(path: String, picture: DecodedPicture)] {
     let input = file.architecture.input
     var pictures: [(path: String, picture: DecodedPicture)] = []
     for path in paths {
@@ -59,9 +109,9 @@ struct Predict: ParsableCommand {
           path: path, height: input.height, width: input.width)
         pictures.append((path, picture))
       } catch {
-        log("\(error)")
+        unreadable.add(error)
       }
     }
-    return (pictures, paths.count - pictures.count)
+    return pictures
   }
 }

@@ -31,7 +31,7 @@ struct Summary: ParsableCommand {
   func run() throws {
     let size = inputSize ?? InputSize(height: 150, width: 150)
     let architecture =
-      try model.map { try KerasConfiguration.architecture(inFile: $0) }
+      try model.map { try KerasConfiguration.architecture(inFile: NamedModel.file($0)) }
       ?? .book(height: size.height, width: size.width)
     try emit(Self.table(architecture))
   }

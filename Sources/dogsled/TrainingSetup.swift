@@ -24,7 +24,9 @@ struct TrainingSetup: Sendable {
   ) throws {
     data = start.data
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
-    var manifest = try DataSet.scan(data).manifest
+    let scanned = try DataSet.scan(data)
+    scanned.remarks.forEach(log)
+    var manifest = scanned.manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) throws -> PictureStore {

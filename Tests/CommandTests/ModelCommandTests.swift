@@ -1,37 +1,15 @@
 import Engine
 import Foundation
-import Pictures
 import Testing
 import Training
 
-/// The verbs that take a trained model: summary, digest, evaluate, predict.
+/// The verbs that take a trained model: summary, digest, and how all of them are used wrongly.
 @Suite struct ModelCommandTests {
-  let folder: TemporaryFolder
-  let model: ModelFile
+  private let files: ModelFolder
+  private var folder: TemporaryFolder { files.folder }
+  private var model: ModelFile { files.model }
 
-  /// A folder with model.h5 and, under data, five dark cats and four bright dogs.
-  ///
-  /// The model is one dense layer whose equal weights tell dark from bright.
-  init() throws {
-    folder = try TemporaryFolder()
-    let architecture = try Architecture(
-      input: Shape(height: 8, width: 6, channels: 3),
-      layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
-    let weights = ParameterBuffer(architecture.parameters)
-    weights[weights.layout.tensors[0]].update(repeating: 0.1)
-    weights[weights.layout.tensors[1]].update(repeating: -7.2)
-    model = ModelFile(
-      architecture: architecture, weights: weights, classes: ["cats", "dogs"],
-      pictures: PictureSettings(interpolation: .bilinear))
-    try model.write(to: folder.path + "/model.h5")
-    for index in 0..<5 { try writePicture("data/cats/\(index).jpg", brightness: 20) }
-    for index in 0..<4 { try writePicture("data/dogs/\(index).jpg", brightness: 230) }
-  }
-
-  private func writePicture(_ name: String, brightness: UInt8) throws {
-    let picture = try DecodedPicture(height: 30, width: 40) { $0.update(repeating: brightness) }
-    try folder.write(Data(try JPEG.encode(picture, quality: 90)), to: name)
-  }
+  init() throws { files = try ModelFolder() }
 
   @Test func summaryIsTheBooksTable() throws {
     let lines = try Command("summary", in: folder).lines
@@ -55,62 +33,34 @@ import Training
     #expect(digest.status == 0)
   }
 
-  @Test func evaluateCountsEveryPicture() throws {
-    // 144 weights of 0.1 times brightness / 255, minus 7.2.
-    let (cat, dog) = (14.4 * 20 / 255 - 7.2, 14.4 * 230 / 255 - 7.2)
-    let loss = (5 * log1p(exp(cat)) + 4 * log1p(exp(-dog))) / 9
-    for batch in ["1", "4", "20"] {
-      let words = try Command("evaluate", "model.h5", "data", "--batch-size", batch, in: folder)
-        .output.split(separator: " ")
-      #expect(abs((Double(words[1]) ?? 0) - loss) < 2e-3)
-      #expect(words[3] == "1.000000")
-      #expect(words[5] == "9\n")
+  @Test func aRunsFolderHasAModel() throws {
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/run", withIntermediateDirectories: false)
+    let newest = model.weights.digest.description
+    let none = try Command("digest", "run", in: folder)
+    #expect(none.status == 1 && none.errorLines.count == 1)
+    #expect(none.errors.contains("run: no model file, and no run's folder with a model"))
+    // The checkpoint before, the newest, the model.
+    for name in ["checkpoint-previous.h5", "checkpoint.h5", "model.h5"] {
+      model.weights[model.weights.layout.tensors[1]].update(repeating: -7)
+      try model.write(to: "\(folder.path)/run/\(name)")
+      let digest = try Command("digest", "run/", in: folder)
+      #expect(digest.lines == [model.weights.digest.description])
+      #expect(digest.errorLines == ["using run/\(name)"])
+      #expect(try Command("summary", "--model", "run", in: folder).errorLines.count == 1)
+      for verb in ["evaluate", "predict"] {
+        let result = try Command(verb, "run", "data", in: folder)
+        #expect(result.status == 0 && result.errors.contains("using run/\(name)"))
+      }
     }
-  }
-
-  @Test func evaluateNamesEveryBadPicture() throws {
-    try folder.write(Data("no picture".utf8), to: "data/cats/bad.jpg")
-    try folder.write(Data(), to: "data/dogs/empty.jpg")
-    let refused = try Command("evaluate", "model.h5", "data", in: folder)
-    #expect(refused.status == 1)
-    #expect(refused.output.isEmpty)
-    #expect(refused.errors.contains("data/cats/bad.jpg: "))
-    #expect(refused.errors.contains("data/dogs/empty.jpg: "))
-    let skipped = try Command("evaluate", "model.h5", "data", "--skip-unreadable", in: folder)
-    #expect(skipped.status == 0)
-    #expect(skipped.output.hasSuffix("pictures 9\n"))
-    #expect(skipped.errors.contains("left out 2 pictures"))
-  }
-
-  @Test func predictPrintsGoodFilesAndNamesBadOnes() throws {
-    try folder.write(Data("no picture".utf8), to: "bad.jpg")
-    let result = try Command(
-      "predict", "model.h5", "data/dogs/0.jpg", "bad.jpg", "data/cats/0.jpg", "none.jpg",
-      "--batch-size", "2", in: folder)
-    #expect(result.status == 1)
-    let rows = result.lines.map { $0.split(separator: "\t") }
-    #expect(rows.map { $0[0] } == ["data/dogs/0.jpg", "data/cats/0.jpg"])
-    #expect(rows.map { $0[1] } == ["dogs", "cats"])
-    let dog = 1 / (1 + exp(-(14.4 * 230 / 255 - 7.2)))
-    #expect(abs((Double(rows[0][2]) ?? 0) - dog) < 1e-3)
-    #expect(result.errorLines[0].hasPrefix("bad.jpg: "))
-    #expect(result.errorLines[1].hasPrefix("none.jpg: "))
-    #expect(result.errorLines.last?.contains("2 of 4 files could not be read") == true)
-  }
-
-  @Test func predictWithoutClassNames() throws {
-    var nameless = model
-    nameless.classes = nil
-    try nameless.write(to: folder.path + "/nameless.h5")
-    let result = try Command("predict", "nameless.h5", "data/cats/0.jpg", in: folder)
-    #expect(result.lines[0].split(separator: "\t")[1] == "class 0")
+    #expect(newest != model.weights.digest.description)
   }
 
   @Test(
     "wrong use is one clear line and the right exit status",
     arguments: [
       (["digest", "none.h5"], "none.h5: No such file or directory", 1),
-      (["digest", "data"], "data: not a file", 1),
+      (["digest", "data"], "data: no model file, and no run's folder", 1),
       (["digest", "data/cats/0.jpg"], "data/cats/0.jpg: not a model file", 1),
       (["evaluate", "model.h5", "none"], "none: no such folder", 1),
       (["evaluate", "model.h5", "data/cats"], "data/cats: 0 classes", 1),
@@ -119,6 +69,11 @@ import Training
       (["plot", "none"], "none: No such file", 1),
       (["evaluate", "--batch-size", "0", "model.h5", "data"], "--batch-size must be", 2),
       (["predict", "model.h5"], "Missing expected argument", 2),
+      (["predict", "model.h5", "data", "--csv", "--json"], "--csv and --json", 2),
+      (["predict", "model.h5", "data", "--classes", "a"], "--classes", 2),
+      (["predict", "model.h5", "-dash.jpg"], "Unknown option '-dash.jpg'", 2),
+      (["evaluate", "model.h5", "data", "-hat"], "Unknown option '-hat'", 2),
+      (["train", "data", "--run", "a\nb"], #"a\nb: this name must be text"#, 2),
       (["summary", "--input-size", "8"], "--input-size", 2),
       (["digest", "--fast", "model.h5"], "--fast", 2),
     ] as [([String], String, Int32)])

@@ -45,4 +45,31 @@ import Training
     #expect(result.errorLines.count == 1)
     #expect(result.errors.contains("curves.gif: curves are drawn as .svg or .png"))
   }
+
+  @Test func runsWithoutAnEpochAreLeftOut() throws {
+    try folder.write(Data(History().csv.utf8), to: "runs/new/history.csv")
+    try folder.write(Data("no history".utf8), to: "runs/damaged/history.csv")
+    try folder.write(Data("notes".utf8), to: "runs/notes.txt")
+    try folder.write(Data(), to: "runs/other/model.h5")
+    let runs = ["a", "b", "damaged", "new", "notes.txt", "other"].map { "runs/\($0)" }
+    let result = try Command(["plot"] + runs, in: folder)
+    #expect(result.status == 0)
+    #expect(result.lines == ["curves.svg", "curves.png"])
+    #expect(result.errorLines.count == 4)
+    for (line, start) in zip(
+      result.errorLines,
+      [
+        "runs/damaged/history.csv: not a history", "runs/new/history.csv: no epoch is over yet",
+        "runs/notes.txt: not a history", "runs/other: no run's folder",
+      ])
+    {
+      #expect(line.hasPrefix(start) && line.hasSuffix("; left out"))
+    }
+    let none = try Command("plot", "runs/new", "runs/other", in: folder)
+    #expect(none.status == 1 && none.output.isEmpty && none.errorLines.count == 3)
+    #expect(none.errors.contains("none of the 2 has an epoch to draw"))
+    let one = try Command("plot", "runs/new", in: folder)
+    #expect(one.status == 1 && one.errorLines.count == 1)
+    #expect(one.errors.contains("no epoch is over yet"))
+  }
 }

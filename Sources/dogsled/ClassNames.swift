@@ -1,0 +1,29 @@
+import ArgumentParser
+import Foundation
+import Pictures
+import Training
+
+/// What the two classes are called, in the order of the model's outputs: `--classes cats,dogs`.
+struct ClassNames: ExpressibleByArgument {
+  let names: [String]
+
+  init?(argument: String) {
+    self.init(argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+  }
+
+  /// The names that `model` knows; nil where it has none (Keras drops them when it saves a model
+  /// again).
+  init?(of model: ModelFile) {
+    guard let names = model.classes else { return nil }
+    self.init(names)
+  }
+
+  /// Names are equal as Unicode has it, whatever their bytes.
+  private init?(_ names: [String]) {
+    guard names.count == 2, names[0] != names[1], !names.contains("") else { return nil }
+    self.names = names
+  }
+
+  /// The label of each name.
+  var labels: [String: UInt8] { [names[0]: 0, names[1]: 1] }
+}

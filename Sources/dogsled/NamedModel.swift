@@ -1,0 +1,32 @@
+import Foundation
+import Training
+
+/// The model that a verb is given: a file, or a run's folder.
+enum NamedModel {
+  /// Help for the argument.
+  static let help = "A model: an .h5 file, or a run's folder."
+
+  /// Reads the model that `path` names.
+  /// - Throws: what is wrong with it, in one clear line.
+  static func read(_ path: String) throws -> ModelFile { try ModelFile(reading: file(path)) }
+
+  /// The model file that `path` names.
+  ///
+  /// Of a run's folder it is `model.h5` or, before the run's end, the newest checkpoint; standard
+  /// error says which.
+  /// - Throws: `Failure` for a folder without any.
+  static func file(_ path: String) throws -> String {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
+    else { return path }
+    let folder = path.hasSuffix("/") ? path : path + "/"
+    let files = ["model.h5", "checkpoint.h5", "checkpoint-previous.h5"].map { folder + $0 }
+    guard let file = files.first(where: FileManager.default.fileExists(atPath:)) else {
+      throw Failure(
+        "\(path): no model file, and no run's folder with a model: neither model.h5 nor "
+          + "checkpoint.h5 is in it")
+    }
+    log("using \(file)")
+    return file
+  }
+}
