@@ -121,7 +121,7 @@ import Testing
       try folder.write("\(number).jpg", large)
       return ManifestEntry(path: "\(number).jpg", label: 0, digest: digest, bytes: large.count)
     }
-    let store = PictureStore(
+    let store = try PictureStore(
       folder: folder.path, entries: entries, height: 8, width: 8, settings: PictureSettings(),
       threads: 8, memoryLimit: 1 << 20)
     // The most that this process has had counts from here.

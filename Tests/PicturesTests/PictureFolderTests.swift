@@ -36,7 +36,7 @@ import Testing
   func aJPEGIsReadWhateverItsName(name: String) throws {
     try folder.write("cats/\(name)", jpeg(5))
     #expect(try cats().contains(name))
-    let store = PictureStore(
+    let store = try PictureStore(
       folder: folder.path, entries: try scan().entries, height: 8, width: 8,
       settings: PictureSettings(), threads: 1, memoryLimit: 0)
     #expect(store.check().isEmpty)
@@ -59,7 +59,7 @@ import Testing
     ] as [([UInt8], String)], ["picture.bin", "picture.jpg"])
   func anotherFormatIsNamed(_ file: (bytes: [UInt8], format: String), name: String) throws {
     try folder.write("cats/\(name)", file.bytes)
-    let store = PictureStore(
+    let store = try PictureStore(
       folder: folder.path, entries: try scan().entries, height: 8, width: 8,
       settings: PictureSettings(), threads: 1, memoryLimit: 0)
     #expect(
@@ -170,7 +170,7 @@ import Testing
     // The manifest travels to workers as JSON.
     let copy = try JSONDecoder().decode(ManifestEntry.self, from: JSONEncoder().encode(entry))
     #expect(FileName.bytes(copy.path) == FileName.bytes(entry.path))
-    let store = PictureStore(
+    let store = try PictureStore(
       folder: folder.path, entries: [copy], height: 8, width: 8, settings: PictureSettings(),
       threads: 0, memoryLimit: 0)
     #expect(store.check().isEmpty)

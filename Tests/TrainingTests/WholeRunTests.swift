@@ -104,7 +104,7 @@ import Training
     let folder = try run.makeFolder("part")
     let mailbox = Mailbox<CoordinatorInput>()
     var reports = 0
-    let part = run.alone(folder, mailbox: mailbox) { report in
+    let part = try run.alone(folder, mailbox: mailbox) { report in
       guard case .progress = report else { return }
       reports += 1
       if reports == progress { mailbox.put(.interrupted) }
@@ -115,7 +115,7 @@ import Training
     #expect(try #require(position.seconds) > 0)
     checkpoint.position?.seconds = 1000
     checkpoint.position?.trainingSeconds = 500
-    #expect(run.alone(folder, checkpoint: checkpoint).ending == .finished)
+    #expect(try run.alone(folder, checkpoint: checkpoint).ending == .finished)
     let record = try #require(folder.history.records.first)
     #expect(record.seconds >= 1000)
     #expect(record.picturesPerSecond > 0)
