@@ -1,6 +1,6 @@
 import Foundation
-import Training
 import Synchronization
+import Training
 
 /// A child process in a process group of its own.
 ///
