@@ -38,7 +38,7 @@ struct HostileHostTests {
     defer { cluster.stop() }
     let standIn = try cluster.standIn(
       """
-      [ $host != wild ] || exec yes
+      [ $host != wild ] || exec \(flood)
       [[ $host != evil || $command == *nproc* ]] || exec \(flood)
       [ $host != evil ] || { echo dogsled-host 1 127.0.0.1; exit; }
       """)
