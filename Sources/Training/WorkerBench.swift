@@ -30,19 +30,26 @@ final class WorkerBench {
       let settings = PictureSettings(welcome.pictures),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }
+    let need = MemoryNeed.worker(
+      architecture, batch: welcome.batchSize, threads: threads,
+      bodies: .encoded)
     self.manifest = manifest
     self.settings = settings
     switch source {
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
     case .folder(let folder):
+      try need.check(
+        "the coordinator's run",
+        advice: "start the worker with fewer --threads, or the run with a "
+          + "smaller --batch-size")
       log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
       try Self.check(folder, against: manifest)
       let stores = [manifest.training, manifest.validation].map {
         PictureStore(
           folder: folder, entries: $0, height: architecture.input.height,
           width: architecture.input.width, settings: settings, threads: threads,
-          memoryLimit: Self.memoryLimit)
+          memoryLimit: need.pictureCache())
       }
       (training, validation) = (stores[0], stores[1])
       training.decodeAll()
@@ -53,9 +60,6 @@ final class WorkerBench {
     received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)
   }
-
-  /// Bytes of decoded pictures that each of the two stores keeps.
-  private static let memoryLimit = 1 << 30
 
   /// What this machine makes of a probe's pictures.
   func answer(_ probe: [Data]) throws -> ProbeAnswer {

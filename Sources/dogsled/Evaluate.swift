@@ -27,6 +27,9 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let file = try ModelFile(reading: model)
+    for untaken in file.untaken where untaken.changesLoss {
+      log("\(model): \(untaken.description): the loss printed is binary cross-entropy alone")
+    }
     let scanned = try PictureFolder.scan(folder)
     if let classes = file.classes, classes != scanned.classes {
       log(
@@ -37,7 +40,7 @@ struct Evaluate: ParsableCommand {
       PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
         width: file.architecture.input.width, settings: options.pictures(for: file),
-        threads: options.threading.count, memoryLimit: 1 << 30))
+        threads: options.threading.count, memoryLimit: MemoryNeed().pictureCache()))
     let totals = try evaluate(file, on: store)
     let count = Double(totals.count)
     try emit(
@@ -56,7 +59,7 @@ struct Evaluate: ParsableCommand {
   }
 
   private func evaluate(_ file: ModelFile, on store: PictureStore) throws -> Engine.Totals {
-    let engine = try options.engine(for: file)
+    let engine = try options.engine(for: file, pictures: store.entries.count)
     var totals = Engine.Totals()
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
       let batch = Array(start..<min(start + options.batchSize, store.entries.count))

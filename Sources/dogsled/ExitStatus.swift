@@ -43,7 +43,8 @@ extension Dogsled {
       let hint = fullMessage(for: error).split(separator: "\n").last { $0.hasPrefix("  See ") }
       let verb = hint?.split(separator: "'").dropFirst().first
       let line = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
-      log("dogsled: \(line)\(verb.map { " (see \($0))" } ?? "")")
+      let mended = Suggestion.mended(line, hint: verb.map(String.init))
+      log("dogsled: \(mended)\(verb.map { " (see \($0))" } ?? "")")
       Foundation.exit(isUsage ? 2 : status(of: error))
     }
   }

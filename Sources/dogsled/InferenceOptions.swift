@@ -30,10 +30,15 @@ struct InferenceOptions: ParsableArguments {
     }
   }
 
-  /// An engine for `model`.
-  func engine(for model: ModelFile) throws -> Engine {
-    Engine(
-      model.architecture, batchCapacity: batchSize, threads: threading.count,
+  /// An engine for `model`, with room for no more pictures at a time than there are.
+  /// - Throws: `MemoryError` where there is no memory for it.
+  func engine(for model: ModelFile, pictures: Int) throws -> Engine {
+    let batch = min(batchSize, max(1, pictures))
+    try MemoryNeed.inference(model.architecture, batch: batch, threads: threading.count).check(
+      "computing \(counted(batch, "picture")) at a time",
+      advice: "choose a smaller --batch-size, or fewer --threads")
+    return Engine(
+      model.architecture, batchCapacity: batch, threads: threading.count,
       kernels: try KernelSet.chosen())
   }
 

@@ -34,6 +34,11 @@ struct NetworkRun {
     _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
   ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
     let start = try RunStart(options, workers: workers)
+    try MemoryNeed.networkRun(
+      start.architecture, start.hyperparameters, threads: options.threading.count,
+      localWorkers: threadsOfLocalWorkers == nil ? 0 : workers,
+      workerThreads: threadsOfLocalWorkers ?? 1
+    ).check("the run", advice: "choose a smaller --batch-size, or fewer --workers or --threads")
     let gradients = GradientLayout(
       start.architecture.parameters, batch: start.hyperparameters.batchSize)
     var limits = Limits.standard
@@ -48,7 +53,7 @@ struct NetworkRun {
         start.architecture, start.hyperparameters, threads: options.threading.count,
         kernels: kernels)
       return (
-        server, try TrainingSetup(options, start, data: data, keepsPictures: false), probe
+        server, try TrainingSetup(options, start, data: data, pictureCache: 0), probe
       )
     } catch {
       server.shutdown()

@@ -26,7 +26,7 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     let file = try ModelFile(reading: model)
-    let engine = try options.engine(for: file)
+    let engine = try options.engine(for: file, pictures: files.count)
     var classes = file.classes ?? []
     if classes.count != 2 { classes = ["class 0", "class 1"] }
     var failures = 0

@@ -47,8 +47,11 @@ struct Train: AsyncParsableCommand {
   private func inOneProcess() async throws {
     let kernels = try KernelSet.chosen()
     let threads = options.threading.count
-    let setup = try TrainingSetup(
-      options, RunStart(options, workers: 1), data: data, keepsPictures: true)
+    let start = try RunStart(options, workers: 1)
+    let need = MemoryNeed.oneProcess(
+      start.architecture, start.hyperparameters, threads: threads)
+    try need.check("the run", advice: "choose a smaller --batch-size, or fewer --threads")
+    let setup = try TrainingSetup(options, start, data: data, pictureCache: need.pictureCache())
     setup.announce(
       computing: "in this process, \(counted(threads, "thread")), \(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()

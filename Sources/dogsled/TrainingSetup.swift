@@ -16,10 +16,11 @@ struct TrainingSetup: Sendable {
   /// - Parameters:
   ///   - start: where the run begins.
   ///   - data: the data set's folder.
-  ///   - keepsPictures: whether this process computes, and so needs the decoded pictures.
+  ///   - pictureCache: bytes of decoded pictures that each store keeps; none where other processes
+  ///     compute.
   /// - Throws: one clear line, or a list of the pictures that cannot be decoded.
   init(
-    _ options: TrainingOptions, _ start: RunStart, data: String, keepsPictures: Bool
+    _ options: TrainingOptions, _ start: RunStart, data: String, pictureCache: Int
   ) throws {
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
     var manifest = try DataSet.scan(data).manifest
@@ -29,7 +30,7 @@ struct TrainingSetup: Sendable {
       PictureStore(
         folder: data, entries: entries, height: architecture.input.height,
         width: architecture.input.width, settings: hyperparameters.pictures,
-        threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
+        threads: options.threading.count, memoryLimit: pictureCache)
     }
     var stores = (store(manifest.training), store(manifest.validation))
     let bad = (stores.0.check(), stores.1.check())
