@@ -76,7 +76,7 @@ public struct AvailableMemory: Sendable {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     return [(RLIMIT_AS, 0, "-v"), (RLIMIT_DATA, 5, "-d")].compactMap { resource, index, option in
       var limit = rlimit()
-      guard pages.indices.contains(index), getrlimit(resource, &limit) == 0,
+      guard pages.indices.contains(index), getrlimit(Int32(resource.rawValue), &limit) == 0,
         let most = Int(exactly: limit.rlim_cur)
       else { return nil }
       return AvailableMemory(

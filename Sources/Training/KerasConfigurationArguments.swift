@@ -17,7 +17,7 @@ package struct KerasArgument: Sendable {
 
   /// What becomes of it.
   package let role: Role
-  /// The values that Dogsled computes with, in words.
+  /// The values that Dogsled computes with, in words; empty where it has nothing of the kind.
   let known: String
   /// Whether Dogsled computes with a value.
   let accepts: @Sendable (JSON) -> Bool
@@ -36,8 +36,7 @@ package struct KerasArgument: Sendable {
   }
 
   private static func words(_ values: [JSON]) -> String {
-    let values = values.filter { $0 != .null }
-    return values.isEmpty ? "only none" : "only " + values.map(\.text).joined(separator: ", ")
+    values.filter { $0 != .null }.map(\.text).joined(separator: ", ")
   }
 
   /// The arguments of each layer's class that Dogsled has.
@@ -90,7 +89,7 @@ package struct KerasArgument: Sendable {
     "compile_config": .computed, "keras_version": .harmless,
     // Theano's convolutions are of the turned kernel.
     "backend": KerasArgument(
-      role: .refused, known: "the kernels of all but Theano", accepts: { $0 != "theano" }),
+      role: .refused, known: "those whose kernels are not turned", accepts: { $0 != "theano" }),
   ]) { $1 }
 
   /// `training_config` in an .h5 file, `compile_config` in JSON.
@@ -106,7 +105,7 @@ package struct KerasArgument: Sendable {
   package static let optimizer: [String: KerasArgument] = [
     "name": .harmless, "learning_rate": .computed, "lr": .computed, "rho": .computed,
     "epsilon": KerasArgument(
-      role: .refusedInTraining, known: "only 1e-07",
+      role: .refusedInTraining, known: "1e-07",
       accepts: { $0 == .null || $0.number.map(Float.init) == 1e-7 }),
     "momentum": .trained(nil, 0, 0.0), "centered": .trained(false),
     "decay": .trained(nil, 0, 0.0), "weight_decay": .trained(nil, false, 0, 0.0),
@@ -120,13 +119,13 @@ package struct KerasArgument: Sendable {
 
   /// A number's type, by name or as a policy.
   private static let float32 = KerasArgument(
-    role: .refused, known: "only float32",
+    role: .refused, known: "float32",
     accepts: { type in
       type == .null || (type.string ?? type["config"]?["name"]?.string) == "float32"
     })
 
   private static let module = KerasArgument(
-    role: .refused, known: "only Keras's own classes",
+    role: .refused, known: "Keras's own classes",
     accepts: { module in
       module == .null
         || ["keras", "tf_keras", "tensorflow"].contains(module.string?.prefix { $0 != "." })
@@ -134,7 +133,7 @@ package struct KerasArgument: Sendable {
 
   /// Keras's own classes are not registered; some versions repeat the class's name.
   private static let registered = KerasArgument(
-    role: .refused, known: "only Keras's own classes",
+    role: .refused, known: "Keras's own classes",
     accepts: {
       $0 == .null || ["Sequential", "InputLayer"].contains($0.string)
         || $0.string.flatMap { layers[$0] } != nil
@@ -142,7 +141,7 @@ package struct KerasArgument: Sendable {
 
   /// Dogsled draws from its own seed: one in the file would be dropped.
   private static let glorotUniform = KerasArgument(
-    role: .refusedInTraining, known: "only GlorotUniform without a seed",
+    role: .refusedInTraining, known: "GlorotUniform without a seed",
     accepts: { initializer in
       switch initializer {
       case "glorot_uniform", "GlorotUniform": return true
@@ -161,12 +160,12 @@ package struct KerasArgument: Sendable {
     })
 
   private static let zeros = KerasArgument(
-    role: .refusedInTraining, known: "only Zeros",
+    role: .refusedInTraining, known: "Zeros",
     accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static let loss = KerasArgument(
-    role: .refusedInTraining, known: "only binary_crossentropy",
+    role: .refusedInTraining, known: "binary_crossentropy",
     accepts: { loss in
       var loss = loss
       if let list = loss.array, list.count == 1 { loss = list[0] }

@@ -66,7 +66,8 @@ struct KerasArgumentCheck {
       }
       guard !argument.accepts(value) else { continue }
       guard argument.role == .refusedInTraining else {
-        throw ModelFileError("\(owner): \(name) is \(value.shown); Dogsled has \(argument.known)")
+        let known = argument.known.isEmpty ? "none" : "only \(argument.known)"
+        throw ModelFileError("\(owner): \(name) is \(value.shown); Dogsled has \(known)")
       }
       refuseInTraining(owner, layer: layer, name, value, argument.known)
     }
@@ -76,10 +77,11 @@ struct KerasArgumentCheck {
   mutating func refuseInTraining(
     _ owner: String, layer: String? = nil, _ name: String, _ value: JSON, _ known: String
   ) {
+    let own = known.isEmpty ? "without" : "only with \(known)"
     untaken.append(
       .init(
         layer: layer, argument: name,
-        description: "\(owner): \(name) is \(value.shown); Dogsled trains with \(known)"))
+        description: "\(owner): \(name) is \(value.shown); Dogsled trains \(own)"))
   }
 
   /// Checks what a model is compiled with.

@@ -29,9 +29,16 @@ package enum JSON: Hashable, Sendable {
     }
   }
 
-  /// The text as a message shows it: not more than a line can hold.
+  /// The text as a message shows it: an object of Keras's as `L2(l2: 0.01)`, and not more than a
+  /// line can hold.
   var shown: String {
-    let text = text
+    var text = text
+    if let kind = self["class_name"]?.string {
+      let config = self["config"]
+      let settings = config?.object?.filter { $0.value != .null }.sorted { $0.key < $1.key }
+        .map { "\($0.key): \($0.value.text)" }.joined(separator: ", ")
+      text = "\(kind)(\(settings ?? config?.text ?? ""))"
+    }
     return text.count <= 100 ? text : text.prefix(97) + "..."
   }
 

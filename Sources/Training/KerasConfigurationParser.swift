@@ -49,6 +49,7 @@ private struct JSONParser {
 
   private mutating func value() throws -> JSON {
     skipSpace()
+    guard let next else { throw problem("an unexpected end") }
     switch next {
     case UInt8(ascii: "{"): return try nested { try $0.object() }
     case UInt8(ascii: "["): return try nested { try $0.array() }
@@ -57,7 +58,6 @@ private struct JSONParser {
     case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
-    case nil: throw problem("an unexpected end")
     default: throw problem("an unexpected character")
     }
   }

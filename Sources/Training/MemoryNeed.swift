@@ -103,7 +103,8 @@ extension MemoryNeed {
       architecture.parameters, batch: hyperparameters.batchSize
     ).buffer
     var need = MemoryNeed()
-    need.add(6, architecture.parameters)
+    // Four buffers, and a file of two that is there three times while it is put together.
+    need.add(10, architecture.parameters)
     if case .encoded = bodies { need.add(1, architecture.parameters) }
     if steps > Updater.gradientsAtOnce {
       // Runs of gradients are summed as soon as they are there; workers finish them out of order.

@@ -30,15 +30,14 @@ final class WorkerBench {
       let settings = PictureSettings(welcome.pictures),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }
-    let need = MemoryNeed.worker(
-      architecture, batch: welcome.batchSize, threads: threads,
-      bodies: .encoded)
     self.manifest = manifest
     self.settings = settings
     switch source {
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
     case .folder(let folder):
+      let need = MemoryNeed.worker(
+        architecture, batch: welcome.batchSize, threads: threads, bodies: .encoded)
       try need.check(
         "the coordinator's run",
         advice: "start the worker with fewer --threads, or the run with a "

@@ -31,7 +31,7 @@ enum Suggestion {
       let help = Dogsled.helpMessage(for: command, columns: 200)
       let options = help.matches(of: /--([a-z][a-z-]*)/).map { String($0.1) }
       let meant = nearest(to: String(given.dropFirst(2)), in: options)
-      return "Unknown option '\(given)'." + (meant.map { " Did you mean '--\($0)'?" } ?? "")
+      return "Unknown option '\(given)'" + (meant.map { ". Did you mean '--\($0)'?" } ?? "")
     }
     let verbs = command.configuration.subcommands.map(name)
     guard line.contains("nexpected argument"), !verbs.isEmpty else { return line }

@@ -210,12 +210,13 @@ def arguments(keras, path):
     model.compile(
         loss="binary_crossentropy", optimizer=keras.optimizers.RMSprop(3e-4), metrics=["acc"]
     )
+    # Before save, which takes the optimizer out of the model's configuration.
+    text = model.to_json()
+    written = json.loads(text)
     model.save(path + ".h5")
     with h5py.File(path + ".h5") as file:
         training = json.loads(file.attrs["training_config"])
         inputs = json.loads(file.attrs["model_config"])["config"]["layers"][0]["config"]
-    text = model.to_json()
-    written = json.loads(text)
     found = {type(layer).__name__: sorted(layer.get_config()) for layer in model.layers}
     found |= {
         "InputLayer": sorted(inputs),

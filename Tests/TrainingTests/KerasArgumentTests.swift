@@ -140,14 +140,14 @@ struct KerasArgumentTests {
   }
 
   @Test("computed: another value, another model", arguments: computed)
-  func computed(_ row: Row) throws {
+  func anotherModel(_ row: Row) throws {
     let model = try KerasConfiguration.read(Self.model(row))
     #expect(model.architecture != (try KerasConfiguration.read(Self.model()).architecture))
     #expect(model.untaken == [])
   }
 
   @Test("refused, with the layer's and the argument's name", arguments: refused)
-  func refused(_ row: Row) throws {
+  func refusedByName(_ row: Row) throws {
     let error = #expect(throws: ModelFileError.self) {
       try KerasConfiguration.decode(Self.model(row))
     }
@@ -158,7 +158,7 @@ struct KerasArgumentTests {
   }
 
   @Test("fine with the weights given, refused in training", arguments: refusedInTraining)
-  func refusedInTraining(_ row: Row) throws {
+  func refusedWhereTrained(_ row: Row) throws {
     let model = try KerasConfiguration.read(Self.model(row))
     #expect(model.architecture == (try KerasConfiguration.read(Self.model()).architecture))
     #expect(model.untaken.map(\.argument) == [row.argument])
@@ -170,7 +170,7 @@ struct KerasArgumentTests {
   }
 
   @Test("no value changes anything", arguments: harmless + same)
-  func harmless(_ row: Row) throws {
+  func changesNothing(_ row: Row) throws {
     let model = try KerasConfiguration.read(Self.model(row))
     #expect(model.architecture == (try KerasConfiguration.read(Self.model()).architecture))
     #expect(model.untaken == [])
