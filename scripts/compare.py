@@ -28,7 +28,10 @@ def network(options):
             layers.append(("Conv2D", (filters, (3, 3), "valid"), True))
             layers.append(("MaxPooling2D", ((2, 2),), False))
         layers += [("Flatten", (), False), ("Dense", (512,), True), ("Dense", (1,), False)]
-        return options.size, layers
+        height, width = options.input_size.split("x")
+        if height != width:
+            sys.exit(f"--input-size {options.input_size}: only squares are compared")
+        return int(height), layers
     with open(options.model) as file:
         entries = json.load(file)["config"]["layers"]
     shapes, layers = [], []
@@ -72,8 +75,8 @@ def keras_step(options):
     import tensorflow as tf
     import keras
 
-    x = tf.constant(np.random.rand(options.batch, size, size, 3).astype("float32"))
-    y = tf.constant((np.arange(options.batch) % 2).astype("float32").reshape(-1, 1))
+    x = tf.constant(np.random.rand(options.batch_size, size, size, 3).astype("float32"))
+    y = tf.constant((np.arange(options.batch_size) % 2).astype("float32").reshape(-1, 1))
     optimizer, loss = model.optimizer, keras.losses.BinaryCrossentropy()
     optimizer.build(model.trainable_variables)
 
@@ -94,7 +97,7 @@ def torch_step(options):
 
     torch.set_num_threads(options.threads)
     size, layers = network(options)
-    x = torch.rand(options.batch, 3, size, size).to(memory_format=torch.channels_last)
+    x = torch.rand(options.batch_size, 3, size, size).to(memory_format=torch.channels_last)
     blocks, shape = [], x
     for kind, settings, relu in layers:
         if kind == "Conv2D":
@@ -110,7 +113,7 @@ def torch_step(options):
         with torch.no_grad():
             shape = block(shape)
     model = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
-    y = (torch.arange(options.batch) % 2).float().reshape(-1, 1)
+    y = (torch.arange(options.batch_size) % 2).float().reshape(-1, 1)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-4, alpha=0.9)
     loss = nn.BCEWithLogitsLoss()
 
@@ -144,8 +147,8 @@ def keras_epochs(options):
         order = np.random.permutation(len(y))[:count]
         return np.stack([x[i] for i in order]), np.array(y, "float32")[order]
 
-    x, y = pictures("train", 100 * options.batch)
-    validation = pictures("validation", 50 * options.batch)
+    x, y = pictures("train", 100 * options.batch_size)
+    validation = pictures("validation", 50 * options.batch_size)
     times = []
 
     class Watch(keras.callbacks.Callback):
@@ -156,8 +159,8 @@ def keras_epochs(options):
             times.append(time.perf_counter() - self.start)
 
     model.fit(
-        x, y, batch_size=options.batch, epochs=3, verbose=0, validation_data=validation,
-        validation_batch_size=options.batch, callbacks=[Watch()])
+        x, y, batch_size=options.batch_size, epochs=3, verbose=0, validation_data=validation,
+        validation_batch_size=options.batch_size, callbacks=[Watch()])
     return times[1:]
 
 
@@ -193,7 +196,7 @@ def dogsled_epochs(options, threads):
         run = os.path.join(folder, "run")
         subprocess.run(
             [options.dogsled, "train", options.data, "--run", run, "--epochs", "3", "--threads",
-             threads, "--batch-size", str(options.batch)],
+             threads, "--batch-size", str(options.batch_size)],
             check=True, capture_output=True)
         with open(os.path.join(run, "history.csv")) as file:
             rows = [line.split(",") for line in file.read().splitlines()[2:]]
@@ -202,14 +205,14 @@ def dogsled_epochs(options, threads):
 
 def measurements(options, threads):
     """A function for each competitor, which measures it once."""
-    settings = ["--batch", str(options.batch)]
+    settings = ["--batch-size", str(options.batch_size)]
     own = list(settings)
     if options.model:
         settings += ["--model", options.model]
         own += ["--model", options.model]
     else:
-        settings += ["--size", str(options.size)]
-        own += ["--size", str(options.size)]
+        settings += ["--input-size", options.input_size]
+        own += ["--input-size", options.input_size]
     if options.data:
         settings += ["--data", options.data]
 
@@ -228,8 +231,8 @@ def main():
     parser.add_argument("what", nargs="*")
     parser.add_argument("--dogsled")
     parser.add_argument("--threads", default="1 2")
-    parser.add_argument("--batch", type=int, default=20)
-    parser.add_argument("--size", type=int, default=150)
+    parser.add_argument("--batch-size", type=int, default=20)
+    parser.add_argument("--input-size", default="150x150")
     parser.add_argument("--model")
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=5)

@@ -102,8 +102,9 @@ public struct Architecture: Hashable, Sendable {
       named.append((name ?? (index == 0 ? kind : "\(kind)_\(index)"), layer))
     }
     self.layers = named
-    guard Set(named.map(\.name)).count == named.count else {
-      throw ArchitectureError("two layers have the same name")
+    var names: Set<String> = []
+    for (name, _) in named where !names.insert(name).inserted {
+      throw ArchitectureError("two layers have the same name, \(name)")
     }
     guard input.channels == 3, !input.isFlat, (1...4096).contains(input.height),
       (1...4096).contains(input.width)

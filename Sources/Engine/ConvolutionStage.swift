@@ -76,7 +76,7 @@ final class ConvolutionStage: Stage {
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
     tensors: [StageTensor], batch: Int, threads: Int, wantsInputGradient: Bool,
-    readsBytes: Bool
+    readsBytes: Bool, memory: PlanMemory
   ) {
     self.readsBytes = readsBytes
     self.size = size
@@ -92,11 +92,13 @@ final class ConvolutionStage: Stage {
     let kernelFloats = area * input.channelStride * outChannels
     forwardBlocks = columnBlocks(outChannels)
     backwardBlocks = wantsInputGradient ? columnBlocks(input.channelStride) : []
-    packedForward = allocateFloats(kernelFloats)
-    packedBackward = allocateFloats(
+    packedForward = memory.floats(kernelFloats)
+    packedBackward = memory.floats(
       wantsInputGradient ? area * input.channelStride * outChannels : 0)
-    paddedBias = allocateFloats(outChannels)
-    codes = size.poolSize > 1 ? PoolingCodes(output, size: size.poolSize, batch: batch) : nil
+    paddedBias = memory.floats(outChannels)
+    codes =
+      size.poolSize > 1
+      ? PoolingCodes(output, size: size.poolSize, batch: batch, memory: memory) : nil
     let channels = outChannels
     segmentWindows =
       codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
@@ -105,29 +107,19 @@ final class ConvolutionStage: Stage {
       wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1
     let mapFloats = (mapRows + kernelHeight - 1) * mapWidth * channels
     scratch = (0..<threads).map { _ in
-      Scratch(strip: allocateFloats(stripFloats), map: allocateFloats(mapFloats))
+      Scratch(strip: memory.floats(stripFloats), map: memory.floats(mapFloats))
     }
     let row = Self.row(size, input, output)
     if size.poolSize > 1, !wantsInputGradient {
-      windowGradients = (0..<threads).map { _ in WindowGradient(size, row: row, output: output) }
+      windowGradients = (0..<threads).map { _ in
+        WindowGradient(size, row: row, output: output, memory: memory)
+      }
     }
     let partialFloats = windowGradients.first?.floats ?? kernelFloats
     partials = (0..<Self.groups).map { _ in
       Partial(
-        kernel: allocateFloats(partialFloats), kernelFloats: partialFloats,
-        bias: allocateFloats(channels))
-    }
-  }
-
-  deinit {
-    for memory in [packedForward, packedBackward, paddedBias] { memory.deallocate() }
-    for part in scratch {
-      part.strip.deallocate()
-      part.map.deallocate()
-    }
-    for part in partials {
-      part.kernel.deallocate()
-      part.bias.deallocate()
+        kernel: memory.floats(partialFloats), kernelFloats: partialFloats,
+        bias: memory.floats(channels))
     }
   }
 

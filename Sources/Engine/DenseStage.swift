@@ -16,12 +16,12 @@ final class DenseStage: Stage {
   }
 
   private let input: FeatureMap
-  private let relu: Bool
+  private let activation: Activation
   private let kernel: ParameterLayout.Tensor
   private let bias: ParameterLayout.Tensor
   private let kernelGradient: GradientLayout.Place
   private let biasGradientPlace: Int
-  private let batch: Int
+  private let stepSize: Int
   private let wantsInputGradient: Bool
   private let inputs: Int
   private let units: Int
@@ -35,33 +35,28 @@ final class DenseStage: Stage {
   private static let columnsPerJob = 128
   private static let inputsPerJob = 64
 
-  /// - Parameter relu: otherwise the output is linear (the loss takes the last layer's logit).
+  /// - Parameters:
+  ///   - activation: `linear` also for the last layer, whose logit the loss takes.
+  ///   - stepSize: pictures that the gradient's factors have room for.
   init(
-    units: Int, relu: Bool, input: FeatureMap, tensors: [StageTensor], batch: Int,
-    wantsInputGradient: Bool
+    units: Int, activation: Activation, input: FeatureMap, tensors: [StageTensor], batch: Int,
+    stepSize: Int, wantsInputGradient: Bool, memory: PlanMemory
   ) {
     self.input = input
-    self.relu = relu
+    self.activation = activation
     self.units = units
     self.wantsInputGradient = wantsInputGradient
-    self.batch = batch
+    self.stepSize = stepSize
     (kernel, bias) = (tensors[0].weights, tensors[1].weights)
     (kernelGradient, biasGradientPlace) = (tensors[0].gradient, tensors[1].gradient.offset)
     inputs = input.shape.channels
-    output = FeatureMap(Shape(units: units), batch: batch)
+    output = FeatureMap(Shape(units: units), batch: batch, memory: memory)
     columns = output.channelStride
-    paddedBias = allocateFloats(columns)
-    biasGradient = allocateFloats(columns)
+    paddedBias = memory.floats(columns)
+    biasGradient = memory.floats(columns)
     let needsPadding = columns != units
-    paddedKernel = needsPadding ? allocateFloats(inputs * columns) : nil
-    paddedGradient = needsPadding ? allocateFloats(inputs * columns) : nil
-  }
-
-  deinit {
-    paddedBias.deallocate()
-    biasGradient.deallocate()
-    paddedKernel?.deallocate()
-    paddedGradient?.deallocate()
+    paddedKernel = needsPadding ? memory.floats(inputs * columns) : nil
+    paddedGradient = needsPadding ? memory.floats(inputs * columns) : nil
   }
 
   func forward(_ step: StepContext) {
@@ -77,15 +72,18 @@ final class DenseStage: Stage {
         input.values, step.batch, inputs, paddedKernel ?? weights, columns, job * width,
         min(width, columns - job * width), output.values)
     }
-    kernels.addBias(paddedBias, output.values, step.batch, columns, relu)
+    kernels.addBias(paddedBias, output.values, step.batch, columns, activation == .relu)
+    if activation == .sigmoid { applySigmoid(step) }
   }
 
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
     let kernels = step.kernels
+    if activation == .sigmoid { takeSigmoidBack(step) }
     biasGradient.update(repeating: 0, count: columns)
     kernels.copyGradient(
-      output.gradient, output.values, relu, step.batch, columns, output.gradient, columns,
+      output.gradient, output.values, activation == .relu, step.batch, columns, output.gradient,
+      columns,
       biasGradient)
     (gradient.floats + biasGradientPlace).update(from: biasGradient, count: units)
 
@@ -103,6 +101,24 @@ final class DenseStage: Stage {
     }
   }
 
+  /// In doubles, as the loss computes the last layer's: every instruction set gives the same bits.
+  private func applySigmoid(_ step: StepContext) {
+    step.pool.run(step.batch) { picture, _ in
+      let values = output.values + picture * columns
+      for unit in 0..<units { values[unit] = Float(sigmoid(Double(values[unit]))) }
+    }
+  }
+
+  /// The output's gradient becomes that of the sums: times s (1 - s).
+  private func takeSigmoidBack(_ step: StepContext) {
+    step.pool.run(step.batch) { picture, _ in
+      let (values, gradient) = (
+        output.values + picture * columns, output.gradient + picture * columns
+      )
+      for unit in 0..<units { gradient[unit] *= values[unit] * (1 - values[unit]) }
+    }
+  }
+
   /// The factors of the kernel's gradient; rows beyond the batch become zero, so that a gradient
   /// has one digest.
   private func copyFactors(_ step: StepContext, _ inputFactor: Target, _ outputFactor: Target) {
@@ -110,7 +126,7 @@ final class DenseStage: Stage {
       (inputFactor, input.values, inputs), (outputFactor, output.gradient, columns),
     ] {
       target.update(from: source, count: step.batch * width)
-      (target + step.batch * width).update(repeating: 0, count: (batch - step.batch) * width)
+      (target + step.batch * width).update(repeating: 0, count: (stepSize - step.batch) * width)
     }
   }
 

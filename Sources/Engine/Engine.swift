@@ -36,6 +36,29 @@ public final class Engine {
   /// The time that each stage of the model took since `startProfile`.
   public private(set) var profile: [StageTime] = []
 
+  /// The bytes of the buffers that an engine of a model plans, without making one: they are counted
+  /// where they would be allocated.
+  public static func memory(
+    _ architecture: Architecture, batchCapacity: Int, stepSize: Int? = nil, threads: Int
+  ) -> Int {
+    let memory = PlanMemory(onlyCounts: true)
+    _ = plan(
+      architecture,
+      GradientLayout(architecture.parameters, batch: max(stepSize ?? 0, batchCapacity)),
+      batch: batchCapacity, threads: threads, memory)
+    return memory.bytes
+  }
+
+  private static func plan(
+    _ architecture: Architecture, _ gradients: GradientLayout, batch: Int, threads: Int,
+    _ memory: PlanMemory
+  ) -> Plan {
+    Plan(
+      input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,
+      gradients: gradients, batch: batch, threads: threads, wantsInputGradient: false,
+      memory: memory)
+  }
+
   private let kernels: KernelTable
   private let pool: ThreadPool
   private let plan: Plan
@@ -43,11 +66,14 @@ public final class Engine {
   /// Plans all buffers.
   /// - Parameters:
   ///   - batchCapacity: the most pictures of one call.
+  ///   - stepSize: the most pictures of a step of the run, which decide how a gradient's sums are
+  ///     cut and laid out; as a rule the same.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
   /// - Throws: where the threads cannot be had.
   public init(
-    _ architecture: Architecture, batchCapacity: Int, threads: Int = 1, kernels: KernelSet
+    _ architecture: Architecture, batchCapacity: Int, stepSize: Int? = nil, threads: Int = 1,
+    kernels: KernelSet
   ) throws(ThreadError) {
     precondition(KernelSet.available.contains(kernels) && batchCapacity > 0)
     self.architecture = architecture
@@ -55,11 +81,10 @@ public final class Engine {
     kernelSet = kernels
     self.kernels = .of(kernels)
     pool = try ThreadPool(threads: threads)
-    gradientLayout = GradientLayout(architecture.parameters, batch: batchCapacity)
-    plan = Plan(
-      input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,
-      gradients: gradientLayout, batch: batchCapacity, threads: pool.threads,
-      wantsInputGradient: false)
+    gradientLayout = GradientLayout(
+      architecture.parameters, batch: max(stepSize ?? 0, batchCapacity))
+    plan = Self.plan(
+      architecture, gradientLayout, batch: batchCapacity, threads: pool.threads, PlanMemory())
   }
 
   /// The gradient of the SUM of the pictures' losses (not of the mean), and the batch's totals.

@@ -23,24 +23,21 @@ final class FeatureMap {
   /// The first picture's first row and column, after the border.
   let values: UnsafeMutablePointer<Float>
   let gradient: UnsafeMutablePointer<Float>
-  private let origin: Int
-  private let owner: FeatureMap?
 
   /// Zeros for `batch` pictures.
   /// - Parameter hasGradient: without it `gradient` has room for one picture only.
   init(
     _ shape: Shape, batch: Int, channelStride: Int? = nil, border: Border = Border(),
-    hasGradient: Bool = true
+    hasGradient: Bool = true, memory: PlanMemory
   ) {
     self.shape = shape
     self.channelStride = channelStride ?? padded(shape.channels)
     rowStride = (border.left + shape.width + border.right) * self.channelStride
     pictureStride = (border.top + shape.height + border.bottom) * rowStride
-    origin = border.top * rowStride + border.left * self.channelStride
+    let origin = border.top * rowStride + border.left * self.channelStride
     // Kernels read whole vectors, of a picture's three channels too: a vector beyond the end.
-    values = allocateFloats(batch * pictureStride + halfBlockColumns) + origin
-    gradient = allocateFloats((hasGradient ? batch : 1) * pictureStride) + origin
-    owner = nil
+    values = memory.floats(batch * pictureStride + halfBlockColumns) + origin
+    gradient = memory.floats((hasGradient ? batch : 1) * pictureStride) + origin
   }
 
   /// The same memory seen as a flat map; `other` has no border and no padding.
@@ -49,15 +46,8 @@ final class FeatureMap {
     channelStride = shape.channels
     (rowStride, pictureStride) = (shape.channels, shape.channels)
     (values, gradient) = (other.values, other.gradient)
-    origin = 0
-    owner = other
   }
 
-  deinit {
-    guard owner == nil else { return }
-    (values - origin).deallocate()
-    (gradient - origin).deallocate()
-  }
 }
 
 /// The blocks of columns that kernels take: 32, and 16 in the last where there is an odd one.

@@ -9,18 +9,20 @@ final class FlattenStage: Stage {
   private let input: FeatureMap
 
   /// - Parameter name: as the profile shows it.
-  init(_ name: String, input: FeatureMap, batch: Int) {
+  init(_ name: String, input: FeatureMap, batch: Int, memory: PlanMemory) {
     layers = name
     self.input = input
     output = FeatureMap(
-      Shape(units: input.shape.count), batch: batch, channelStride: input.shape.count)
+      Shape(units: input.shape.count), batch: batch, channelStride: input.shape.count,
+      memory: memory)
   }
 
   /// A new stage at the end of `stages`; returns its output.
   static func appended(
-    to stages: inout [any Stage], _ name: String, input: FeatureMap, batch: Int
+    to stages: inout [any Stage], _ name: String, input: FeatureMap, batch: Int,
+    memory: PlanMemory
   ) -> FeatureMap {
-    let stage = FlattenStage(name, input: input, batch: batch)
+    let stage = FlattenStage(name, input: input, batch: batch, memory: memory)
     stages.append(stage)
     return stage.output
   }

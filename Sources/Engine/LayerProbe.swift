@@ -7,10 +7,12 @@ package final class LayerProbe {
   private let pool: ThreadPool
   private let batch: Int
 
-  /// - Parameter pooling: the size of the max pooling that follows a convolution; 1 for none.
+  /// - Parameters:
+  ///   - pooling: the size of the max pooling that follows a convolution; 1 for none.
+  ///   - isLast: whether the layer is the model's last, whose sigmoid is part of the loss.
   package init(
     layer: Layer, pooling: Int = 1, input: Shape, batch: Int, threads: Int = 1,
-    kernels: KernelSet
+    kernels: KernelSet, isLast: Bool = true
   ) throws {
     let (shape, tensors) = try layer.applied(to: input, name: "layer")
     var layers: [(name: String, layer: Layer)] = [("layer", layer)]
@@ -27,7 +29,7 @@ package final class LayerProbe {
     plan = Plan(
       input: input, layers: layers, outputs: outputs,
       gradients: GradientLayout(layout, batch: batch, factors: false), batch: batch,
-      threads: threads, wantsInputGradient: true)
+      threads: threads, wantsInputGradient: true, endsInLogit: isLast)
   }
 
   /// The layer's output, [batch][height][width][channels]; kernel and bias may be empty.
@@ -36,8 +38,8 @@ package final class LayerProbe {
     return read(plan.output.values, plan.output)
   }
 
-  /// The gradients for `outputGradient`, the loss's with respect to the layer's output (a
-  /// sigmoid's logit).
+  /// The gradients for `outputGradient`, the loss's with respect to the layer's output (to a
+  /// last sigmoid's logit).
   package func backward(
     input: [Float], kernel: [Float], bias: [Float], outputGradient: [Float]
   ) -> (inputGradient: [Float], kernelGradient: [Float], biasGradient: [Float]) {

@@ -8,6 +8,8 @@ struct Plan {
   let input: FeatureMap
   /// Whether the first stage fills `input` itself, one picture a thread, from bytes.
   let readsBytes: Bool
+  /// All buffers of the stages and of the maps between them.
+  let memory: PlanMemory
   /// In the order of the forward pass.
   let stages: [any Stage]
   /// The last stage's output.
@@ -15,19 +17,24 @@ struct Plan {
 
   /// - Parameters:
   ///   - outputs: the shape after each layer.
-  ///   - gradients: of all layers' tensors.
+  ///   - gradients: of all layers' tensors; its batch decides how sums are cut.
+  ///   - batch: pictures that there is room for.
   ///   - wantsInputGradient: whether the loss's gradient for `input` itself is wanted.
+  ///   - endsInLogit: whether a last layer's sigmoid is left to the loss.
   init(
     input shape: Shape, layers: [(name: String, layer: Layer)], outputs: [Shape],
-    gradients: GradientLayout, batch: Int, threads: Int, wantsInputGradient: Bool
+    gradients: GradientLayout, batch: Int, threads: Int, wantsInputGradient: Bool,
+    endsInLogit: Bool = true, memory: PlanMemory = PlanMemory()
   ) {
+    self.memory = memory
     let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
     readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
     input = FeatureMap(
       shape, batch: readsBytes ? threads : batch,
       channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
-      border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes)
+      border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes,
+      memory: memory)
     let tensors = zip(gradients.parameters.tensors, gradients.places).map(StageTensor.init)
     var stages: [any Stage] = []
     var current = input
@@ -39,31 +46,35 @@ struct Plan {
       switch layers[part.first].layer {
       case .convolution:
         guard let size = part.size else { continue }
-        let map = FeatureMap(output, batch: batch, border: border)
+        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
         stages.append(
           Self.convolution(
-            size, input: current, output: map, tensors: own, batch: batch, threads: threads,
-            wantsInputGradient: wanted, readsBytes: readsBytes && stages.isEmpty))
+            size, input: current, output: map, tensors: own, batch: batch,
+            stepSize: gradients.batch, threads: threads, wantsInputGradient: wanted,
+            readsBytes: readsBytes && stages.isEmpty, memory: memory))
       case .maxPooling(let size):
-        let map = FeatureMap(output, batch: batch, border: border)
+        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
         stages.append(
           PoolingStage(
             layers[part.first].name, size: size, input: current, output: map, batch: batch,
-            threads: threads))
+            threads: threads, memory: memory))
       case .flatten where current.channelStride == current.shape.channels:
         current = FeatureMap(flattening: current)
         continue
       case .flatten:
-        stages.append(FlattenStage(layers[part.first].name, input: current, batch: batch))
+        stages.append(
+          FlattenStage(layers[part.first].name, input: current, batch: batch, memory: memory))
       case .dense(let units, let activation):
         if current.channelStride != current.shape.channels {
           current = FlattenStage.appended(
-            to: &stages, "input of \(layers[part.first].name)", input: current, batch: batch)
+            to: &stages, "input of \(layers[part.first].name)", input: current, batch: batch,
+            memory: memory)
         }
+        let isLogit = endsInLogit && index + 1 == parts.count && activation == .sigmoid
         stages.append(
           DenseStage(
-            units: units, relu: activation == .relu, input: current, tensors: own, batch: batch,
-            wantsInputGradient: wanted))
+            units: units, activation: isLogit ? .linear : activation, input: current, tensors: own,
+            batch: batch, stepSize: gradients.batch, wantsInputGradient: wanted, memory: memory))
       }
       current = stages[stages.count - 1].output
     }
@@ -73,23 +84,24 @@ struct Plan {
   /// The stage that suits a convolution's size.
   private static func convolution(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, threads: Int, wantsInputGradient: Bool, readsBytes: Bool
+    batch: Int, stepSize: Int, threads: Int, wantsInputGradient: Bool, readsBytes: Bool,
+    memory: PlanMemory
   ) -> any Stage {
     guard size.suitsWinograd, input.channelStride == padded(input.shape.channels) else {
       return ConvolutionStage(
         size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, readsBytes: readsBytes)
+        wantsInputGradient: wantsInputGradient, readsBytes: readsBytes, memory: memory)
     }
     let isWhole = WinogradWholeStage.suits(
-      tiles: batch * size.tileRows * size.tileColumns, inputs: input.channelStride,
+      tiles: stepSize * size.tileRows * size.tileColumns, inputs: input.channelStride,
       outputs: output.channelStride)
     return isWhole
       ? WinogradWholeStage(
         size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient)
+        wantsInputGradient: wantsInputGradient, memory: memory)
       : WinogradBlockStage(
         size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient)
+        wantsInputGradient: wantsInputGradient, memory: memory)
   }
 
   /// Layers first...last that one stage computes, and a convolution's size.

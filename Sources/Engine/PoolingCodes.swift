@@ -1,9 +1,7 @@
 import Kernels
 
 /// Which element of each pooling window was the largest, for a batch: the kernels' code words.
-///
-/// A class, so that its memory goes with its owner.
-final class PoolingCodes {
+struct PoolingCodes {
   private let words: UnsafeMutablePointer<Int32>
   private let rowStride: Int
   private let pictureStride: Int
@@ -12,16 +10,13 @@ final class PoolingCodes {
   let perWord: Int
 
   /// Codes of the windows that `output` was pooled from, of `size` x `size` elements.
-  init(_ output: FeatureMap, size: Int, batch: Int) {
+  init(_ output: FeatureMap, size: Int, batch: Int, memory: PlanMemory) {
     perWord = windowsPerWord(size: size)
     channels = output.channelStride
     rowStride = (output.shape.width + perWord - 1) / perWord * output.channelStride
     pictureStride = output.shape.height * rowStride
-    words = .allocate(capacity: batch * pictureStride)
-    words.initialize(repeating: 0, count: batch * pictureStride)
+    words = memory.words(batch * pictureStride)
   }
-
-  deinit { words.deallocate() }
 
   /// Those of one row of a picture's windows, from `column` on, a multiple of `perWord`.
   func row(_ row: Int, of picture: Int, from column: Int = 0) -> UnsafeMutablePointer<Int32> {

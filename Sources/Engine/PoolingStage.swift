@@ -15,20 +15,16 @@ final class PoolingStage: Stage {
   private let ignored: Target
 
   init(
-    _ name: String, size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int
+    _ name: String, size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int,
+    memory: PlanMemory
   ) {
     layers = name
     self.size = size
     self.input = input
     self.output = output
-    codes = PoolingCodes(output, size: size, batch: batch)
-    zeroBias = allocateFloats(output.channelStride)
-    ignored = allocateFloats(threads * output.channelStride)
-  }
-
-  deinit {
-    zeroBias.deallocate()
-    ignored.deallocate()
+    codes = PoolingCodes(output, size: size, batch: batch, memory: memory)
+    zeroBias = memory.floats(output.channelStride)
+    ignored = memory.floats(threads * output.channelStride)
   }
 
   func forward(_ step: StepContext) {

@@ -27,7 +27,7 @@ final class WindowGradient {
   /// - Parameters:
   ///   - row: one output row of all columns.
   ///   - output: the pooled map.
-  init(_ size: ConvolutionSize, row: ConvolutionRow, output: FeatureMap) {
+  init(_ size: ConvolutionSize, row: ConvolutionRow, output: FeatureMap, memory: PlanMemory) {
     self.size = size
     self.output = output
     self.row = row
@@ -35,18 +35,11 @@ final class WindowGradient {
     let channels = output.channelStride
     floats = channels * row.passes * run
     let windows = Self.windowsAtOnce
-    inputs = allocateFloats(
+    inputs = memory.floats(
       ((size.poolSize - 1) * size.convolution.strides.height + row.passes) * windows
         * size.poolSize * run)
-    offsets = .allocate(capacity: windows * channels)
-    offsets.initialize(repeating: 0, count: windows * channels)
-    kept = allocateFloats(windows * channels)
-  }
-
-  deinit {
-    inputs.deallocate()
-    offsets.deallocate()
-    kept.deallocate()
+    offsets = memory.words(windows * channels)
+    kept = memory.floats(windows * channels)
   }
 
   /// Adds a picture's share to the sums of weights and bias.

@@ -22,7 +22,7 @@ final class WinogradBlockStage: WinogradStage {
 
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, threads: Int, wantsInputGradient: Bool
+    batch: Int, threads: Int, wantsInputGradient: Bool, memory: PlanMemory
   ) {
     let (inputs, outputs) = (input.channelStride, output.channelStride)
     tilesPerBlock = inputs * outputs <= 32 * 64 ? 36 : 84
@@ -31,20 +31,14 @@ final class WinogradBlockStage: WinogradStage {
     (inputPosition, outputPosition) = (vPosition, mPosition)
     scratch = (0..<threads).map { _ in
       (
-        v: allocateFloats(winogradPositions * vPosition),
-        m: allocateFloats(winogradPositions * mPosition)
+        v: memory.floats(winogradPositions * vPosition),
+        m: memory.floats(winogradPositions * mPosition)
       )
     }
     super.init(
       size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-      wantsInputGradient: wantsInputGradient, groups: Self.groups, parts: Self.groups)
-  }
-
-  deinit {
-    for (v, m) in scratch {
-      v.deallocate()
-      m.deallocate()
-    }
+      wantsInputGradient: wantsInputGradient, groups: Self.groups, parts: Self.groups,
+      memory: memory)
   }
 
   override func forward(_ step: StepContext) {

@@ -49,7 +49,8 @@ class WinogradStage: Stage {
   ///   - parts: partial sums of the bias's.
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, threads: Int, wantsInputGradient: Bool, groups: Int, parts: Int
+    batch: Int, threads: Int, wantsInputGradient: Bool, groups: Int, parts: Int,
+    memory: PlanMemory
   ) {
     self.size = size
     self.input = input
@@ -70,25 +71,16 @@ class WinogradStage: Stage {
     blocks = columnBlocks(outputs)
     transposedBlocks = wantsInputGradient ? columnBlocks(inputs) : []
     let needsPadding = kernel.shape[2] != inputs || kernel.shape[3] != outputs
-    paddedWeights = needsPadding ? allocateFloats(9 * inputs * outputs) : nil
-    filter = allocateFloats(filterFloats)
-    transposedWeights = allocateFloats(wantsInputGradient ? 9 * inputs * outputs : 0)
-    transposedFilter = allocateFloats(wantsInputGradient ? filterFloats : 0)
-    paddedBias = allocateFloats(outputs)
+    paddedWeights = needsPadding ? memory.floats(9 * inputs * outputs) : nil
+    filter = memory.floats(filterFloats)
+    transposedWeights = memory.floats(wantsInputGradient ? 9 * inputs * outputs : 0)
+    transposedFilter = memory.floats(wantsInputGradient ? filterFloats : 0)
+    paddedBias = memory.floats(outputs)
     let codeCount = size.poolSize > 1 ? batch * grid.rows * grid.columns * outputs : 1
-    codes = .allocate(capacity: codeCount)
-    codes.initialize(repeating: 0, count: codeCount)
-    tileScratch = (0..<threads).map { _ in allocateFloats(winogradScratch) }
-    filterGradient = allocateFloats(groups * filterFloats)
-    biasGradient = allocateFloats(parts * outputs)
-  }
-
-  deinit {
-    for memory in [
-      filter, transposedWeights, transposedFilter, paddedBias, filterGradient, biasGradient,
-    ] + tileScratch { memory.deallocate() }
-    paddedWeights?.deallocate()
-    codes.deallocate()
+    codes = memory.words(codeCount)
+    tileScratch = (0..<threads).map { _ in memory.floats(winogradScratch) }
+    filterGradient = memory.floats(groups * filterFloats)
+    biasGradient = memory.floats(parts * outputs)
   }
 
   func forward(_ step: StepContext) { preconditionFailure("a subclass takes the tiles in order") }

@@ -15,22 +15,17 @@ final class WinogradWholeStage: WinogradStage {
 
   init(
     _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, threads: Int, wantsInputGradient: Bool
+    batch: Int, threads: Int, wantsInputGradient: Bool, memory: PlanMemory
   ) {
     let tiles = batch * size.tileRows * size.tileColumns
     inputPosition = tiles * input.channelStride + winogradGap
     outputPosition = tiles * output.channelStride + winogradGap
-    v = allocateFloats(winogradPositions * inputPosition)
-    m = allocateFloats(winogradPositions * outputPosition)
+    v = memory.floats(winogradPositions * inputPosition)
+    m = memory.floats(winogradPositions * outputPosition)
     super.init(
       size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
       wantsInputGradient: wantsInputGradient, groups: 1,
-      parts: Self.partCount(of: 0..<tiles, most: Self.tilesPerPart))
-  }
-
-  deinit {
-    v.deallocate()
-    m.deallocate()
+      parts: Self.partCount(of: 0..<tiles, most: Self.tilesPerPart), memory: memory)
   }
 
   /// Whether a stage of `tiles` has less to move this way than in blocks: V and M of all of them

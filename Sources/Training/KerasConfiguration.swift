@@ -58,66 +58,45 @@ public enum KerasConfiguration {
     }
   }
 
+  /// The layers of a model whose weights are given, or drawn by Dogsled.
+  /// - Throws: as `read`.
+  public static func decode(_ json: String) throws -> Architecture { try read(json).architecture }
+
   /// Reads what Keras 2 and Keras 3 write for a `Sequential` of `Conv2D`, `MaxPooling2D`,
   /// `Flatten` and `Dense`.
-  /// - Throws: `ModelFileError` naming a layer or setting that Dogsled does not have.
-  public static func decode(_ json: String) throws -> Architecture {
-    let model = try JSON(parsing: json)
+  /// - Parameter training: the text of an .h5 file's `training_config`.
+  /// - Throws: `ModelFileError` naming a layer and an argument that Dogsled does not have or know.
+  public static func read(_ json: String, training: String? = nil) throws -> KerasModel {
+    let model = try JSON(parsing: json, as: "the model's configuration")
     let kind = model["class_name"]?.string ?? "something unknown"
     guard kind == "Sequential", let config = model["config"] else {
-      throw ModelFileError("the model is \(kind): only Keras's Sequential can be read")
+      throw ModelFileError("the model is \(kind.prefix(40)): only Keras's Sequential can be read")
     }
     // Before Keras 2.2.3 the configuration was the bare list of layers.
     guard let entries = config.array ?? config["layers"]?.array else {
       throw ModelFileError("the model's configuration has no list of layers")
     }
-    var input = config["build_input_shape"]
-    var layers: [(name: String?, layer: Layer)] = []
-    for entry in entries {
-      guard let kind = entry["class_name"]?.string, let config = entry["config"] else {
-        throw ModelFileError("the model's configuration has a layer without class or settings")
-      }
-      input = config["batch_shape"] ?? config["batch_input_shape"] ?? input
-      if kind == "InputLayer" { continue }
-      let reader = LayerReader(kind: kind, config: config)
-      layers.append((try checked(config["name"]?.string), try reader.layer()))
-    }
-    do {
-      let architecture = try Architecture(input: try shape(input), layers: layers)
-      // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
-      guard encode(architecture).utf8.count <= 64_000 else {
-        throw ModelFileError(
-          "the model has \(layers.count) layers: more than an .h5 file can describe")
-      }
-      return architecture
-    } catch let error as ArchitectureError {
-      throw ModelFileError("the model cannot be built: \(error)")
-    }
-  }
-
-  /// A layer's name, which becomes the name of a group in HDF5 and a line of `summary`.
-  private static func checked(_ name: String?) throws -> String? {
-    guard let name else { return nil }
-    let isPlain = name.unicodeScalars.allSatisfy {
-      $0 != "/" && $0.properties.generalCategory != .control
-    }
-    guard isPlain, !["", ".", ".."].contains(name), name.utf8.count <= 255 else {
+    var check = KerasArgumentCheck()
+    try check.check(model, of: "the model", against: KerasArgument.model)
+    try check.check(config, of: "the model", against: KerasArgument.sequential)
+    var reader = KerasLayersReader()
+    for entry in entries { try reader.add(entry, &check) }
+    let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
+    let architecture = try reader.architecture(built: built.compactMap(\.self))
+    // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
+    guard encode(architecture).utf8.count <= 64_000 else {
       throw ModelFileError(
-        "a layer is called \(String(name.prefix(40)).debugDescription): a name has 1 to 255 bytes, "
-          + "no slash and no control character, and is not . or ..")
+        "the model has \(entries.count) layers: more than an .h5 file can describe")
     }
-    return name
-  }
-
-  private static func shape(_ json: JSON?) throws -> Shape {
-    let sizes = json?.array?.dropFirst().map(\.integer)
-    guard let sizes, sizes.count == 3, let height = sizes[0], let width = sizes[1],
-      let channels = sizes[2]
-    else {
-      throw ModelFileError(
-        "the model's input is \(json?.text ?? "not given"), not [null, height, width, 3]")
+    var optimizer: RMSprop?
+    if let compiled = model["compile_config"] {
+      optimizer = try check.compiled(compiled, "compile_config")
     }
-    return Shape(height: height, width: width, channels: channels)
+    if let training {
+      optimizer = try check.compiled(
+        try JSON(parsing: training, as: "training_config"), "training_config")
+    }
+    return KerasModel(architecture: architecture, untaken: check.untaken, optimizer: optimizer)
   }
 }
 

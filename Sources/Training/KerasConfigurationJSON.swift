@@ -3,7 +3,7 @@
 import Foundation
 
 /// A value of JSON.
-enum JSON: Hashable, Sendable, Decodable {
+package enum JSON: Hashable, Sendable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -11,34 +11,6 @@ enum JSON: Hashable, Sendable, Decodable {
   case string(String)
   case array([JSON])
   case object([String: JSON])
-
-  /// - Throws: `ModelFileError` where `text` is no JSON.
-  init(parsing text: String) throws {
-    do {
-      self = try JSONDecoder().decode(JSON.self, from: Data(text.utf8))
-    } catch {
-      throw ModelFileError("a model's configuration is no JSON")
-    }
-  }
-
-  init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    if value.decodeNil() {
-      self = .null
-    } else if let bool = try? value.decode(Bool.self) {
-      self = .bool(bool)
-    } else if let integer = try? value.decode(Int.self) {
-      self = .integer(integer)
-    } else if let number = try? value.decode(Double.self) {
-      self = .number(number)
-    } else if let string = try? value.decode(String.self) {
-      self = .string(string)
-    } else if let array = try? value.decode([JSON].self) {
-      self = .array(array)
-    } else {
-      self = .object(try value.decode([String: JSON].self))
-    }
-  }
 
   /// The text, keys in order; a number that JSON cannot say becomes null.
   var text: String {
@@ -57,6 +29,19 @@ enum JSON: Hashable, Sendable, Decodable {
     }
   }
 
+  /// The text as a message shows it: an object of Keras's as `L2(l2: 0.01)`, and not more than a
+  /// line can hold.
+  var shown: String {
+    var text = text
+    if let kind = self["class_name"]?.string {
+      let config = self["config"]
+      let settings = config?.object?.filter { $0.value != .null }.sorted { $0.key < $1.key }
+        .map { "\($0.key): \($0.value.text)" }.joined(separator: ", ")
+      text = "\(kind)(\(settings ?? config?.text ?? ""))"
+    }
+    return text.count <= 100 ? text : text.prefix(97) + "..."
+  }
+
   /// The member `key` of an object; nil where it is not there or null.
   subscript(key: String) -> JSON? {
     guard case .object(let members) = self, let member = members[key], member != .null else {
@@ -67,6 +52,7 @@ enum JSON: Hashable, Sendable, Decodable {
 
   var string: String? { if case .string(let string) = self { string } else { nil } }
   var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
+  var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
   var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }
   var number: Double? {
     switch self {
@@ -93,13 +79,13 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
   ExpressibleByBooleanLiteral, ExpressibleByFloatLiteral, ExpressibleByArrayLiteral,
   ExpressibleByDictionaryLiteral
 {
-  init(stringLiteral string: String) { self = .string(string) }
-  init(integerLiteral integer: Int) { self = .integer(integer) }
-  init(nilLiteral: ()) { self = .null }
-  init(booleanLiteral bool: Bool) { self = .bool(bool) }
-  init(floatLiteral number: Double) { self = .number(number) }
-  init(arrayLiteral elements: JSON...) { self = .array(elements) }
-  init(dictionaryLiteral elements: (String, JSON)...) {
+  package init(stringLiteral string: String) { self = .string(string) }
+  package init(integerLiteral integer: Int) { self = .integer(integer) }
+  package init(nilLiteral: ()) { self = .null }
+  package init(booleanLiteral bool: Bool) { self = .bool(bool) }
+  package init(floatLiteral number: Double) { self = .number(number) }
+  package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+  package init(dictionaryLiteral elements: (String, JSON)...) {
     self = .object(Dictionary(elements) { _, last in last })
   }
 }

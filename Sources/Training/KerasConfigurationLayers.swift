@@ -1,53 +1,45 @@
-// One layer out of Keras's JSON. A setting that would change what the layer computes is refused
-// where Dogsled does not have it; how weights were drawn at first does not matter any more.
+// One layer out of Keras's JSON: the arguments that decide what it computes. The others have been
+// checked before (`KerasConfigurationArguments.swift`).
 
 import Engine
 
 /// Reads one layer of a `Sequential`.
 struct LayerReader {
   let kind: String
+  let name: String?
   let config: JSON
 
-  private var name: String { "\(kind) \(config["name"]?.string ?? "")" }
+  /// As errors name it.
+  var owner: String { "layer \(kind.prefix(40)) \(name ?? "")" }
+
+  /// Why a layer of this kind cannot be read.
+  var unknownKind: ModelFileError {
+    guard kind != "Rescaling" else {
+      return ModelFileError(
+        "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
+    }
+    return ModelFileError("\(owner): Dogsled has only Conv2D, MaxPooling2D, Flatten and Dense")
+  }
 
   /// - Throws: `ModelFileError` naming the layer and what of it Dogsled does not have.
   func layer() throws -> Layer {
-    for setting in [
-      "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
-      "bias_constraint",
-    ] where config[setting] != nil {
-      throw refusal(setting, "only none")
-    }
-    try demand("data_format", "channels_last")
-    try demandFloat32()
     switch kind {
     case "Conv2D": return .convolution(try convolution())
     case "MaxPooling2D": return try maxPooling()
     case "Flatten": return .flatten
     case "Dense":
-      try demand("use_bias", true)
       return .dense(
         units: try integer("units"), activation: try activation([.linear, .relu, .sigmoid]))
-    case "Rescaling":
-      throw ModelFileError(
-        "layer \(name): take it out of the model: Dogsled divides pixels by 255 itself")
-    default:
-      throw ModelFileError(
-        "layer \(name): Dogsled has only Conv2D, MaxPooling2D, Flatten and Dense")
+    default: throw unknownKind
     }
   }
 
   private func convolution() throws -> Convolution {
-    try demand("use_bias", true)
-    try demand("groups", 1)
-    guard try pair("dilation_rate", default: (1, 1)) == (1, 1) else {
-      throw refusal("dilation_rate", "only 1")
-    }
     var convolution = Convolution(filters: try integer("filters"))
     convolution.kernel = try pair("kernel_size")
     convolution.strides = try pair("strides", default: (1, 1))
     convolution.activation = try activation([.linear, .relu])
-    guard let padding = Padding(rawValue: config["padding"]?.string ?? "valid") else {
+    guard let padding = (config["padding"] ?? "valid").string.flatMap(Padding.init) else {
       throw refusal("padding", "only valid and same")
     }
     convolution.padding = padding
@@ -60,29 +52,18 @@ struct LayerReader {
     guard try pair("strides", default: size) == size else {
       throw refusal("strides", "only those equal to pool_size")
     }
-    try demand("padding", "valid")
     return .maxPooling(size: size.height)
   }
 
   private func activation(_ known: [Activation]) throws -> Activation {
     // Keras 3 may write a function as an object whose `config` is its name.
-    let setting = config["activation"]
-    let name = setting == nil ? "linear" : setting?.string ?? setting?["config"]?.string
+    let setting = config["activation"] ?? "linear"
+    let isFunction = setting["class_name"] == "function"
+    let name = isFunction ? setting["config"]?.string : setting.string
     guard let activation = known.first(where: { $0.rawValue == name }) else {
       throw refusal("activation", "only " + known.map(\.rawValue).joined(separator: ", "))
     }
     return activation
-  }
-
-  private func demandFloat32() throws {
-    guard let type = config["dtype"] else { return }
-    guard type.string ?? type["config"]?["name"]?.string == "float32" else {
-      throw refusal("dtype", "only float32")
-    }
-  }
-
-  private func demand(_ setting: String, _ value: JSON) throws {
-    guard config[setting] ?? value == value else { throw refusal(setting, "only \(value.text)") }
   }
 
   private func integer(_ setting: String) throws -> Int {
@@ -98,16 +79,15 @@ struct LayerReader {
   ) throws -> (height: Int, width: Int) {
     let value = config[setting]
     if value == nil, let absent { return absent }
-    let sizes = value?.array?.compactMap(\.integer) ?? value?.integer.map { [$0, $0] } ?? []
-    guard sizes.count == 2, sizes.allSatisfy((1...4096).contains) else {
-      throw refusal(setting, "one or two numbers from 1 to 4096")
-    }
-    return (sizes[0], sizes[1])
+    let sizes = value?.array ?? value.map { [$0, $0] } ?? []
+    guard sizes.count == 2, let height = sizes[0].integer, let width = sizes[1].integer,
+      (1...4096).contains(height), (1...4096).contains(width)
+    else { throw refusal(setting, "one or two numbers from 1 to 4096") }
+    return (height, width)
   }
 
   private func refusal(_ setting: String, _ known: String) -> ModelFileError {
     ModelFileError(
-      "layer \(name): \(setting) is \(config[setting]?.text ?? "not given"); "
-        + "Dogsled has \(known)")
+      "\(owner): \(setting) is \(config[setting]?.shown ?? "not given"); Dogsled has \(known)")
   }
 }

@@ -88,6 +88,8 @@ public struct ModelFile: Sendable {
   public var pictures: PictureSettings?
   /// How far the run had come; nil in a file that is no checkpoint.
   public var position: RunPosition?
+  /// What a file of Keras's says of training it that Dogsled does not take over.
+  public internal(set) var untaken: [KerasModel.Untaken] = []
 
   /// A model to write.
   public init(

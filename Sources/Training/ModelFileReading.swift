@@ -21,35 +21,51 @@ extension ModelFile {
           "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
             + "(weights alone are not enough)")
       }
-      let architecture = try Self.architecture(configuration, path: path)
-      try Self.check(architecture.parameters, in: root)
+      if try root.string("backend") == "theano" {
+        throw ModelFileError("\(path): written with Theano, whose convolutions turn the kernel")
+      }
+      let keras = try Self.keras(
+        configuration, training: try root.string(Name.training), path: path)
+      try Self.check(keras.architecture.parameters, in: root)
       var file = ModelFile(
-        architecture: architecture, weights: ParameterBuffer(architecture.parameters))
+        architecture: keras.architecture, weights: ParameterBuffer(keras.architecture.parameters))
+      file.untaken = keras.untaken
       try file.readWeights(from: try root.group(Name.weights))
-      let training = try root.string(Name.training).map { try JSON(parsing: $0) }
-      if let settings = training?["optimizer_config"], file.readSettings(settings),
-        root.contains(Name.optimizer)
-      {
-        try file.readOptimizer(from: try root.group(Name.optimizer))
+      if let optimizer = keras.optimizer {
+        file.optimizer = optimizer
+        if root.contains(Name.optimizer) {
+          try file.readOptimizer(from: try root.group(Name.optimizer))
+        }
       }
       if root.contains(Name.own) { try file.readOwn(from: try root.group(Name.own)) }
       return file
     }
   }
 
-  private static func architecture(_ json: String, path: String) throws -> Architecture {
-    let architecture: Architecture
+  private static func keras(
+    _ json: String, training: String?, path: String
+  ) throws -> KerasModel {
+    let keras: KerasModel
     do {
-      architecture = try KerasConfiguration.decode(json)
+      keras = try KerasConfiguration.read(json, training: training)
     } catch {
       throw ModelFileError("\(path): \(error)")
     }
-    guard architecture.parameters.parameterCount <= mostParameters else {
+    let parameters = keras.architecture.parameters
+    guard parameters.parameterCount <= mostParameters else {
       throw ModelFileError(
-        "\(path): a model of \(architecture.parameters.parameterCount) parameters: at most "
+        "\(path): a model of \(parameters.parameterCount) parameters: at most "
           + "\(mostParameters) can be read")
     }
-    return architecture
+    do {
+      var need = MemoryNeed()
+      // The weights, and RMSprop's averages.
+      need.add(2, parameters)
+      try need.check("a model of \(parameters.parameterCount) parameters")
+    } catch {
+      throw ModelFileError("\(path): \(error)")
+    }
+    return keras
   }
 
   /// Refuses a model for which `root` has no weights, before there is memory for them.
@@ -104,20 +120,6 @@ extension ModelFile {
     }
   }
 
-  /// Takes over RMSprop's settings; false for another optimizer, whose state we cannot go on from.
-  private mutating func readSettings(_ optimizer: JSON) -> Bool {
-    // tf.keras may write `Custom>RMSprop`.
-    let kind = optimizer["class_name"]?.string?.split(separator: ">").last
-    guard kind == "RMSprop" else { return false }
-    let config = optimizer["config"]
-    func setting(_ name: String) -> Float? { (config?[name]?.number).map { Float($0) } }
-    self.optimizer.learningRate =
-      setting("learning_rate") ?? setting("lr") ?? self.optimizer.learningRate
-    self.optimizer.rho = setting("rho") ?? self.optimizer.rho
-    self.optimizer.epsilon = setting("epsilon") ?? self.optimizer.epsilon
-    return true
-  }
-
   /// Takes over the averages and the iteration.
   ///
   /// Keras 3 and tf.keras write the iteration, perhaps the learning rate, and one average a
@@ -154,10 +156,21 @@ extension KerasConfiguration {
   /// The model in the file at `path`: an `.h5` file, or JSON as Keras's `to_json()` gives it where
   /// the name ends in `.json`.
   /// - Throws: `ModelFileError` naming the file.
-  public static func architecture(inFile path: String) throws -> Architecture {
-    guard path.hasSuffix(".json") else { return try ModelFile(reading: path).architecture }
+  public static func model(inFile path: String) throws -> KerasModel {
+    guard path.hasSuffix(".json") else {
+      let file = try ModelFile(reading: path)
+      return KerasModel(
+        architecture: file.architecture, untaken: file.untaken, optimizer: file.optimizer)
+    }
     do {
-      return try decode(try RunFolderFiles.text(of: path, followingLinks: true))
+      var status = stat()
+      if stat(path, &status) == 0 {
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ModelFileError("not a file") }
+        guard status.st_size <= JSON.bytesMax else {
+          throw ModelFileError("\(status.st_size) bytes: no model's configuration is so large")
+        }
+      }
+      return try read(try RunFolderFiles.text(of: path, followingLinks: true))
     } catch let error as RunFolderError {
       throw ModelFileError("\(error)")
     } catch {

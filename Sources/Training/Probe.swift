@@ -26,7 +26,8 @@ public struct Probe: Sendable {
       return Data(try JPEG.encode(picture, quality: 85))
     }
     let engine = try Engine(
-      architecture, batchCapacity: hyperparameters.batchSize, threads: threads, kernels: kernels)
+      architecture, batchCapacity: min(jpegs.count, hyperparameters.batchSize),
+      stepSize: hyperparameters.batchSize, threads: threads, kernels: kernels)
     self.jpegs = jpegs
     answer = try Self.answer(jpegs, settings: hyperparameters.pictures, engine: engine)
   }

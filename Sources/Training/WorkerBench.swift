@@ -36,13 +36,19 @@ final class WorkerBench {
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
     case .folder(let folder):
+      let need = MemoryNeed.worker(
+        architecture, batch: welcome.batchSize, threads: threads, bodies: .encoded)
+      try need.check(
+        "the coordinator's run",
+        advice: "start the worker with fewer --threads, or the run with a "
+          + "smaller --batch-size")
       log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
       try Self.check(folder, against: manifest)
       let stores = try [manifest.training, manifest.validation].map {
         try PictureStore(
           folder: folder, entries: $0, height: architecture.input.height,
           width: architecture.input.width, settings: settings, threads: threads,
-          memoryLimit: Self.memoryLimit)
+          memoryLimit: need.pictureCache())
       }
       (training, validation) = (stores[0], stores[1])
       training.decodeAll()
@@ -53,9 +59,6 @@ final class WorkerBench {
     received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)
   }
-
-  /// Bytes of decoded pictures that each of the two stores keeps.
-  private static let memoryLimit = 1 << 30
 
   /// What this machine makes of a probe's pictures.
   func answer(_ probe: [Data]) throws -> ProbeAnswer {

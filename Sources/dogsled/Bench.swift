@@ -18,14 +18,14 @@ struct BenchStep: ParsableCommand {
     abstract: "Time one training step: forward, backward and RMSprop.",
     discussion: "Example: dogsled bench step --threads 1")
 
-  @Option(parsing: .unconditional, help: "Pictures in a batch.") var batch = 20
+  @Option(parsing: .unconditional, help: "Pictures in a batch.") var batchSize = 20
   @OptionGroup var threading: ThreadOptions
   @Option(parsing: .unconditional, help: "Steps that are timed, after three that are not.")
   var count = 20
   @Option(
     parsing: .unconditional,
-    help: "Rows and columns of a picture for the default network; 150 by default.")
-  var size: Int?
+    help: ArgumentHelp("The default network's input; 150x150 by default.", valueName: "hxw"))
+  var inputSize: InputSize?
   @Option(
     help: ArgumentHelp(
       "A model's layers: Keras's JSON, or an .h5 file; the default is the book's network.",
@@ -35,20 +35,26 @@ struct BenchStep: ParsableCommand {
   @Flag(help: "Also print a line for each layer.") var profile = false
 
   func validate() throws {
-    guard (1...4096).contains(batch), count > 0 else {
-      throw ValidationError("--batch is 1 to 4096, --count at least 1")
+    guard (1...4096).contains(batchSize) else {
+      throw ValidationError("--batch-size must be from 1 to 4096, not \(batchSize)")
     }
-    guard (1...4096).contains(size ?? 150) else { throw ValidationError("--size is 1 to 4096") }
-    guard model == nil || size == nil else {
-      throw ValidationError("--size is for the default network: --model has its own")
+    guard (1...1_000_000).contains(count) else {
+      throw ValidationError("--count must be from 1 to 1000000, not \(count)")
+    }
+    guard model == nil || inputSize == nil else {
+      throw ValidationError("--input-size is for the default network: --model has its own")
     }
   }
 
   func run() throws {
+    let size = inputSize ?? InputSize(height: 150, width: 150)
     let model =
-      try model.map { try KerasConfiguration.architecture(inFile: $0) }
-      ?? .book(height: size ?? 150, width: size ?? 150)
-    let threads = threading.count
+      try model.map { try KerasConfiguration.model(inFile: $0).architecture }
+      ?? .book(height: size.height, width: size.width)
+    let (batch, threads) = (batchSize, threading.count)
+    try MemoryNeed.benchmark(model, batch: batch, threads: threads).check(
+      "a step of \(counted(batch, "picture"))",
+      advice: "choose a smaller --batch-size, or fewer --threads")
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)

@@ -18,26 +18,28 @@ struct BenchDecode: ParsableCommand {
   @Option(help: "How pictures are resized: nearest, bilinear or area.")
   var interpolation = Interpolation.nearest
 
-  @Option(parsing: .unconditional, help: "Rows and columns that they are brought to.")
-  var size = 150
-
-  func validate() throws {
-    guard (1...4096).contains(size) else { throw ValidationError("--size is 1 to 4096") }
-  }
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Rows and columns that they are brought to.", valueName: "hxw"))
+  var inputSize = InputSize(height: 150, width: 150)
 
   func run() throws {
     let settings = PictureSettings(decoding: decode, interpolation: interpolation)
     let clock = ContinuousClock()
     // The first time, files come from the disk.
-    for path in files { _ = try settings.picture(path: path, height: size, width: size) }
+    for path in files { _ = try picture(path, settings) }
     let milliseconds = try files.map { path in
       try clock.measure {
-        _ = try settings.picture(path: path, height: size, width: size)
+        _ = try picture(path, settings)
       } / .milliseconds(1)
     }
     try emit(
       try jsonLine(
-        DecodeResult(settings: settings, size: "\(size)x\(size)", milliseconds: milliseconds)))
+        DecodeResult(settings: settings, size: "\(inputSize)", milliseconds: milliseconds)))
+  }
+
+  private func picture(_ path: String, _ settings: PictureSettings) throws -> DecodedPicture {
+    try settings.picture(path: path, height: inputSize.height, width: inputSize.width)
   }
 }
 

@@ -31,13 +31,16 @@ struct Evaluate: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let file = try NamedModel.read(model)
+    for untaken in file.untaken where untaken.changesLoss {
+      log("\(model): \(untaken.description): the loss printed is binary cross-entropy alone")
+    }
     let scanned = try PictureFolder.scan(folder, labels: labels(for: file))
     scanned.remarks.forEach(log)
     let store = try usable(
       try PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
         width: file.architecture.input.width, settings: options.pictures(for: file),
-        threads: options.threading.count, memoryLimit: 1 << 30))
+        threads: options.threading.count, memoryLimit: MemoryNeed().pictureCache()))
     let totals = try evaluate(file, on: store)
     let count = Double(totals.count)
     guard totals.loss.isFinite else {

@@ -48,7 +48,8 @@ extension Dogsled {
       let verb = hint?.split(separator: "'").dropFirst().first
       let line = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
       let shown = FileName.shown(line, doublingBackslashes: false)
-      log("dogsled: \(shown)\(verb.map { " (see \($0))" } ?? "")")
+      let mended = Suggestion.mended(shown, hint: verb.map(String.init))
+      log("dogsled: \(mended)\(verb.map { " (see \($0))" } ?? "")")
       Foundation.exit(isUsage ? 2 : status(of: error))
     }
   }

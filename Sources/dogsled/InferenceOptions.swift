@@ -36,11 +36,16 @@ struct InferenceOptions: ParsableArguments {
     }
   }
 
-  /// An engine for `model`, with memory for a batch of at most `pictures`.
+  /// An engine for `model`, with room for no more pictures at a time than there are.
+  /// - Throws: `MemoryError` where there is no memory for it.
   func engine(for model: ModelFile, pictures: Int) throws -> Engine {
-    try Engine(
-      model.architecture, batchCapacity: max(1, min(batchSize, pictures)),
-      threads: threading.count, kernels: try KernelSet.chosen())
+    let batch = min(batchSize, max(1, pictures))
+    try MemoryNeed.inference(model.architecture, batch: batch, threads: threading.count).check(
+      "computing \(counted(batch, "picture")) at a time",
+      advice: "choose a smaller --batch-size, or fewer --threads")
+    return try Engine(
+      model.architecture, batchCapacity: batch, threads: threading.count,
+      kernels: try KernelSet.chosen())
   }
 
   /// What the options say, else what `model` was trained with, else Keras's way.

@@ -36,6 +36,11 @@ struct NetworkRun {
     _ listen: ListenAddress, _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
   ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
     let start = try RunStart(options, data: data, workers: workers)
+    try MemoryNeed.networkRun(
+      start.architecture, start.hyperparameters, threads: options.threading.count,
+      localWorkers: threadsOfLocalWorkers == nil ? 0 : workers,
+      workerThreads: threadsOfLocalWorkers ?? 1
+    ).check("the run", advice: "choose a smaller --batch-size, or fewer --workers or --threads")
     let gradients = GradientLayout(
       start.architecture.parameters, batch: start.hyperparameters.batchSize)
     var limits = Limits.standard
@@ -49,7 +54,7 @@ struct NetworkRun {
       let probe = try Probe(
         start.architecture, start.hyperparameters, threads: options.threading.count,
         kernels: kernels)
-      return (server, try TrainingSetup(options, start, keepsPictures: false), probe)
+      return (server, try TrainingSetup(options, start, pictureCache: 0), probe)
     } catch {
       server.shutdown()
       throw error

@@ -21,13 +21,16 @@ struct RunStart {
   ///   - workers: batches of an update where neither the options nor the run say.
   /// - Throws: one clear line, before anything that takes a while.
   init(_ options: TrainingOptions, data: String?, workers: Int) throws {
-    let named = try options.model.map { try KerasConfiguration.architecture(inFile: $0) }
+    let model = try options.model.map { try KerasConfiguration.model(inFile: $0) }
+    if let path = options.model { try model?.checkTraining(path) }
+    let named = model?.architecture
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
       architecture = try named ?? .book()
       var values = Hyperparameters()
       values.batchesPerUpdate = workers
       hyperparameters = options.hyperparameters(over: values)
+      if let optimizer = model?.optimizer { try Self.check(optimizer, options) }
       (resumed, checkpoint) = (nil, nil)
       self.data = data ?? ""
       return
@@ -73,6 +76,19 @@ struct RunStart {
         "\(folder.historyPath): does not have the epochs 1 to \(done) that the checkpoint follows")
     }
     if file == nil, !epochs.isEmpty { log("\(path): no checkpoint is there: it begins again") }
+  }
+
+  /// Whoever names a model that was compiled with other settings than the defaults has to choose.
+  private static func check(_ optimizer: RMSprop, _ options: TrainingOptions) throws {
+    let defaults = Hyperparameters()
+    for (option, given, compiled, own) in [
+      ("--learning-rate", options.learningRate, optimizer.learningRate, defaults.learningRate),
+      ("--rho", options.rho, optimizer.rho, defaults.rho),
+    ] where given == nil && compiled != own {
+      throw Failure(
+        "\(options.model ?? ""): compiled with \(option.dropFirst(2)) \(compiled), where Dogsled's "
+          + "default is \(own): say \(option) \(compiled) or \(option) \(own)")
+    }
   }
 
   /// Makes the run's folder, or takes the one of the run that goes on.

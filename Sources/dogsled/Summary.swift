@@ -30,14 +30,16 @@ struct Summary: ParsableCommand {
 
   func run() throws {
     let size = inputSize ?? InputSize(height: 150, width: 150)
-    let architecture =
-      try model.map { try KerasConfiguration.architecture(inFile: NamedModel.file($0)) }
-      ?? .book(height: size.height, width: size.width)
-    try emit(Self.table(architecture))
+    guard let model else {
+      return try emit(Self.table(try .book(height: size.height, width: size.width)))
+    }
+    let keras = try KerasConfiguration.model(inFile: NamedModel.file(model))
+    try emit(Self.table(keras.architecture, frozen: keras.frozenLayers))
   }
 
   /// The table as Keras 2.2 prints it.
-  static func table(_ architecture: Architecture) -> String {
+  /// - Parameter frozen: layers that Keras does not train.
+  static func table(_ architecture: Architecture, frozen: Set<String> = []) -> String {
     let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
       let tensors = architecture.parameters.tensors.filter { $0.layer == layer.name }
       let parameters = tensors.reduce(0) { $0 + $1.count }
@@ -59,8 +61,14 @@ struct Summary: ParsableCommand {
     for (index, row) in rows.enumerated() {
       lines += [line(row), rule(index + 1 < rows.count ? "_" : "=")]
     }
-    let total = grouped(architecture.parameters.parameterCount)
-    lines += ["Total params: \(total)", "Trainable params: \(total)", "Non-trainable params: 0"]
+    let total = architecture.parameters.parameterCount
+    let still = architecture.parameters.tensors.reduce(0) {
+      $0 + (frozen.contains($1.layer) ? $1.count : 0)
+    }
+    lines += [
+      "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",
+      "Non-trainable params: \(grouped(still))",
+    ]
     return (lines + [rule("_")]).joined(separator: "\n")
   }
 
@@ -77,11 +85,13 @@ struct Summary: ParsableCommand {
 }
 
 /// Rows and columns of a picture, as `150x150`.
-struct InputSize: ExpressibleByArgument {
+struct InputSize: ExpressibleByArgument, CustomStringConvertible {
   let height: Int
   let width: Int
 
   init(height: Int, width: Int) { (self.height, self.width) = (height, width) }
+
+  var description: String { "\(height)x\(width)" }
 
   init?(argument: String) {
     let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false)

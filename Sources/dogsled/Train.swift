@@ -54,8 +54,11 @@ struct Train: ParsableCommand {
   private func inOneProcess() throws {
     let kernels = try KernelSet.chosen()
     let threads = options.threading.count
-    let setup = try TrainingSetup(
-      options, RunStart(options, data: data, workers: 1), keepsPictures: true)
+    let start = try RunStart(options, data: data, workers: 1)
+    let need = MemoryNeed.oneProcess(
+      start.architecture, start.hyperparameters, threads: threads)
+    try need.check("the run", advice: "choose a smaller --batch-size, or fewer --threads")
+    let setup = try TrainingSetup(options, start, pictureCache: need.pictureCache())
     setup.announce(
       computing: "in this process, \(counted(threads, "thread"))\(ThreadOptions.cores.note), "
         + "\(kernels.rawValue) kernels")

@@ -17,10 +17,11 @@ struct TrainingSetup: Sendable {
 
   /// - Parameters:
   ///   - start: where the run begins.
-  ///   - keepsPictures: whether this process computes, and so needs the decoded pictures.
+  ///   - pictureCache: bytes of decoded pictures that each store keeps; none where other processes
+  ///     compute.
   /// - Throws: one clear line, or a list of the pictures that cannot be decoded.
   init(
-    _ options: TrainingOptions, _ start: RunStart, keepsPictures: Bool
+    _ options: TrainingOptions, _ start: RunStart, pictureCache: Int
   ) throws {
     data = start.data
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
@@ -33,7 +34,7 @@ struct TrainingSetup: Sendable {
       try PictureStore(
         folder: start.data, entries: entries, height: architecture.input.height,
         width: architecture.input.width, settings: hyperparameters.pictures,
-        threads: options.threading.count, memoryLimit: keepsPictures ? 1 << 30 : 0)
+        threads: options.threading.count, memoryLimit: pictureCache)
     }
     var stores = (try store(manifest.training), try store(manifest.validation))
     let bad = (stores.0.check(), stores.1.check())

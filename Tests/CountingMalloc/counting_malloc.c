@@ -13,10 +13,12 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static atomic_bool counting;
 static atomic_long allocations;
 static atomic_size_t largest;
+static atomic_size_t bytes;
 
 static void count(size_t size) {
   if (!atomic_load(&counting)) return;
   atomic_fetch_add(&allocations, 1);
+  atomic_fetch_add(&bytes, size);
   size_t before = atomic_load(&largest);
   while (size > before && !atomic_compare_exchange_weak(&largest, &before, size)) {
   }
@@ -25,12 +27,14 @@ static void count(size_t size) {
 void counting_malloc_start(void) {
   atomic_store(&allocations, 0);
   atomic_store(&largest, 0);
+  atomic_store(&bytes, 0);
   atomic_store(&counting, 1);
 }
 
 struct counted_allocations counting_malloc_stop(void) {
   atomic_store(&counting, 0);
-  return (struct counted_allocations){atomic_load(&allocations), atomic_load(&largest)};
+  return (struct counted_allocations){
+      atomic_load(&allocations), atomic_load(&largest), atomic_load(&bytes)};
 }
 
 void *malloc(size_t size) {

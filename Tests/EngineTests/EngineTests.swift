@@ -15,6 +15,21 @@ import Testing
       ])
   }
 
+  /// Sigmoids inside, before a layer with and one without padding.
+  static func sigmoidModel() throws -> Architecture {
+    try Architecture(
+      input: Shape(height: 26, width: 30, channels: 3),
+      layers: [
+        (nil, .convolution(Convolution(filters: 16))), (nil, .maxPooling(size: 2)),
+        (nil, .convolution(Convolution(filters: 24))), (nil, .flatten),
+        (nil, .dense(units: 32, activation: .sigmoid)),
+        (nil, .dense(units: 9, activation: .sigmoid)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+  }
+
+  static let models = [smallModel, sigmoidModel]
+
   /// Pictures of noise; class 1 is brighter on the left.
   static func batch(_ model: Architecture, count: Int) -> (pictures: [[UInt8]], labels: [Float]) {
     let random = CounterRandom(seed: 9, purpose: .benchmark)
@@ -42,8 +57,9 @@ import Testing
     return body(copies.map { UnsafePointer($0) })
   }
 
-  @Test func sameBitsForEveryThreadCountAndInstructionSet() throws {
-    let model = try Self.smallModel()
+  @Test(arguments: models.indices)
+  func sameBitsForEveryThreadCountAndInstructionSet(_ index: Int) throws {
+    let model = try Self.models[index]()
     let (pictures, labels) = Self.batch(model, count: 11)
     var digests: Set<Digest> = []
     var totals: [Engine.Totals] = []
@@ -73,8 +89,9 @@ import Testing
   }
 
   /// The first update equals (loss at w + h d - loss at w - h d) / 2h along the gradient d.
-  @Test func gradientIsTheSlopeOfTheLoss() throws {
-    let model = try Self.smallModel()
+  @Test(arguments: models.indices)
+  func gradientIsTheSlopeOfTheLoss(_ index: Int) throws {
+    let model = try Self.models[index]()
     let (pictures, labels) = Self.batch(model, count: 8)
     let engine = try Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
     let (weights, moved, gradient, stepGradient) = (

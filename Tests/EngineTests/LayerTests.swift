@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Testing
 
 /// Each layer's kernels against the plain reference, on every instruction set.
@@ -69,12 +70,18 @@ import Testing
     #expect(relativeError(got.biasGradient, wanted.bias) < tolerance)
   }
 
-  @Test(arguments: [(100, 64, 20), (37, 1, 7), (6, 50, 3), (513, 33, 1)], KernelSet.available)
-  func dense(_ sizes: (inputs: Int, units: Int, batch: Int), _ kernels: KernelSet) throws {
-    let (inputs, units, batch) = sizes
+  static let denseCases = [(100, 64, 20), (37, 1, 7), (6, 50, 3), (513, 33, 1)].flatMap { sizes in
+    [Activation.linear, .relu, .sigmoid].map { (sizes.0, sizes.1, sizes.2, $0) }
+  }
+
+  @Test(arguments: denseCases, KernelSet.available)
+  func dense(
+    _ layer: (inputs: Int, units: Int, batch: Int, activation: Activation), _ kernels: KernelSet
+  ) throws {
+    let (inputs, units, batch, activation) = layer
     let probe = try LayerProbe(
-      layer: .dense(units: units, activation: .relu), input: Shape(units: inputs), batch: batch,
-      threads: 2, kernels: kernels)
+      layer: .dense(units: units, activation: activation), input: Shape(units: inputs),
+      batch: batch, threads: 2, kernels: kernels, isLast: false)
     let (input, kernel, bias) = (
       noise(batch * inputs, 1), noise(inputs * units, 2), noise(units, 3)
     )
@@ -88,9 +95,14 @@ import Testing
       for u in 0..<units {
         var sum = Double(bias[u])
         for i in 0..<inputs { sum += Double(input[n * inputs + i]) * Double(kernel[i * units + u]) }
-        output[n * units + u] = max(0, sum)
-        guard sum > 0 else { continue }
-        let g = Double(gradient[n * units + u])
+        let (value, slope): (Double, Double) =
+          switch activation {
+          case .linear: (sum, 1)
+          case .relu: (max(0, sum), sum > 0 ? 1 : 0)
+          case .sigmoid: (1 / (1 + exp(-sum)), exp(-sum) / ((1 + exp(-sum)) * (1 + exp(-sum))))
+          }
+        output[n * units + u] = value
+        let g = Double(gradient[n * units + u]) * slope
         biasGradient[u] += g
         for i in 0..<inputs {
           inputGradient[n * inputs + i] += g * Double(kernel[i * units + u])

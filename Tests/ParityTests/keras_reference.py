@@ -13,7 +13,13 @@ reference.h5   layers/NAME/{input,output,output_gradient,input_gradient,kernel,b
                gradients/I, weights/I, average/I: every trainable tensor, in order.
                predictions [n]; evaluation [loss, accuracy]; iteration, learning_rate.
                after/{gradients,weights,average}/I: one train_on_batch on; gradients of the MEAN.
+               sigmoid/{pictures,labels,predictions}, sigmoid/gradients/I: a small network whose
+               dense layers before the last have sigmoids; gradients are of the SUM.
+sigmoid.h5     that network.
 keras3.h5      the model after that, as Keras 3 saves it.
+KERAS.json     {class: {"arguments": [...]}}: for each version installed (keras, tf_keras), what
+               get_config of each layer, of Sequential and of RMSprop has and what a model is
+               compiled with; "model" is to_json of a network with all layers.
 keras2.h5      the like from tf_keras (Keras 2), where it is installed, and keras2_reference.h5:
                {weights,average}/I: what it should hold; loaded/I: the weights that load_model
                of Keras 2 took from model.h5.
@@ -21,6 +27,7 @@ keras2.h5      the like from tf_keras (Keras 2), where it is installed, and kera
 Exits with 77 where TensorFlow is not installed.
 """
 
+import json
 import os
 import sys
 
@@ -142,6 +149,7 @@ def keras2(x, y, folder):
         import tf_keras
     except ImportError:
         return
+    arguments(tf_keras, f"{folder}/tf_keras")
     model = tf_keras.models.load_model(f"{folder}/model.h5", compile=False)
     model.compile(
         loss="binary_crossentropy",
@@ -155,6 +163,71 @@ def keras2(x, y, folder):
         velocities = [v for v in model.optimizer.variables if "velocity" in v.name]
         save(out, "average", velocities)
     model.save(f"{folder}/keras2.h5")
+
+
+def sigmoids(folder, out):
+    """A small network with sigmoids inside, on noise."""
+    layers, random = keras.layers, np.random.default_rng(3)
+    model = keras.Sequential(
+        [
+            keras.Input((14, 12, 3)),
+            layers.Conv2D(6, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(40, activation="sigmoid"),
+            layers.Dense(64, activation="sigmoid"),
+            layers.Dense(5),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("rmsprop", "binary_crossentropy")
+    for weight in model.trainable_weights:
+        if weight.name == "bias":
+            weight.assign(random.uniform(-0.5, 0.5, weight.shape))
+    pictures = random.integers(0, 256, (9, 14, 12, 3)).astype("float32")
+    x, y = pictures / np.float32(255), (np.arange(9) % 2).astype("float32")
+    with tf.GradientTape() as tape:
+        p = model(tf.constant(x))
+        loss = tf.reduce_sum(keras.losses.binary_crossentropy(y[:, None], p))
+    out["sigmoid/pictures"], out["sigmoid/labels"] = pictures, y
+    out["sigmoid/predictions"] = p.numpy()[:, 0]
+    save(out, "sigmoid/gradients", tape.gradient(loss, [w.value for w in model.trainable_weights]))
+    model.save(f"{folder}/sigmoid.h5")
+
+
+def arguments(keras, path):
+    """Which arguments a version of Keras writes for everything that Dogsled reads."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.InputLayer((20, 24, 3)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(8, activation="sigmoid"),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(
+        loss="binary_crossentropy", optimizer=keras.optimizers.RMSprop(3e-4), metrics=["acc"]
+    )
+    # Before save, which takes the optimizer out of the model's configuration.
+    text = model.to_json()
+    written = json.loads(text)
+    model.save(path + ".h5")
+    with h5py.File(path + ".h5") as file:
+        training = json.loads(file.attrs["training_config"])
+        inputs = json.loads(file.attrs["model_config"])["config"]["layers"][0]["config"]
+    found = {type(layer).__name__: sorted(layer.get_config()) for layer in model.layers}
+    found |= {
+        "InputLayer": sorted(inputs),
+        "model": sorted(written),
+        "Sequential": sorted(written["config"]),
+        "entry": sorted({name for layer in written["config"]["layers"] for name in layer}),
+        "compiled": sorted({*training, *written.get("compile_config", {})}),
+        "RMSprop": sorted({*model.optimizer.get_config(), *training["optimizer_config"]["config"]}),
+    }
+    with open(path + ".json", "w") as file:
+        json.dump({"arguments": found, "model": text}, file)
 
 
 def main(folder):
@@ -175,6 +248,8 @@ def main(folder):
         model.train_on_batch(x, y)
         save(out, "after/weights", [w.numpy() for w in model.trainable_weights])
         save(out, "after/average", averages(model))
+        sigmoids(folder, out)
+    arguments(keras, f"{folder}/keras")
     model.save(f"{folder}/keras3.h5")
     keras2(x, y, folder)
 

@@ -6,10 +6,11 @@
 /// Starts to count, from zero.
 void counting_malloc_start(void);
 
-/// Allocations since the start, on all threads, and the bytes of the largest.
+/// Allocations since the start, on all threads, the bytes of the largest and of all.
 struct counted_allocations {
   long count;
   size_t largest;
+  size_t bytes;
 };
 
 /// Ends counting.

@@ -1,0 +1,190 @@
+// Every argument that a class of Keras writes into a model file, and what becomes of it. A model
+// with an argument that is not here is refused: it may change what is computed.
+
+/// One argument: whether it is computed, and which values are refused.
+package struct KerasArgument: Sendable {
+  /// What becomes of an argument.
+  package enum Role: String, Sendable {
+    /// The reader takes its value, or refuses it.
+    case computed
+    /// Values other than Dogsled's are refused.
+    case refused
+    /// The same, where the model is to be trained; with weights given it changes nothing.
+    case refusedInTraining = "refused in training"
+    /// It changes no number.
+    case harmless
+  }
+
+  /// What becomes of it.
+  package let role: Role
+  /// The values that Dogsled computes with, in words; empty where it has nothing of the kind.
+  let known: String
+  /// Whether Dogsled computes with a value.
+  let accepts: @Sendable (JSON) -> Bool
+
+  static let computed = KerasArgument(role: .computed, known: "", accepts: { _ in true })
+  static let harmless = KerasArgument(role: .harmless, known: "", accepts: { _ in true })
+
+  /// Refused with any value but these.
+  static func only(_ values: JSON...) -> KerasArgument {
+    KerasArgument(role: .refused, known: words(values), accepts: { values.contains($0) })
+  }
+
+  /// Refused in training with any value but these.
+  static func trained(_ values: JSON...) -> KerasArgument {
+    KerasArgument(role: .refusedInTraining, known: words(values), accepts: { values.contains($0) })
+  }
+
+  private static func words(_ values: [JSON]) -> String {
+    values.filter { $0 != .null }.map(\.text).joined(separator: ", ")
+  }
+
+  /// The arguments of each layer's class that Dogsled has.
+  package static let layers: [String: [String: KerasArgument]] = [
+    "InputLayer": [
+      "name": .harmless, "batch_shape": .computed, "batch_input_shape": .computed,
+      "dtype": .float32, "sparse": .only(false), "ragged": .only(false), "optional": .only(false),
+    ],
+    "Conv2D": trainable.merging([
+      "filters": .computed, "kernel_size": .computed, "strides": .computed, "padding": .computed,
+      "dilation_rate": .only(1, [1, 1]), "groups": .only(1), "data_format": channelsLast,
+    ]) { $1 },
+    "MaxPooling2D": common.merging([
+      "pool_size": .computed, "strides": .computed, "padding": .only("valid"),
+      "data_format": channelsLast,
+    ]) { $1 },
+    "Flatten": common.merging(["data_format": channelsLast]) { $1 },
+    "Dense": trainable.merging(["units": .computed]) { $1 },
+  ]
+
+  /// Every layer's; without weights there is nothing to freeze.
+  private static let common: [String: KerasArgument] = [
+    "name": .computed, "trainable": .harmless, "dtype": .float32, "batch_shape": .computed,
+    "batch_input_shape": .computed, "dynamic": .only(false),
+  ]
+
+  private static let trainable = common.merging([
+    "trainable": .trained(true), "activation": .computed, "use_bias": .only(true),
+    "kernel_initializer": glorotUniform, "bias_initializer": zeros,
+    "kernel_regularizer": .trained(nil), "bias_regularizer": .trained(nil),
+    "activity_regularizer": .trained(nil), "kernel_constraint": .trained(nil),
+    "bias_constraint": .trained(nil), "lora_rank": .only(nil), "lora_alpha": .only(nil),
+    "quantization_config": .only(nil), "quantization_mode": .only(nil),
+  ]) { $1 }
+
+  /// What stands beside a layer's own arguments.
+  package static let entry: [String: KerasArgument] = [
+    "class_name": .computed, "config": .computed, "build_config": .computed, "module": module,
+    "registered_name": registered, "shared_object_id": .harmless,
+  ]
+
+  /// What stands beside the list of layers.
+  package static let sequential: [String: KerasArgument] = [
+    "name": .harmless, "layers": .computed, "build_input_shape": .computed,
+    "trainable": .trained(true), "dtype": .float32,
+  ]
+
+  /// What stands around the model.
+  package static let model: [String: KerasArgument] = entry.merging([
+    "compile_config": .computed, "keras_version": .harmless,
+    // Theano's convolutions are of the turned kernel.
+    "backend": KerasArgument(
+      role: .refused, known: "those whose kernels are not turned", accepts: { $0 != "theano" }),
+  ]) { $1 }
+
+  /// `training_config` in an .h5 file, `compile_config` in JSON.
+  package static let compiled: [String: KerasArgument] = [
+    "optimizer": .computed, "optimizer_config": .computed, "loss": loss,
+    "loss_weights": .trained(nil), "sample_weight_mode": .trained(nil), "metrics": .harmless,
+    "weighted_metrics": .harmless, "run_eagerly": .harmless, "steps_per_execution": .harmless,
+    "jit_compile": .harmless, "auto_scale_loss": .harmless, "from_serialized": .harmless,
+    "pss_evaluation_shards": .harmless,
+  ]
+
+  /// RMSprop's.
+  package static let optimizer: [String: KerasArgument] = [
+    "name": .harmless, "learning_rate": .computed, "lr": .computed, "rho": .computed,
+    "epsilon": KerasArgument(
+      role: .refusedInTraining, known: "1e-07",
+      accepts: { $0 == .null || $0.number.map(Float.init) == 1e-7 }),
+    "momentum": .trained(nil, 0, 0.0), "centered": .trained(false),
+    "decay": .trained(nil, 0, 0.0), "weight_decay": .trained(nil, false, 0, 0.0),
+    "clipnorm": .trained(nil), "global_clipnorm": .trained(nil), "clipvalue": .trained(nil),
+    "use_ema": .trained(false), "ema_momentum": .harmless, "ema_overwrite_frequency": .harmless,
+    "loss_scale_factor": .trained(nil), "gradient_accumulation_steps": .trained(nil, 1),
+    "jit_compile": .harmless, "is_legacy_optimizer": .harmless,
+  ]
+
+  private static let channelsLast = only("channels_last", nil)
+
+  /// A number's type, by name or as a policy.
+  private static let float32 = KerasArgument(
+    role: .refused, known: "float32",
+    accepts: { type in
+      type == .null || (type.string ?? type["config"]?["name"]?.string) == "float32"
+    })
+
+  private static let module = KerasArgument(
+    role: .refused, known: "Keras's own classes",
+    accepts: { module in
+      module == .null
+        || ["keras", "tf_keras", "tensorflow"].contains(module.string?.prefix { $0 != "." })
+    })
+
+  /// Keras's own classes are not registered; some versions repeat the class's name.
+  private static let registered = KerasArgument(
+    role: .refused, known: "Keras's own classes",
+    accepts: {
+      $0 == .null || ["Sequential", "InputLayer"].contains($0.string)
+        || $0.string.flatMap { layers[$0] } != nil
+    })
+
+  /// Dogsled draws from its own seed: one in the file would be dropped.
+  private static let glorotUniform = KerasArgument(
+    role: .refusedInTraining, known: "GlorotUniform without a seed",
+    accepts: { initializer in
+      switch initializer {
+      case "glorot_uniform", "GlorotUniform": return true
+      default: break
+      }
+      let config = initializer["config"]?.object ?? [:]
+      let set = config.filter { $0.value != .null }
+      switch initializer["class_name"]?.string {
+      case "GlorotUniform": return set.isEmpty
+      // Keras 2's name for it.
+      case "VarianceScaling":
+        return set.count == 3 && set["mode"] == "fan_avg" && set["distribution"] == "uniform"
+          && set["scale"]?.number == 1
+      default: return false
+      }
+    })
+
+  private static let zeros = KerasArgument(
+    role: .refusedInTraining, known: "Zeros",
+    accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
+
+  /// By name, as an object, in a list of one, or by the output's name.
+  private static let loss = KerasArgument(
+    role: .refusedInTraining, known: "binary_crossentropy",
+    accepts: { loss in
+      var loss = loss
+      if let list = loss.array, list.count == 1 { loss = list[0] }
+      if loss["class_name"] == .none, let named = loss.object, named.count == 1 {
+        loss = named.first?.value ?? loss
+      }
+      switch loss {
+      case .null, "binary_crossentropy", "BinaryCrossentropy", "bce": return true
+      default: break
+      }
+      let config = loss["config"]
+      switch loss["class_name"]?.string {
+      case "function": return config == "binary_crossentropy"
+      case "BinaryCrossentropy":
+        let smoothing = config?["label_smoothing"]?.number ?? 0
+        let reduction = config?["reduction"]?.string ?? "auto"
+        return smoothing == 0 && config?["from_logits"] ?? false == false
+          && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
+      default: return false
+      }
+    })
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+/// Names of verbs and options: the same for the same thing, and found where they are mistyped.
+@Suite struct OptionTests {
+  /// What each option's value is, whatever the verb.
+  static let options: [String: String] = [
+    "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
+    "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
+    "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
+    "learning-rate": "<learning-rate>", "listen": "<host:port>", "model": "<file>",
+    "output": "<file>", "resume": "<run>", "rho": "<rho>", "run": "<run>", "seed": "<seed>",
+    "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
+    "train": "<train>", "validation": "<validation>", "validation-steps": "<validation-steps>",
+    "verify": "<f>", "workers": "<n>", "insecure": "", "once": "", "profile": "",
+    "skip-unreadable": "", "version": "", "help": "",
+  ]
+
+  static let verbs = [
+    ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["summary"], ["evaluate"],
+    ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
+  ]
+
+  /// A new name goes into the table above, once it is sure that no verb has another for the thing.
+  @Test(arguments: verbs) func everyOptionHasOneName(_ verb: [String]) throws {
+    let help = try Command(verb + ["--help"], in: TemporaryFolder())
+    #expect(help.status == 0)
+    let listed = help.lines.filter { $0.hasPrefix("  -") }
+    #expect(!listed.isEmpty)
+    for line in listed {
+      let match = try #require(line.firstMatch(of: /--([a-z-]+)( <[^>]*>)?/))
+      let value = match.2.map { String($0.dropFirst()) } ?? ""
+      #expect(Self.options[String(match.1)] == value, "\(line)")
+    }
+  }
+
+  @Test(
+    "what is mistyped, or named as elsewhere, is suggested",
+    arguments: [
+      (["train", "--lr", "3", "x"], "Unknown option '--lr'. Did you mean '--learning-rate'?"),
+      (["train", "--learning_rate=3", "x"], "Did you mean '--learning-rate'?"),
+      (["train", "x", "--batch", "3"], "Did you mean '--batch-size'?"),
+      (["bench", "step", "--batch", "3"], "Did you mean '--batch-size'?"),
+      (["bench", "step", "--size", "3"], "Did you mean '--input-size'?"),
+      (["train", "x", "--epoch", "3"], "Did you mean '--epochs'?"),
+      (["train", "x", "--num-workers", "3"], "Did you mean '--workers'?"),
+      (["evaluate", "x", "y", "--thraeds", "3"], "Did you mean '--threads'?"),
+      (["trian", "x"], "'trian' is no verb. Did you mean 'train'?"),
+      (["summry"], "'summry' is no verb. Did you mean 'summary'?"),
+      (["fit", "x"], "Did you mean 'train'?"), (["bench", "stpe"], "Did you mean 'step'?"),
+      (["bake", "x"], "'bake' is no verb. There are prepare, sample, train,"),
+    ])
+  func suggested(_ arguments: [String], says: String) throws {
+    let result = try Command(arguments, in: TemporaryFolder())
+    #expect(result.status == 2)
+    #expect(result.errorLines.count == 1)
+    #expect(result.errors.contains(says), "\(result.errors)")
+    #expect(result.errors.contains(" --help)"))
+  }
+
+  @Test(
+    "nothing is suggested that the verb has not, or that is far away",
+    arguments: [
+      ["predict", "x", "y", "--lr", "3"], ["train", "x", "--optimizer", "adam"],
+      ["train", "x", "--xyz"],
+    ])
+  func notSuggested(_ arguments: [String]) throws {
+    let result = try Command(arguments, in: TemporaryFolder())
+    #expect(result.status == 2)
+    #expect(result.errors.contains("Unknown option '--"))
+    #expect(!result.errors.contains("Did you mean"), "\(result.errors)")
+  }
+}
