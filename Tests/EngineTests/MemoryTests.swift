@@ -15,7 +15,7 @@ import Testing
       ] {
         let counted = Engine.memory(model, batchCapacity: batch, threads: threads)
         counting_malloc_start()
-        let engine = Engine(model, batchCapacity: batch, threads: threads, kernels: try .chosen())
+        let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: try .chosen())
         let taken = counting_malloc_stop().bytes
         // Beside the buffers there are the objects that know them.
         precondition(taken >= counted && taken < counted + 500_000, "\(taken), \(counted)")
@@ -38,7 +38,7 @@ import Testing
     let (pictures, labels) = EngineTests.batch(model, count: 2)
     // So many that convolutions are taken in blocks; two alone would be taken whole.
     let digests = try [(2, 64), (64, 64)].map { capacity, step in
-      let engine = Engine(
+      let engine = try Engine(
         model, batchCapacity: capacity, stepSize: step, threads: 2, kernels: try .chosen())
       let weights = ParameterBuffer(model.parameters)
       let gradient = ParameterBuffer(engine.gradientLayout.buffer)

@@ -63,7 +63,7 @@ extension KerasTests {
     let expected = try keras.tensor("sigmoid/predictions")
     #expect(bytes.count == labels.count * input.count)
     for kernels in KernelSet.available {
-      let engine = Engine(
+      let engine = try Engine(
         model.architecture, batchCapacity: labels.count, threads: 2, kernels: kernels)
       let step = ParameterBuffer(engine.gradientLayout.buffer)
       let predictions = bytes.withUnsafeBufferPointer { bytes in
@@ -77,7 +77,7 @@ extension KerasTests {
       #expect(predictions.count == expected.count)
       for (a, b) in zip(predictions, expected) { #expect(abs(a - b) < 1e-5) }
       let gradient = ParameterBuffer(model.weights.layout)
-      Updater(engine.gradientLayout, kernels: kernels).sum(
+      try Updater(engine.gradientLayout, kernels: kernels).sum(
         [StepGradient(step, pictures: labels.count)], into: gradient)
       for (index, tensor) in gradient.layout.tensors.enumerated() {
         let error = relativeError(
