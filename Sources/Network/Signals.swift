@@ -39,6 +39,7 @@ public enum Signals {
       }
     }
     pipeEnd = ends[1]
+    unblock()
     for number in firm + gentle {
       if ignoringAllButSIGTERM, number != SIGTERM {
         signal(number, SIG_IGN)
@@ -46,6 +47,14 @@ public enum Signals {
         catchSignal(number)
       }
     }
+  }
+
+  /// Lets these signals in, which a parent may have had blocked: a thread of Dispatch does.
+  public static func unblock() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in firm + gentle { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   private static func isIgnored(_ number: Int32) -> Bool {

@@ -17,7 +17,8 @@ public final class WorkerClient: CoordinatorLink {
   ///   - waitsForEver: for a coordinator that is silent, as one that was stopped (Ctrl-Z) and may
   ///     go on.
   ///   - mailbox: the worker's. `closed` comes when the connection ends, but not after `close()`.
-  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time; `ThreadError`.
+  /// - Throws: `NetworkError`: nobody listens there, no such name, or no answer in time;
+  ///   `ThreadError`.
   public init(
     host: String, port: Int, limits: Limits = .standard, waitsForEver: Bool = false,
     mailbox: Mailbox<WorkerInput>

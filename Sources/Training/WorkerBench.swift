@@ -18,7 +18,8 @@ final class WorkerBench {
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
-  /// - Throws: where the model is none, or the pictures are not those of the manifest; `ThreadError`.
+  /// - Throws: where the model is none, or the pictures are not those of the manifest;
+  ///   `ThreadError`.
   init(
     _ welcome: Welcome, source: WorkerPictures, threads: Int, kernels: KernelSet,
     log: (String) -> Void

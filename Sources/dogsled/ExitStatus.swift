@@ -24,6 +24,7 @@ extension Dogsled {
   static func main() {
     // Writing to a pipe that nobody reads is an error like others, and no reason to end a run.
     signal(SIGPIPE, SIG_IGN)
+    Signals.unblock()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
       try AddressSpace.prepare()

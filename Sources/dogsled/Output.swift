@@ -20,8 +20,8 @@ func log(_ line: String) {
 }
 
 /// Writes a line of results to standard output.
-/// - Throws: `Failure` where it cannot be written, as to a full disk; `ExitCode.success` where it is
-///   a pipe that nobody reads any more: whoever read has what was wanted.
+/// - Throws: `Failure` where it cannot be written, as to a full disk; `ExitCode.success` where it
+///   is a pipe that nobody reads any more: whoever read has what was wanted.
 func emit(_ line: String) throws {
   do {
     try FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))

@@ -28,8 +28,8 @@ import Testing
         """.utf8), to: "model.json")
   }
 
-  /// Starts a run, as Foundation does in a process group of its own, after a shell's words `before`; returns once its
-  /// second epoch is over.
+  /// Starts a run after a shell's words `before`, in a process group of its own as Foundation
+  /// always does; returns once its second epoch is over.
   private func start(_ extra: [String], epochs: Int = 100_000, before: String = "") throws
     -> Process
   {

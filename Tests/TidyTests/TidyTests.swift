@@ -83,7 +83,10 @@ import Testing
   /// What starts threads whose failure nobody sees: the program hangs where one cannot be had.
   @Test func everyThreadIsMadeWhereItsFailureIsSeen() throws {
     let hidden: Regex<Substring> =
-      #/\bThread \{|\bThread\(|detachNewThread|DispatchQueue|concurrentPerform|\bTask\b|\basync\b|\bProcess\(\)|numberOfThreads:/#
+      #/
+      \bThread\ \{ | \bThread\( | detachNewThread | DispatchQueue | concurrentPerform
+      | \bTask\b | \basync\b | \bProcess\(\) | numberOfThreads:
+      /#
     for (path, lines) in try Self.files(["swift"]) where path.hasPrefix("Sources/") {
       for (index, line) in lines.enumerated() {
         let code = line.firstRange(of: "//").map { line[..<$0.lowerBound] } ?? line[...]

@@ -11,8 +11,8 @@ extension BookLayout {
   ///   - counts: at least 1, 1 and 0.
   ///   - threads: that draw at once.
   /// - Returns: six lines, `total training cat images: 500` and so on.
-  /// - Throws: `PictureError`, or `ThreadError`; then nothing is at `destination` that was not there
-  ///   before.
+  /// - Throws: `PictureError`, or `ThreadError`; then nothing is at `destination` that was not
+  ///   there before.
   public static func sample(
     to destination: String, _ counts: Counts, seed: UInt64,
     threads: Int = Cores.ofThisProcess.usable
