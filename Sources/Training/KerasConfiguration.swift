@@ -4,6 +4,9 @@ import Engine
 
 /// `Architecture` from and to Keras's JSON.
 public enum KerasConfiguration {
+  /// 1 GiB of weights: more is neither sent nor read.
+  private static let parametersMax = 1 << 28
+
   /// The JSON of a `Sequential` that Keras 2 and Keras 3 read; equal for equal architectures.
   public static func encode(_ architecture: Architecture) -> String {
     let input = architecture.input
@@ -83,6 +86,11 @@ public enum KerasConfiguration {
     for entry in entries { try reader.add(entry, &check) }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
     let architecture = try reader.architecture(built: built.compactMap(\.self))
+    let parameters = architecture.parameters.parameterCount
+    guard parameters <= parametersMax else {
+      throw ModelFileError(
+        "the model has \(parameters) parameters: Dogsled trains at most \(parametersMax)")
+    }
     // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
     guard encode(architecture).utf8.count <= 64_000 else {
       throw ModelFileError(

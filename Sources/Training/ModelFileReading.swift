@@ -7,9 +7,6 @@ import KerasFiles
 import Pictures
 
 extension ModelFile {
-  /// Parameters above which a file is taken for damaged: 1 GiB of weights.
-  private static let mostParameters = 1 << 28
-
   /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
   /// - Parameter asCheckpoint: whether it must be as Dogsled wrote it, and no link.
   /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape,
@@ -45,27 +42,17 @@ extension ModelFile {
   private static func keras(
     _ json: String, training: String?, path: String
   ) throws -> KerasModel {
-    let keras: KerasModel
     do {
-      keras = try KerasConfiguration.read(json, training: training)
-    } catch {
-      throw ModelFileError("\(path): \(error)")
-    }
-    let parameters = keras.architecture.parameters
-    guard parameters.parameterCount <= mostParameters else {
-      throw ModelFileError(
-        "\(path): a model of \(parameters.parameterCount) parameters: at most "
-          + "\(mostParameters) can be read")
-    }
-    do {
+      let keras = try KerasConfiguration.read(json, training: training)
+      let parameters = keras.architecture.parameters
       var need = MemoryNeed()
       // The weights, and RMSprop's averages.
       need.add(2, parameters)
       try need.check("a model of \(parameters.parameterCount) parameters")
+      return keras
     } catch {
       throw ModelFileError("\(path): \(error)")
     }
-    return keras
   }
 
   /// Refuses a model for which `root` has no weights, before there is memory for them.

@@ -40,14 +40,29 @@ struct Command {
     let output = try #require(process.standardOutput as? Pipe)
     let errors = try #require(process.standardError as? Pipe)
     // Little enough is said that neither pipe fills while the other is read.
-    self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    self.output = textToEnd(of: output)
+    self.errors = textToEnd(of: errors)
     process.waitUntilExit()
     status = process.terminationStatus
   }
 
   var lines: [String] { output.split(separator: "\n").map(String.init) }
   var errorLines: [String] { errors.split(separator: "\n").map(String.init) }
+}
+
+/// All that comes until the pipe's other end is closed.
+///
+/// Foundation's own ends the program where a signal interrupts it.
+func textToEnd(of pipe: Pipe) -> String {
+  var (text, buffer) = (Data(), [UInt8](repeating: 0, count: 1 << 16))
+  while true {
+    let count = read(pipe.fileHandleForReading.fileDescriptor, &buffer, buffer.count)
+    if count > 0 {
+      text += buffer[..<count]
+    } else if count == 0 || errno != EINTR {
+      return String(decoding: text, as: UTF8.self)
+    }
+  }
 }
 
 /// A folder that is gone when this object is.

@@ -50,7 +50,7 @@ import Testing
     }
     #expect(digests[0] == digests[1])
     #expect(
-      Engine.memory(model, batchCapacity: 2, stepSize: 64, threads: 2) * 4
+      Engine.memory(model, batchCapacity: 2, stepSize: 64, threads: 2) * 2
         < Engine.memory(model, batchCapacity: 64, threads: 2))
   }
 }

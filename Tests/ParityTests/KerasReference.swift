@@ -120,7 +120,7 @@ struct KerasReference {
     process.arguments = [script.path, folder]
     process.standardError = errors
     try process.run()
-    let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let said = textToEnd(of: errors)
     process.waitUntilExit()
     guard process.terminationStatus == 0 || process.terminationStatus == 77 else {
       throw ScriptFailure(description: "keras_reference.py failed:\n\(said)")
@@ -141,6 +141,21 @@ struct KerasTrait: SuiteTrait, TestScoping {
     guard let reference = try KerasReference.make() else { return }
     defer { reference.remove() }
     try await Self.$reference.withValue(reference) { try await function() }
+  }
+}
+
+/// All that comes until the pipe's other end is closed.
+///
+/// Foundation's own ends the program where a signal interrupts it.
+func textToEnd(of pipe: Pipe) -> String {
+  var (text, buffer) = (Data(), [UInt8](repeating: 0, count: 1 << 16))
+  while true {
+    let count = read(pipe.fileHandleForReading.fileDescriptor, &buffer, buffer.count)
+    if count > 0 {
+      text += buffer[..<count]
+    } else if count == 0 || errno != EINTR {
+      return String(decoding: text, as: UTF8.self)
+    }
   }
 }
 

@@ -206,6 +206,22 @@ struct KerasModelTests {
       ])
   }
 
+  @Test("more parameters than can be sent and read are refused, up to 2^40 of them")
+  func parameters() throws {
+    let input =
+      #"{"class_name": "InputLayer", "config": {"batch_shape": [null, 64, 64, 3]}}, "#
+      + #"{"class_name": "Flatten", "config": {}}"#
+    let dense = #", {"class_name": "Dense", "config": {"units": 16000}}"#
+    for count in [2, 4300] {
+      let json =
+        #"{"class_name": "Sequential", "config": {"layers": [\#(input)"#
+        + String(repeating: dense, count: count)
+        + #", {"class_name": "Dense", "config": {"units": 1, "activation": "sigmoid"}}]}}"#
+      let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+      #expect(error?.description.contains("parameters: Dogsled trains at most") == true)
+    }
+  }
+
   @Test(
     "sizes that no memory holds are refused by arithmetic that cannot overflow",
     arguments: [
