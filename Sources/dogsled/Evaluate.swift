@@ -45,7 +45,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     let count = Double(totals.count)
     guard totals.loss.isFinite else {
       throw Failure(
-        "\(model): its loss is \(totals.loss): its weights are damaged, or its training diverged")
+        "\(model): its loss is no finite number: its weights are damaged, or its training diverged")
     }
     try emit(
       String(
@@ -69,6 +69,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     }
     guard found.allSatisfy({ classes.labels[$0] != nil }) else {
       let (first, second) = (classes.names[0], classes.names[1])
+      let folder = FileName.shown(folder)
       throw Failure(
         options.classes != nil
           ? "\(folder): has the classes \(list), and --classes names \(first), \(second)"
@@ -84,7 +85,9 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     let bad = store.check()
     guard !bad.isEmpty else { return store }
     try report(unreadable: bad.map(\.error), leavingOut: skipUnreadable)
-    guard bad.count < store.entries.count else { throw Failure("\(folder): no picture is left") }
+    guard bad.count < store.entries.count else {
+      throw Failure("\(FileName.shown(folder)): no picture is left")
+    }
     return try store.leavingOut(Set(bad.map(\.index)))
   }
 

@@ -66,8 +66,8 @@ struct Predict: ParsableCommand, TakesAnyName {
       for ((path, _), probability) in zip(batch, probabilities) {
         guard probability.isFinite else {
           throw Failure(
-            "\(model): for \(FileName.shown(path)) it gives \(probability), which is no "
-              + "probability: its weights are damaged, or its training diverged")
+            "\(model): what it gives for \(FileName.shown(path)) is no finite number: its weights "
+              + "are damaged, or its training diverged")
         }
         try emit(table.row(path, ofSecondClass: Double(probability)))
       }

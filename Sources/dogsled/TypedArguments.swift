@@ -33,7 +33,8 @@ enum TypedArguments {
         letters.first != UInt8(ascii: "-"), argument != "-help", Double(argument) == nil
       else { return argument }
       guard Folder.exists(argument) else {
-        throw ValidationError("Unknown option '\(argument)'; a file is named after --")
+        throw ValidationError(
+          "Unknown option '\(FileName.shown(argument))'; a file is named after --")
       }
       return "./" + argument
     }
@@ -46,7 +47,7 @@ enum TypedArguments {
     let taken = (command as? any TakesAnyName)?.namesOfAnyBytes ?? []
     for argument in arguments where !FileName.isPrintable(argument) && !taken.contains(argument) {
       throw ValidationError(
-        "\(argument): this name must be text in UTF-8 and of one line: rename it, or name a link "
+        "\(FileName.shown(argument)): this name must be text in UTF-8 and of one line: rename it, or name a link "
           + "to it (only the pictures of evaluate and predict may have any name)")
     }
   }
