@@ -22,7 +22,7 @@ public enum OneProcess {
   ) -> (ending: RunEnding, digest: Digest) {
     let links = InMemoryLinks(coordinator: mailbox)
     var options = CoordinatorHost.Options(kernels: kernels)
-    options.localWorkers = 1
+    options.localWorkers = [0]
     options.threads = threads
     options.checkpointEvery = checkpointEvery
     options.bodies = .local
@@ -34,9 +34,10 @@ public enum OneProcess {
     let workerIsDone = DispatchSemaphore(value: 0)
     let own = Mailbox<WorkerInput>()
     let thread = Thread {
-      let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
+      let worker = WorkerHost(
+        pictures: source, threads: threads, kernels: kernels, token: 0, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
-      mailbox.put(.localWorkerExited(0, processID: nil, reason: "\(ending)"))
+      mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
       workerIsDone.signal()
     }
     thread.name = "worker"

@@ -46,6 +46,7 @@ struct WorkerCommand: AsyncParsableCommand {
     let ending = await onOwnThread("worker") {
       let worker = WorkerHost(
         pictures: .folder(data), threads: threading.count, kernels: kernels,
+        token: LocalWorkers.token ?? .random(in: 0...UInt64.max),
         damage: DamagedGradients.damage(), log: log)
       return work(worker, signal)
     }
