@@ -82,7 +82,7 @@ struct KernelTable: Sendable {
   let bytesToFloats: @Sendable (UnsafePointer<UInt8>, Target, Int) -> Void
   let sum: @Sendable (Source, Source, Target, Int) -> Void
   let copyRows: @Sendable (Source, Int, Target, Int, Int, Int) -> Void
-  let updateRMSprop: @Sendable (Target, Target, Source, Int, Float, Float, Float, Float) -> Void
+  let updateRMSprop: @Sendable (Target, Target, Source, Int, Float, Float, Float, Float) -> Bool
 }
 
 /// The sizes that one output row of a convolution is computed with; see `Kernels.ConvolutionRow`.

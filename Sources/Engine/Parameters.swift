@@ -88,6 +88,17 @@ public final class ParameterBuffer: @unchecked Sendable {
     floats.update(from: other.floats, count: layout.bufferCount)
   }
 
+  /// Whether no float is an infinity or NaN.
+  public var isFinite: Bool {
+    // Zero times a finite number is zero; NaN times infinity or NaN.
+    typealias Vector = SIMD16<Float>
+    var zeros = Vector.zero
+    for first in stride(from: 0, to: layout.bufferCount, by: 16) {
+      zeros += UnsafeRawPointer(floats + first).load(as: Vector.self) * Vector.zero
+    }
+    return zeros == Vector.zero
+  }
+
   /// The digest of all tensors in order (padding excluded), little-endian floats.
   public var digest: Digest {
     var hasher = DigestHasher()

@@ -2,6 +2,7 @@
 // bits do not depend on how the elements are cut into jobs.
 
 import Kernels
+import Synchronization
 
 /// Sums gradients and updates weights, on some threads.
 ///
@@ -10,6 +11,8 @@ public final class Updater {
   private let pool: ThreadPool
   private let kernels: KernelTable
   private let gradients: GradientSum
+  /// Whether the update under way left only finite numbers so far.
+  private let isFinite = Atomic<Bool>(true)
 
   /// The most gradients of steps that `sum` and `apply` take at once.
   ///
@@ -57,40 +60,47 @@ public final class Updater {
   /// - Parameters:
   ///   - average: RMSprop's running mean of squared gradients.
   ///   - steps: at most `gradientsAtOnce`.
+  /// - Returns: whether all weights and averages are finite numbers now.
+  @discardableResult
   public func apply(
     _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer,
     steps: [StepGradient]
-  ) {
+  ) -> Bool {
     check(steps, weights)
     precondition(weights.layout == average.layout)
     let scale = 1 / Float(steps.reduce(0) { $0 + $1.pictures })
     gradients.forEachRun(of: steps, pool, kernels) { parameter, sums, count in
       update(optimizer, weights, average, parameter, sums, count, scale)
     }
+    return isFinite.exchange(true, ordering: .relaxed)
   }
 
   /// One update by RMSprop; all buffers in the parameters' layout.
   /// - Parameters:
   ///   - average: RMSprop's running mean of squared gradients.
   ///   - gradientSum: the gradient of the sum of the losses of `pictures` pictures.
+  /// - Returns: whether all weights and averages are finite numbers now.
+  @discardableResult
   public func apply(
     _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer,
     gradientSum: ParameterBuffer, pictures: Int
-  ) {
+  ) -> Bool {
     precondition(weights.layout == average.layout && weights.layout == gradientSum.layout)
     let scale = 1 / Float(pictures)
     jobs(weights) {
       update(optimizer, weights, average, $0, gradientSum.floats + $0, $1, scale)
     }
+    return isFinite.exchange(true, ordering: .relaxed)
   }
 
   private func update(
     _ optimizer: RMSprop, _ weights: ParameterBuffer, _ average: ParameterBuffer, _ first: Int,
     _ sums: Source, _ count: Int, _ scale: Float
   ) {
-    kernels.updateRMSprop(
+    let isFinite = kernels.updateRMSprop(
       weights.floats + first, average.floats + first, sums, count, scale, optimizer.learningRate,
       optimizer.rho, optimizer.epsilon)
+    if !isFinite { self.isFinite.store(false, ordering: .relaxed) }
   }
 
   private func check(_ steps: [StepGradient], _ parameters: ParameterBuffer) {

@@ -45,17 +45,23 @@ func squareRoot(_ v: Vector) -> Vector {
 ///
 /// g = gradient * scale; average = rho average + (1 - rho) g^2;
 /// weights -= learningRate g / (sqrt(average) + epsilon): Keras 2.2's form.
+/// - Returns: whether all weights and averages are finite numbers now.
 public func updateRMSprop(
   weights: Target, average: Target, gradient: Source, count: Int, scale: Float,
   learningRate: Float, rho: Float, epsilon: Float
-) {
+) -> Bool {
+  // Zero times a finite number is zero; NaN times infinity or NaN.
+  var zeros = Vector.zero
   var i = 0
   while i < count {
     let g = load(gradient + i) * Vector(repeating: scale)
     let a = load(average + i) * Vector(repeating: rho) + g * g * Vector(repeating: 1 - rho)
     store(a, average + i)
     let change = g * Vector(repeating: learningRate) / (squareRoot(a) + Vector(repeating: epsilon))
-    store(load(weights + i) - change, weights + i)
+    let w = load(weights + i) - change
+    store(w, weights + i)
+    zeros += w * Vector.zero + a * Vector.zero
     i += 16
   }
+  return zeros == Vector.zero
 }

@@ -12,11 +12,25 @@ import Wire
 /// Any thread may call it.
 public final class CoordinatorServer: WorkerLinks {
   private struct State {
-    var channels: [PeerID: any Channel] = [:]
+    /// Those that said hello.
+    var workers: [PeerID: Place] = [:]
     /// Those that have not said who they are, by age.
     var strangers: [(peer: PeerID, channel: any Channel)] = []
     var next = 0
     var isOver = false
+    /// Of the lines about strangers there are few.
+    var lines = LineLimit<String, String>()
+    var saysLeftOut = false
+  }
+
+  /// One of the places that there are for workers.
+  private struct Place {
+    let channel: any Channel
+    /// Where it connects from, without the port.
+    let host: String
+    var isReady = false
+    /// Whether it has been asked to go.
+    var isLeaving = false
   }
 
   private let listener: any Channel
@@ -29,7 +43,7 @@ public final class CoordinatorServer: WorkerLinks {
   ///   - port: 0 takes any that is free; see `port`.
   ///   - floats: of a gradient's buffer: none may have more.
   ///   - mailbox: the coordinator's.
-  ///   - logger: for strangers that were turned away.
+  ///   - logger: for strangers that were turned away, a few lines of a kind in some seconds.
   /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's;
   ///   `ThreadError`.
   public init(
@@ -100,7 +114,7 @@ public final class CoordinatorServer: WorkerLinks {
     listener.close(promise: nil)
     let channels = core.state.withLock { state in
       state.isOver = true
-      return state.channels.values + state.strangers.map(\.channel)
+      return state.workers.values.map(\.channel) + state.strangers.map(\.channel)
     }
     for channel in channels {
       channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
@@ -113,6 +127,7 @@ public final class CoordinatorServer: WorkerLinks {
     }
     _ = try? all.wait()
     deadline.cancel()
+    core.sayLeftOut(isLast: true)
   }
 }
 
@@ -133,7 +148,9 @@ extension CoordinatorServer {
       self.logger = logger
     }
 
-    func channel(of peer: PeerID) -> (any Channel)? { state.withLock { $0.channels[peer] } }
+    func channel(of peer: PeerID) -> (any Channel)? {
+      state.withLock { $0.workers[peer]?.channel }
+    }
 
     /// A welcome says what heartbeats this server keeps.
     func stamped(_ message: CoordinatorMessage) -> CoordinatorMessage {
@@ -163,9 +180,14 @@ extension CoordinatorServer {
     private func serve(_ peer: PeerID, _ address: String) -> Connection<WorkerMessage>.Events {
       .init(
         message: { [self] channel, message in
-          if case .hello = message {
+          switch message {
+          case .hello:
             guard admit(peer, channel) else { return turnAway(channel) }
+            expectReady(peer, channel)
             mailbox.put(.opened(peer, address: address))
+          // The rules put out whom they do not believe it.
+          case .ready: state.withLock { $0.workers[peer]?.isReady = true }
+          default: break
           }
           guard self.channel(of: peer) != nil else { return }
           mailbox.put(.message(peer, message))
@@ -173,25 +195,85 @@ extension CoordinatorServer {
         closed: { [self] reason in
           let (wasOpen, isOver) = state.withLock { state in
             state.strangers.removeAll { $0.peer == peer }
-            return (state.channels.removeValue(forKey: peer) != nil, state.isOver)
+            return (state.workers.removeValue(forKey: peer) != nil, state.isOver)
           }
           if wasOpen {
             mailbox.put(.closed(peer, reason: reason ?? "the coordinator closed the connection"))
           } else {
-            logger.warning(
-              "turned away \(address): \(reason ?? (isOver ? "the run is over" : fullness))")
+            warn(of: address, reason ?? (isOver ? "the run is over" : fullness))
           }
         })
     }
 
-    /// Takes a peer that said hello among the workers; false where there are enough.
+    /// Takes a peer that said hello among the workers; false where there are enough that are ready.
     private func admit(_ peer: PeerID, _ channel: any Channel) -> Bool {
-      state.withLock { state in
+      let host = channel.remoteAddress?.ipAddress ?? ""
+      let (isAdmitted, evicted) = state.withLock { state -> (Bool, (any Channel)?) in
         state.strangers.removeAll { $0.peer == peer }
-        guard state.channels.count < limits.connections else { return false }
-        state.channels[peer] = channel
-        return true
+        let taken = state.workers.filter { !$0.value.isLeaving }
+        var evicted: (any Channel)?
+        if taken.count >= limits.connections {
+          guard let oldest = Self.evicted(of: taken.filter { !$0.value.isReady }) else {
+            return (false, nil)
+          }
+          evicted = state.workers[oldest]?.channel
+          state.workers[oldest]?.isLeaving = true
+        }
+        state.workers[peer] = Place(channel: channel, host: host)
+        return (true, evicted)
       }
+      evicted?.pipeline.fireErrorCaught(
+        NetworkError("it was not ready, and made room for another worker"))
+      return isAdmitted
+    }
+
+    /// Who makes room: of the host that has most of those that are not ready, the oldest.
+    private static func evicted(of places: [PeerID: Place]) -> PeerID? {
+      let hosts = Dictionary(grouping: places.keys) { places[$0]?.host }
+      return hosts.values.min { ($1.count, $0.min()?.raw ?? 0) < ($0.count, $1.min()?.raw ?? 0) }?
+        .min()
+    }
+
+    /// Closes the connection of a worker that is not ready in time.
+    private func expectReady(_ peer: PeerID, _ channel: any Channel) {
+      let timeout = limits.readyTimeout
+      let bound = channel.eventLoop.scheduleTask(in: TimeAmount(seconds: timeout)) { [self] in
+        guard state.withLock({ $0.workers[peer]?.isReady == false }) else { return }
+        channel.pipeline.fireErrorCaught(NetworkError("it was not ready within \(timeout) s"))
+      }
+      channel.closeFuture.whenComplete { _ in bound.cancel() }
+    }
+
+    /// Logs that a stranger was turned away.
+    private func warn(of address: String, _ reason: String) {
+      // What comes behind a colon, and numbers, are the stranger's.
+      let kind = reason.prefix { $0 != ":" }.filter { !$0.isNumber }
+      let line = "turned away \(address): \(reason)"
+      let (passes, isFirst) = state.withLock { state in
+        let passes = state.lines.passes(line, kind: kind, now: Self.now)
+        defer { state.saysLeftOut = state.saysLeftOut || !passes }
+        return (passes, !passes && !state.saysLeftOut)
+      }
+      if passes { logger.warning("\(line)") }
+      // The thread is there: connections come from it.
+      guard isFirst, let loop = try? EventLoops.shared() else { return }
+      let span = LineLimit<String, String>.span
+      loop.scheduleTask(in: TimeAmount(span)) { [self] in sayLeftOut() }
+    }
+
+    /// Logs how many lines were left out.
+    func sayLeftOut(isLast: Bool = false) {
+      let lines = state.withLock { state in
+        state.saysLeftOut = false
+        return state.lines.leftOut(now: Self.now, isLast: isLast)
+      }
+      for (line, more) in lines {
+        logger.warning("\(line)\(more > 0 ? " (and \(more) more such lines)" : "")")
+      }
+    }
+
+    private static var now: Duration {
+      .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds))
     }
 
     private var fullness: String {

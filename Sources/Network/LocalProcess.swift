@@ -9,7 +9,7 @@ final class LocalProcess: Sendable {
   private enum State {
     case new
     case running(pid_t)
-    case ended(pid_t?)
+    case ended
     /// Signalled before it was there.
     case unwanted
   }
@@ -35,24 +35,13 @@ final class LocalProcess: Sendable {
     self.output = output
   }
 
-  /// Which process it is or was; nil where there was none.
-  var processID: pid_t? {
-    state.withLock {
-      switch $0 {
-      case .new, .unwanted: nil
-      case .running(let processID): processID
-      case .ended(let processID): processID
-      }
-    }
-  }
-
   /// Starts it and waits for its end; to be called once.
   /// - Returns: how it ended, in one line.
   func run() -> String {
     let started = state.withLock { state -> Result<pid_t, NetworkError> in
       guard case .new = state else { return .failure(NetworkError("it was stopped")) }
       let result = Result { () throws(NetworkError) in try spawn() }
-      state = (try? result.get()).map(State.running) ?? .ended(nil)
+      state = (try? result.get()).map(State.running) ?? .ended
       return result
     }
     switch started {
@@ -62,7 +51,7 @@ final class LocalProcess: Sendable {
       // It stays a zombie until nobody can signal its number any more.
       while waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
       return state.withLock { state in
-        state = .ended(processID)
+        state = .ended
         var status: Int32 = 0
         while waitpid(processID, &status, 0) < 0, errno == EINTR {}
         let signal = status & 0x7f

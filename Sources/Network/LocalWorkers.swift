@@ -9,42 +9,51 @@ import Training
 /// the read end of a pipe as standard input, with `ParentWatch.variable` in its environment: the
 /// pipe closes when this process ends, however it ends, and `ParentWatch` ends the worker then.
 public final class LocalWorkers: Sendable {
+  /// Set in the environment of such a worker to the token that it says hello with, by which the
+  /// coordinator knows its number; other users cannot read it.
+  public static let tokenVariable = "DOGSLED_WORKER_TOKEN"
+
+  /// The token that this process was launched with; nil where it was launched otherwise.
+  public static var token: UInt64? {
+    ProcessInfo.processInfo.environment[tokenVariable].flatMap { UInt64($0) }
+  }
+
   private let processes: [LocalProcess]
   private let running = DispatchGroup()
   private let grace: Duration
 
-  /// Launches `count` workers at once; their ends come to `mailbox` as `localWorkerExited`, also
-  /// that of one that cannot be started.
+  /// Launches workers at once; their ends come to `mailbox` as `localWorkerExited`, also that of
+  /// one that cannot be started.
   ///
   /// - Parameters:
+  ///   - tokens: one for each.
   ///   - arguments: for the worker with this number, counted from 0.
   ///   - folder: gets each one's standard output and error as `worker-1.log` and so on.
   ///   - grace: from SIGTERM to SIGKILL.
   /// - Throws: `NetworkError` where a log cannot be written.
   public init(
-    count: Int, executable: String, arguments: (Int) -> [String], folder: String,
+    tokens: [UInt64], executable: String, arguments: (Int) -> [String], folder: String,
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
-    let logs = try (0..<count).map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
+    let logs = try tokens.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
     let input = try OpenFile.endingWithThisProcess()
     OpenFile.keepAllFromChildren()
     self.grace = grace
-    processes = (0..<count).map { index in
+    processes = zip(tokens, logs).enumerated().map { index, worker in
       LocalProcess(
-        executable, arguments(index), environment: [ParentWatch.variable: "1"],
-        input: input.read, output: logs[index])
+        executable, arguments(index),
+        environment: [ParentWatch.variable: "1", Self.tokenVariable: "\(worker.0)"],
+        input: input.read, output: worker.1)
     }
     for (index, process) in processes.enumerated() {
       let report = { @Sendable (reason: String) in
         let log = "\(folder)/worker-\(index + 1).log"
         mailbox.put(
-          .localWorkerExited(
-            index, processID: process.processID,
-            reason: "\(reason)\(Self.failure(log)); its log is \(log)"))
+          .localWorkerExited(index, reason: "\(reason)\(Self.failure(log)); its log is \(log)"))
       }
       running.enter()
       do throws(ThreadError) {
-        try OwnThread.start("worker \(index + 1)", of: count) { [running] in
+        try OwnThread.start("worker \(index + 1)", of: tokens.count) { [running] in
           report(process.run())
           running.leave()
           // The pipe's other end is held until the last worker has ended.

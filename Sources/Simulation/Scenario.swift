@@ -12,6 +12,14 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case slowWorker(Int, by: Double)
     /// One bit of its next gradient is wrong.
     case miscompute(Int)
+    /// One float of its next gradient is no number.
+    case loseNumber(Int)
+    /// The totals that it says next are not what it computed.
+    case lie(Int)
+    /// Its connection lives, but brings no answers any more.
+    case mute(Int)
+    /// A peer that is no worker connects, and says what it has no business to.
+    case intrude(Intrusion)
     /// SIGTERM: it takes its leave, and comes again.
     case leave(Int)
     /// One more worker.
@@ -31,6 +39,20 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case clockJump(Duration)
     /// Nothing can be written for a while.
     case diskFull(for: Duration)
+  }
+
+  /// What a peer says after its hello that is no worker.
+  enum Intrusion: Sendable {
+    /// Gradients of all steps, each with the version of weights that it is computed with.
+    case gradients
+    /// The totals of all validation batches.
+    case totals
+    /// That it is ready, and then gradients with weights that are still to come.
+    case earlyGradients
+    /// That it is ready, and then gradients with weights that are long gone.
+    case lateGradients
+    /// That it is ready, twice.
+    case readyTwice
   }
 
   /// What a relay can do to some bytes.
@@ -83,7 +105,9 @@ public struct Scenario: Sendable, CustomStringConvertible {
     verify = [0, 0, 0.5, 1][draws.int(0...3)]
     if verify == 1 {
       for _ in 0..<draws.int(0...3) {
-        faults.append((span * draws.double(), .miscompute(draws.int(0...workers - 1))))
+        let worker = draws.int(0...workers - 1)
+        faults.append(
+          (span * draws.double(), draws.int(0...2) > 0 ? .miscompute(worker) : .lie(worker)))
       }
     }
     self.faults = faults.sorted { $0.time < $1.time }
@@ -91,7 +115,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
     let worker = draws.int(0...workers - 1)
-    switch draws.int(0...15) {
+    switch draws.int(0...19) {
     case 0, 1, 2: return .killWorker(worker)
     case 3: return .hangWorker(worker, for: .milliseconds(draws.int(100...9000)))
     case 4: return .slowWorker(worker, by: Double(draws.int(3...40)))
@@ -113,7 +137,23 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case 14:
       return draws.int(0...1) == 0
         ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...900)))
+    // Of a worker that is alone nobody can take over what it does not answer.
+    case 15: return workers > 1 ? .mute(worker) : .cut(worker)
+    case 16: return .loseNumber(worker)
+    case 17, 18:
+      let all: [Intrusion] = [.gradients, .totals, .earlyGradients, .lateGradients, .readyTwice]
+      return .intrude(all[draws.int(0...all.count - 1)])
     default: return .diskFull(for: .milliseconds(draws.int(10...3000)))
+    }
+  }
+
+  /// Whether a worker errs: only then may a run go back.
+  var hasErrors: Bool {
+    faults.contains { fault in
+      switch fault.fault {
+      case .miscompute, .loseNumber, .lie: true
+      default: false
+      }
     }
   }
 

@@ -14,6 +14,8 @@ final class SimulatedConnection {
   var isAnnounced = false
   /// Nothing gets through any more, and nobody is told.
   var isSilent = false
+  /// No answer gets to the coordinator any more.
+  var isMute = false
 
   init(_ id: Int, worker: SimulatedWorker, coordinator: Int, floats: Int) {
     self.id = id
@@ -24,6 +26,7 @@ final class SimulatedConnection {
   }
 
   var peer: PeerID { PeerID(raw: id) }
+  var address: String { "worker \(worker.number)" }
 
   /// One direction.
   struct Stream<Message: WireMessage> {
@@ -108,6 +111,10 @@ final class SimulatedWorker {
   var slowness = 1.0
   /// Whether a bit of its next gradient will be wrong.
   var miscomputes = false
+  /// Whether a float of its next gradient will be no number.
+  var losesNumber = false
+  /// Whether the totals that it says next will be wrong.
+  var lies = false
 
   init(_ number: Int) { self.number = number }
 }

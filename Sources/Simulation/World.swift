@@ -83,14 +83,14 @@ final class World {
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
       token: UInt64(worker.number << 32 + worker.incarnation),
       damage: { [unowned self, unowned worker] gradient in
-        guard worker.miscomputes else { return }
-        worker.miscomputes = false
+        guard worker.miscomputes || worker.losesNumber else { return }
         // A zero's low bits might be lost in the weights.
         let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
         guard !places.isEmpty else { return }
         let place = places[draws.int(0...places.count - 1)]
         let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
-        gradient.floats[place] = Float(bitPattern: bits)
+        gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
+        (worker.miscomputes, worker.losesNumber) = (false, false)
       })
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
@@ -194,7 +194,7 @@ final class World {
         job.job, options: options, store: disk, mailbox: mailbox, links: links,
         checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
         report: { [unowned self] report in
-          if case .note(let text) = report { note("coordinator: \(text)") }
+          if case .note(let text) = report { heard(text) }
         })
     } catch {
       violation = "\(error)"
@@ -204,6 +204,18 @@ final class World {
     host.begin()
     settle()
     schedule(.tick(coordinator: generation), in: CoordinatorHost.tick)
+  }
+
+  /// What a coordinator says of a run may be wrong too.
+  private func heard(_ text: CoordinatorNote) {
+    note("coordinator: \(text)")
+    switch text {
+    case .rolledBack where !scenario.hasErrors: violation = "it goes back, and nobody erred"
+    case .lost(let identity, _, let reason) where reason.contains("has not answered"):
+      let isMute = connections.contains { $0.isMute && $0.address == identity.address }
+      if !isMute { violation = "\(identity) is given up, and was only slow" }
+    default: break
+    }
   }
 
   /// Gives the coordinator something to do, and looks at what became of it.

@@ -80,7 +80,7 @@ extension World {
         guard connection.toCoordinator.isOpen, coordinator != nil else { return }
         if case .hello = message {
           connection.isAnnounced = true
-          step(.opened(connection.peer, address: "worker \(connection.worker.number)"))
+          step(.opened(connection.peer, address: connection.address))
         }
         step(.message(connection.peer, message))
       }
@@ -155,11 +155,30 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
   }
 
   func send(_ message: WorkerMessage) {
-    guard connection.toWorker.isOpen else { return }
+    guard connection.toWorker.isOpen, let said = said(message) else { return }
     do {
-      world.transmit(try SimulatedConnection.bytes(message), on: connection, toCoordinator: true)
+      world.transmit(try SimulatedConnection.bytes(said), on: connection, toCoordinator: true)
     } catch {
       world.violation = "a message cannot be encoded: \(error)"
+    }
+  }
+
+  /// What becomes of a message at a worker that lies, or says nothing.
+  private func said(_ message: WorkerMessage) -> WorkerMessage? {
+    let worker = connection.worker
+    switch message {
+    case .gradient where connection.isMute, .evaluated where connection.isMute: return nil
+    case .gradient(var header, let body) where worker.lies:
+      worker.lies = false
+      // No two lie alike.
+      header.loss += world.draws.double()
+      return .gradient(header, body)
+    case .evaluated(var header) where worker.lies:
+      worker.lies = false
+      header.correct = header.count - header.correct
+      header.loss += world.draws.double()
+      return .evaluated(header)
+    default: return message
     }
   }
 

@@ -10,6 +10,23 @@ public enum CheckpointInterval: Hashable, Sendable {
   case seconds(Double)
 }
 
+/// Weights that are not to be kept: every update checks its own, so memory must have lost them.
+struct NotFinite: Error, CustomStringConvertible {
+  let description = "the weights are no finite numbers: nothing was written"
+}
+
+extension ModelFile {
+  /// Whether all weights, and RMSprop's average, are finite numbers.
+  public var isFinite: Bool { weights.isFinite && average?.isFinite != false }
+
+  /// Itself.
+  /// - Throws: `NotFinite` where they are not.
+  func finite() throws -> ModelFile {
+    guard isFinite else { throw NotFinite() }
+    return self
+  }
+}
+
 /// Writes checkpoints beside the training: of copies, on a thread of its own.
 ///
 /// Used from one thread.
@@ -63,7 +80,7 @@ final class CheckpointWriter: Sendable {
     let write = { @Sendable [store, copy] in
       done(
         Result {
-          try store.writeCheckpoint(copy)
+          try store.writeCheckpoint(copy.finite())
           return copy.weights.digest
         })
     }

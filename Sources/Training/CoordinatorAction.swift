@@ -37,6 +37,11 @@ public enum RunEnding: Hashable, Sendable {
   /// time. One clear line.
   case cutShort(String)
 
+  /// Training made numbers that are none: the next try would come to the same.
+  static func diverged(_ what: String, _ place: String) -> RunEnding {
+    .failed("\(what) is no longer a finite number in \(place): choose a smaller --learning-rate")
+  }
+
   /// Why a run ended that neither finished nor was asked to end.
   public var reason: String? {
     switch self {
@@ -77,18 +82,44 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   case refused(WorkerIdentity, reason: String)
   /// A worker is gone; `doing` says what it was doing.
   case lost(WorkerIdentity, doing: String, reason: String)
-  /// A process that the program launched has ended; `worker` is the number that it had as one.
-  case exited(process: Int, worker: Int?, reason: String)
+  /// The process of a worker that the program launched has ended.
+  case exited(worker: Int, reason: String)
   /// A lost worker's unit was given to `worker`.
   case reassigned(WorkUnit, worker: Int)
   /// A slow unit was given to `worker` as well.
   case duplicated(WorkUnit, worker: Int)
+  /// A worker has not answered for `time`; after `most` it counts as lost, where others are there.
+  case awaited(WorkUnit?, worker: Int, time: Duration, most: Duration)
   /// The run went back to the weights after `updates`.
   case rolledBack(updates: Int)
   /// Something went wrong that does not end the run.
   case failure(worker: Int?, reason: String)
   /// A signal came; `finishing` says whether the update under way is finished first.
   case interrupted(finishing: Bool)
+
+  /// What a worker does that is not ready.
+  static let gettingReady = "was getting ready"
+
+  /// For what anybody can cause who finds the port: whether it was turned away; nil for the rest.
+  var isRefusalOfStranger: Bool? {
+    switch self {
+    case .refused: true
+    case .lost(_, doing: Self.gettingReady, _): false
+    default: nil
+    }
+  }
+
+  /// The same for `more` of its kind too.
+  func standing(forMore more: Int) -> CoordinatorNote {
+    let others = " (and \(more) more such lines)"
+    return switch self {
+    case .refused(let identity, let reason):
+      more > 0 ? .refused(identity, reason: reason + others) : self
+    case .lost(let identity, let doing, let reason):
+      more > 0 ? .lost(identity, doing: doing, reason: reason + others) : self
+    default: self
+    }
+  }
 
   /// One line for the user.
   public var description: String {
@@ -98,11 +129,13 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .joined(let identity): "\(identity) joined"
     case .refused(let identity, let reason): "refused \(identity): \(reason)"
     case .lost(let identity, let doing, let reason): "\(identity) is lost: \(reason); it \(doing)"
-    case .exited(let process, let worker, let reason):
-      "\(worker.map { "worker \($0)'s process" } ?? "local worker \(process)") has ended: \(reason)"
+    case .exited(let worker, let reason): "worker \(worker)'s process has ended: \(reason)"
     case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
     case .duplicated(let unit, let worker):
       "\(unit) takes long: worker \(worker) computes it too"
+    case .awaited(let unit, let worker, let time, let most):
+      "waiting for worker \(worker): no answer\(unit.map { " to \($0)" } ?? "") for "
+        + "\(time.inSeconds); it counts as lost after \(most.inSeconds) where there are others"
     case .rolledBack(let updates):
       "the run goes back to update \(updates), and computes what follows again"
     case .failure(let worker, let reason):
@@ -123,15 +156,21 @@ extension CoordinatorNote {
     case .refused(let identity, let reason): Event(.refused, identity, reason: reason)
     case .lost(let identity, let doing, let reason):
       Event(.lost, identity, doing: doing, reason: reason)
-    case .exited(let process, let worker, let reason):
-      Event(.exited, worker: worker, name: "local worker \(process)", reason: reason)
+    case .exited(let worker, let reason): Event(.exited, worker: worker, reason: reason)
     case .reassigned(let unit, let worker), .duplicated(let unit, let worker):
       Event(.reassigned, worker: worker, step: unit.step, reason: description)
+    case .awaited(let unit, let worker, _, _):
+      Event(.waiting, worker: worker, step: unit?.step, reason: description)
     case .rolledBack(let updates): Event(.rollback, updates: updates, reason: description)
     case .failure(let worker, let reason): Event(.failure, worker: worker, reason: reason)
     case .interrupted: Event(.interrupted)
     }
   }
+}
+
+extension Duration {
+  /// `12 s`.
+  var inSeconds: String { "\(Int((self / .seconds(1)).rounded())) s" }
 }
 
 extension Event {

@@ -49,21 +49,28 @@ extension CoordinatorRules {
 
   /// Judges an answer: asks the host to take it in where it is the first one to a unit that is
   /// needed.
+  ///
+  /// Who answers what it was not given goes.
   mutating func answer(
-    _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest?, _ now: Duration
+    _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest, isFinite: Bool, _ now: Duration
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
-    guard member.queue.contains(where: { $0.unit == unit && $0.version == version }) else {
-      // Newer weights cancel work that a worker may already have answered.
-      if version < board.version {
-        endVoid(peer, unit, now)
-        return checkLate(peer, unit, version, digest, now) + distribute(now)
-      }
+    guard member.isReady else {
+      return violation(peer, "answered \(unit) before it was ready", now)
+    }
+    let answer = Answer(process: member.process, digest: digest, isFinite: isFinite)
+    if member.queue.contains(where: { $0.isFor(unit, version: version) }) {
+      if version == board.version, board.needs(unit) { return judge(peer, unit, answer, now) }
+      dequeue(peer, unit, version: version, now)
+    } else if let index = member.void.firstIndex(where: { $0.isFor(unit, version: version) }) {
+      // Newer weights came when it had answered. Answers come in order: what is before it in the
+      // list it dropped.
+      members[peer]?.void.removeFirst(index + 1)
+      endVoid(peer, unit, now)
+    } else {
       return violation(peer, "answered \(unit), which it was not given", now)
     }
-    if version == board.version, board.needs(unit) { return judge(peer, unit, digest, now) }
-    dequeue(peer, unit, version: version, now)
-    return checkLate(peer, unit, version, digest, now) + distribute(now)
+    return checkLate(peer, unit, version, answer, now) + distribute(now)
   }
 
   /// Takes a unit from a worker's queue; the next one in it begins now.
@@ -79,16 +86,20 @@ extension CoordinatorRules {
     case .validation: validationDurations.append(duration)
     }
     members[peer]?.pace.append(duration, of: unit, now: now)
+    members[peer]?.void = []
     members[peer]?.voidSince = nil
     if index == 0, members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
+    hasAnswered(peer)
   }
 
   /// A worker is done with what newer weights made void.
   private mutating func endVoid(_ peer: PeerID, _ unit: WorkUnit, _ now: Duration) {
-    guard let since = members[peer]?.voidSince else { return }
-    members[peer]?.voidSince = nil
-    members[peer]?.pace.append(now - since, of: unit, now: now)
-    if members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
+    if let since = members[peer]?.voidSince {
+      members[peer]?.voidSince = nil
+      members[peer]?.pace.append(now - since, of: unit, now: now)
+      if members[peer]?.queue.isEmpty == false { members[peer]?.queue[0].since = now }
+    }
+    hasAnswered(peer)
   }
 
   /// Whether a unit that is not done takes long; the more workers have it, the longer it may take.
@@ -175,11 +186,11 @@ extension CoordinatorRules {
     var actions: [CoordinatorAction] = []
     if member.weights != board.version {
       member.weights = board.version
-      member.voidSince = member.voidSince ?? member.queue.first?.since
-      member.queue.removeAll()
+      member.cancelQueue()
       actions.append(.sendWeights(peer))
     }
     member.queue.append(.init(unit: unit, version: board.version, since: now))
+    member.owesSince = member.owesSince ?? patience
     members[peer] = member
     let wasLost = board.give(unit, to: peer)
     if duplicate {

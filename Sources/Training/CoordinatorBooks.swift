@@ -11,10 +11,8 @@ struct UnusableAnswer: Error, CustomStringConvertible {
 
 extension CoordinatorHost {
   /// Takes in the gradient or the totals in `arrived`.
-  ///
-  /// - Returns: the gradient's digest.
   /// - Throws: `WireError` or `UnusableAnswer`.
-  func takeIn(_ unit: WorkUnit) throws -> Digest? {
+  func takeIn(_ unit: WorkUnit) throws {
     switch (arrived, unit) {
     case (.gradient(let header, let body), .step(let step)):
       let totals = try checked(
@@ -29,6 +27,12 @@ extension CoordinatorHost {
           throw UnusableAnswer(description: "its gradient of \(unit) has not the digest it says")
         }
       }
+      // A worker says so itself, by its loss.
+      guard gradient.isFinite || !totals.loss.isFinite else {
+        throw UnusableAnswer(
+          description: "its gradient of \(unit) is not finite, though its loss is: its memory or "
+            + "its processor makes errors")
+      }
       let steps = job.schedule.steps(ofUpdate: rules.updatesApplied)
       if tree == nil {
         tree = GradientTree(count: steps.count)
@@ -37,7 +41,6 @@ extension CoordinatorHost {
       tree?.insert(
         StepGradient(gradient, pictures: header.count), at: step - steps.lowerBound, using: updater)
       ledger.update[step - steps.lowerBound] = totals
-      return header.digest
     case (.evaluated(let header), .validation(let batch)):
       let totals = try checked(
         unit, header.loss, header.correct, header.count, job.plan.validation(batch: batch).count)
@@ -45,7 +48,6 @@ extension CoordinatorHost {
         ledger.validation = Array(repeating: nil, count: job.schedule.validationBatches)
       }
       ledger.validation[batch] = totals
-      return nil
     default:
       throw UnusableAnswer(description: "no answer to \(unit)")
     }
@@ -54,9 +56,18 @@ extension CoordinatorHost {
   private func checked(
     _ unit: WorkUnit, _ loss: Double, _ correct: Int, _ count: Int, _ expected: Int
   ) throws -> Engine.Totals {
-    guard count == expected, (0...count).contains(correct) else {
+    guard count == expected else {
       throw UnusableAnswer(
         description: "its answer to \(unit) is for \(count) pictures, not \(expected)")
+    }
+    guard (0...count).contains(correct) else {
+      throw UnusableAnswer(
+        description: "its answer to \(unit) has \(correct) of \(count) pictures right")
+    }
+    // A picture's loss is at most its logit, a `Float`, and a little more.
+    let most = Double(count) * (Double(Float.greatestFiniteMagnitude) + 1)
+    guard !loss.isFinite || (0...most).contains(loss) else {
+      throw UnusableAnswer(description: "its answer to \(unit) has a loss of \(loss)")
     }
     var totals = Engine.Totals()
     (totals.loss, totals.correct, totals.count) = (loss, correct, count)
@@ -74,22 +85,15 @@ extension CoordinatorHost {
   /// Applies the average of an update's gradients.
   func apply(_ update: Int, _ steps: Range<Int>) -> [CoordinatorAction] {
     guard let tree, tree.isComplete else { return [] }
-    let totals = ledger.update.compactMap { $0 }
-    guard totals.allSatisfy(\.loss.isFinite) else {
-      // One machine's error, perhaps.
-      let wrong = zip(steps, totals).filter { !$0.1.loss.isFinite }.map(\.0)
-      let again = rules.doubt(wrong, ofUpdate: update)
-      guard again.isEmpty else { return again }
-      return rules.failed(
-        .failed(
-          "the loss is no longer a number in update \(update + 1): choose a smaller "
-            + "--learning-rate"))
-    }
-    tree.apply(
+    let isFinite = tree.apply(
       job.hyperparameters.optimizer, weights: weights, average: average,
-      pictures: totals.reduce(0) { $0 + $1.count }, using: updater)
+      pictures: ledger.update.reduce(0) { $0 + ($1?.count ?? 0) }, using: updater)
     published = nil
     self.tree = nil
+    guard isFinite else {
+      unwritten = "the weights are no finite numbers after update \(update + 1)"
+      return rules.overflowed(update)
+    }
     ledger.commitUpdate()
     if job.schedule.endsEpoch(update) { ledger.trained = now }
     let actions = rules.updateApplied(now: now)
@@ -98,13 +102,14 @@ extension CoordinatorHost {
   }
 
   /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start,
-  /// and forgets all that came later; nothing but the update under way where that is `update`.
+  /// and forgets all that came later; nothing but the update under way where that is `update` and
+  /// its weights are still there.
   func goBack(before update: Int) -> [CoordinatorAction] {
     tree = nil
     published = nil
     ledger.update = []
     var position = position
-    if update < position.updates {
+    if update < position.updates || unwritten != nil {
       checkpoints.wait()
       do {
         let file = try store.goBack(before: update)
@@ -119,6 +124,7 @@ extension CoordinatorHost {
         ledger = EpochLedger(at: position)
         beginEpoch()
         lastCheckpoint = (now, position.updates)
+        unwritten = nil
       } catch {
         // What is in the folder holds errors: no checkpoint may be added to it.
         unwritten = "\(error)"
@@ -184,10 +190,12 @@ extension CoordinatorHost {
     switch ending {
     case .finished:
       do {
-        try store.writeModel(modelFile(position: nil))
+        try store.writeModel(modelFile(position: nil).finite())
         store.record(
           Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
         if let unwritten { ending = .cutShort(unwritten) }
+      } catch let error as NotFinite {
+        ending = .failed("\(error)")
       } catch {
         ending = .cutShort("\(error)")
       }
@@ -198,7 +206,7 @@ extension CoordinatorHost {
       if ending == .interrupted { ending = .cutShort(unwritten ?? "") }
     case .interrupted, .failed, .cutShort:
       do {
-        try store.writeCheckpoint(modelFile(position: position))
+        try store.writeCheckpoint(modelFile(position: position).finite())
         store.record(
           Event(
             .checkpoint, updates: rules.updatesApplied, digest: weights.digest.description))
@@ -219,6 +227,7 @@ extension CoordinatorHost {
       default: break
       }
     }
+    sayLeftOut(isLast: true)
     for peer in peers {
       if let reason = ending.reason {
         links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)

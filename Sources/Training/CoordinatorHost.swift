@@ -22,8 +22,8 @@ public final class CoordinatorHost {
   public struct Options: Sendable {
     /// Ready workers that training waits for before it starts.
     public var minimumWorkers = 1
-    /// Worker processes that the program launched itself.
-    public var localWorkers = 0
+    /// The tokens of the workers that the program launched itself: workers 1, 2 and so on.
+    public var localWorkers: [UInt64] = []
     /// Threads of an update.
     public var threads = 1
     /// The instruction set of an update.
@@ -34,8 +34,11 @@ public final class CoordinatorHost {
     public var probe: Probe?
     /// Whether checkpoints are written beside the training, on a thread of their own.
     public var writesInBackground = true
-    /// The fraction of steps that two workers compute, to find one that computes wrong.
+    /// The fraction of steps and validation batches that two workers compute, to find one that
+    /// computes wrong.
     public var verify = 0.0
+    /// Silence after which a worker's connection counts as lost.
+    public var heartbeatBound = Duration.seconds(3)
     /// How bodies travel.
     public var bodies = BodyForm.encoded
     /// One worker, one thread, sockets.
@@ -54,6 +57,8 @@ public final class CoordinatorHost {
   var lastCheckpoint: (time: Duration, updates: Int)
   private let clock: () -> Duration
   private var lastTick = Duration.zero
+  /// Of the lines that any stranger can cause there are few.
+  private var strangers = LineLimit<Bool, CoordinatorNote>()
 
   var rules: CoordinatorRules
   let weights: ParameterBuffer
@@ -66,8 +71,8 @@ public final class CoordinatorHost {
   var arrived: WorkerMessage?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
-  /// Why the last epoch's history could not be written, or earlier weights not be found: no
-  /// checkpoint may be written any more.
+  /// Why the last epoch's history could not be written, earlier weights not be found, or the
+  /// present ones are no numbers: no checkpoint may be written any more.
   var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
@@ -110,7 +115,8 @@ public final class CoordinatorHost {
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
-      verify: options.verify, seed: job.hyperparameters.seed, position: position)
+      verify: options.verify, seed: job.hyperparameters.seed,
+      heartbeatBound: options.heartbeatBound, position: position)
   }
 
   /// The digest of the present weights.
@@ -140,6 +146,14 @@ public final class CoordinatorHost {
     guard now - lastTick >= Self.tick else { return }
     lastTick = now
     perform(rules.tick(now: now))
+    sayLeftOut()
+  }
+
+  /// Says how many lines were left out of late; with `isLast` also of what has just begun.
+  func sayLeftOut(isLast: Bool = false) {
+    for (note, more) in strangers.leftOut(now: now, isLast: isLast) {
+      write(note.standing(forMore: more))
+    }
   }
 
   /// What the rules' books contradict themselves in; nil where all is well.
@@ -156,8 +170,8 @@ public final class CoordinatorHost {
     switch input {
     case .opened(let peer, let address): return rules.opened(peer, address: address, now: now)
     case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
-    case .localWorkerExited(let index, let processID, let reason):
-      return rules.localWorkerExited(index, processID: processID, reason: reason, now: now)
+    case .localWorkerExited(let index, let reason):
+      return rules.localWorkerExited(index, reason: reason, now: now)
     case .checkpointFailed(let reason):
       note(.failure(worker: nil, reason: reason))
       return []
@@ -171,7 +185,7 @@ public final class CoordinatorHost {
       case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
       case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
       case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
-      case .leaving: return rules.lost(peer, reason: "it took its leave", now: now)
+      case .leaving: return rules.dismiss(peer, reason: "it took its leave", now: now)
       case .heartbeat: return []
       }
     }
@@ -182,9 +196,9 @@ public final class CoordinatorHost {
     actions.flatMap { action in
       guard case .accept(let peer, let unit) = action else { return [action] }
       do {
-        let digest = try takeIn(unit)
+        try takeIn(unit)
         tellProgress()
-        return rules.accepted(peer, unit, digest: digest, now: now)
+        return rules.accepted(peer, unit, now: now)
       } catch {
         return rules.unusable(peer, reason: "\(error)", now: now)
       }
@@ -225,6 +239,13 @@ public final class CoordinatorHost {
   }
 
   func note(_ note: CoordinatorNote) {
+    if let isRefusal = note.isRefusalOfStranger {
+      guard strangers.passes(note, kind: isRefusal, now: now) else { return }
+    }
+    write(note)
+  }
+
+  private func write(_ note: CoordinatorNote) {
     store.record(note.event)
     report(.note(note))
   }

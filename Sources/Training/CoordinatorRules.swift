@@ -38,6 +38,11 @@ public struct CoordinatorRules: Sendable {
     let version: Int
     /// When the worker could begin it.
     var since: Duration
+
+    /// Whether it is what an answer is to.
+    func isFor(_ unit: WorkUnit, version: Int) -> Bool {
+      self.unit == unit && self.version == version
+    }
   }
 
   struct Member: Sendable {
@@ -50,9 +55,15 @@ public struct CoordinatorRules: Sendable {
     /// The version of the weights it has been sent.
     var weights: Int?
     var queue: [Assignment] = []
-    /// When it began what it may still compute although newer weights made it void.
+    /// What newer weights made void and it may have answered before it knew.
+    var void: [Assignment] = []
+    /// When it began what it may still compute of that.
     var voidSince: Duration?
     var pace = Pace()
+    /// By `patience`, since when it owes an answer; nil where it has nothing to do.
+    var owesSince: Duration?
+    /// Whether it was said that the run waits for it.
+    var isWaitedFor = false
   }
 
   let schedule: Schedule
@@ -62,10 +73,10 @@ public struct CoordinatorRules: Sendable {
   /// The answer that every worker must give.
   let probe: ProbeAnswer
   var verification: Verification
-  /// Worker processes that the program launched and that have not ended.
+  /// Worker processes that the program launched and that have not ended, by index.
   var localWorkers: Set<Int>
-  /// What number a process of this machine has as a worker; only where the program launched some.
-  private var numbers: [Int32: Int] = [:]
+  /// The numbers of the worker processes that the program launched, by their tokens.
+  private let localNumbers: [UInt64: Int]
   /// Why they were put out, those that were, by number.
   private var faults: [Int: String] = [:]
   var members: [PeerID: Member] = [:]
@@ -84,9 +95,16 @@ public struct CoordinatorRules: Sendable {
   var rollbacks = 0
   /// What came before is another coordinator's: nobody knows whose gradients it holds.
   var wasResumed: Bool
+  /// The answer that is being taken in.
+  var accepting: Answer?
   /// Workers that answered the unit that is being taken in otherwise than two others.
   var liars: Set<WorkerProcess> = []
-  private var nextWorker = 1
+  /// How long silence of a worker's machine is borne.
+  let heartbeatBound: Duration
+  /// Time that passed while this process ran: what a worker's patience is measured by.
+  var patience = Duration.zero
+  var lastTick = Duration.zero
+  private var nextWorker: Int
   private var lastRefusal: String?
   /// Why the last of the program's workers ended; whether it might not, the next time.
   private var lastExit = (reason: "", mayPass: true)
@@ -104,27 +122,33 @@ public struct CoordinatorRules: Sendable {
   /// - Parameters:
   ///   - version: of Dogsled; workers must have the same.
   ///   - minimumWorkers: ready workers that training waits for before it starts.
-  ///   - localWorkers: how many worker processes the program launched; when none is left, nor any
-  ///     other worker, the run ends. 0 for a coordinator that workers join from elsewhere.
+  ///   - localWorkers: the tokens of the worker processes that the program launched, which are
+  ///     workers 1, 2 and so on; when none is left, nor any other worker, the run ends. Empty for a
+  ///     coordinator that workers join from elsewhere.
   ///   - probe: what a worker must make of the probe.
-  ///   - verify: the fraction of steps that two workers compute, chosen by `seed`.
+  ///   - verify: the fraction of units that two workers compute, chosen by `seed`.
+  ///   - heartbeatBound: silence after which a worker's connection counts as lost.
   ///   - position: how far the run had come.
   public init(
-    schedule: Schedule, version: String, minimumWorkers: Int = 1, localWorkers: Int = 0,
+    schedule: Schedule, version: String, minimumWorkers: Int = 1, localWorkers: [UInt64] = [],
     probe: ProbeAnswer = .none, verify: Double = 0, seed: UInt64 = 0,
-    position: RunPosition = RunPosition()
+    heartbeatBound: Duration = .seconds(3), position: RunPosition = RunPosition()
   ) {
-    verification = Verification(seed: seed, fraction: verify)
+    let verification = Verification(seed: seed, fraction: verify)
+    self.verification = verification
+    self.heartbeatBound = heartbeatBound
     self.probe = probe
     self.schedule = schedule
     self.version = version
     self.minimumWorkers = minimumWorkers
-    self.localWorkers = Set(0..<localWorkers)
-    hasLocalWorkers = localWorkers > 0
+    self.localWorkers = Set(localWorkers.indices)
+    localNumbers = Dictionary(zip(localWorkers, 1...)) { first, _ in first }
+    nextWorker = localWorkers.count + 1
+    hasLocalWorkers = !localWorkers.isEmpty
     updatesApplied = position.updates
     epochsFinished = position.epochs
     wasResumed = position.updates > 0
-    board = WorkBoard([], version: position.updates)
+    board = WorkBoard([], version: position.updates, verification: verification)
   }
 
   /// Workers that are ready for work.
@@ -151,6 +175,7 @@ public struct CoordinatorRules: Sendable {
 
   /// The coordinator is there; nobody else is.
   public mutating func start(now: Duration) -> [CoordinatorAction] {
+    lastTick = now
     // A run that goes on may have had nothing left to do but to write its model.
     if updatesApplied >= schedule.updates, epochsFinished >= schedule.epochs {
       return stop(.finished)
@@ -185,10 +210,10 @@ public struct CoordinatorRules: Sendable {
         "its dogsled is version \(hello.version) and the coordinator's is \(version): "
           + "install the same version on both")
     }
-    let worker = nextWorker
-    nextWorker += 1
+    let local = localNumbers[hello.token]
+    let worker = local ?? nextWorker
+    if local == nil { nextWorker += 1 }
     members[peer]?.identity.number = worker
-    if hasLocalWorkers { numbers[hello.processID] = worker }
     return [.welcome(peer, worker: worker)]
   }
 
@@ -237,26 +262,29 @@ public struct CoordinatorRules: Sendable {
     return [.note(.refused(member.identity, reason: reason)), .close(peer)] + remove(peer, now)
   }
 
-  /// A peer's connection is gone, or it took leave.
+  /// A peer's connection is gone.
   public mutating func lost(
     _ peer: PeerID, reason: String, now: Duration
   ) -> [CoordinatorAction] {
     noteLoss(peer, reason) + remove(peer, now)
   }
 
+  /// A peer goes although its connection is there: it took leave, or it does not answer.
+  public mutating func dismiss(
+    _ peer: PeerID, reason: String, now: Duration
+  ) -> [CoordinatorAction] {
+    noteLoss(peer, reason) + [.close(peer)] + remove(peer, now)
+  }
+
   /// A worker process that the program launched has ended.
-  ///
-  /// - Parameters:
-  ///   - index: counted from 0.
-  ///   - processID: nil where there never was a process.
+  /// - Parameter index: counted from 0; it was worker `index` + 1.
   public mutating func localWorkerExited(
-    _ index: Int, processID: Int32?, reason: String, now: Duration
+    _ index: Int, reason: String, now: Duration
   ) -> [CoordinatorAction] {
     guard !isOver, localWorkers.remove(index) != nil else { return [] }
-    let worker = processID.flatMap { numbers.removeValue(forKey: $0) }
-    let fault = worker.flatMap { faults.removeValue(forKey: $0) }
+    let fault = faults.removeValue(forKey: index + 1)
     lastExit = (fault ?? reason, fault == nil)
-    return [.note(.exited(process: index + 1, worker: worker, reason: reason))]
+    return [.note(.exited(worker: index + 1, reason: reason))]
       + stopIfAbandoned() + (isGathering ? gather(now) : [])
   }
 
@@ -279,29 +307,38 @@ public struct CoordinatorRules: Sendable {
     _ peer: PeerID, _ header: GradientHeader, now: Duration
   ) -> [CoordinatorAction] {
     answer(
-      peer, .step(header.step), version: header.weightsVersion, digest: header.digest, now)
+      peer, .step(header.step), version: header.weightsVersion, digest: header.answer,
+      isFinite: header.loss.isFinite, now)
   }
 
   /// A worker sent the totals of a validation batch.
   public mutating func evaluated(
     _ peer: PeerID, _ header: EvaluationHeader, now: Duration
   ) -> [CoordinatorAction] {
-    answer(peer, .validation(header.batch), version: header.weightsVersion, digest: nil, now)
+    answer(
+      peer, .validation(header.batch), version: header.weightsVersion, digest: header.answer,
+      isFinite: header.loss.isFinite, now)
   }
 
-  /// The answer that `accept` asked for is taken in; `digest` is a gradient's.
+  /// The answer that `accept` asked for is taken in.
   public mutating func accepted(
-    _ peer: PeerID, _ unit: WorkUnit, digest: Digest?, now: Duration
+    _ peer: PeerID, _ unit: WorkUnit, now: Duration
   ) -> [CoordinatorAction] {
-    guard let process = members[peer]?.process else { return [] }
+    guard let answer = accepting else { return [] }
+    accepting = nil
     dequeue(peer, unit, version: board.version, now)
-    board.finish(unit, answer: Answer(process: process, digest: digest))
+    board.finish(unit, answer: answer)
     let expelled = expelLiars(unit, now)
     guard board.isComplete else { return expelled + distribute(now) }
+    let isFinite = board.answers.values.allSatisfy(\.isFinite)
     switch phase {
     case .updating(let update):
+      guard isFinite else { return expelled + stop(.diverged("the loss", "update \(update + 1)")) }
       return expelled + [.applyUpdate(update, steps: schedule.steps(ofUpdate: update))]
     case .validating(let epoch):
+      guard isFinite else {
+        return expelled + stop(.diverged("the validation loss", "epoch \(epoch + 1)"))
+      }
       epochsFinished = epoch + 1
       return nextPhase(now, after: [.finishEpoch(epoch)])
     case .gathering, .goingBack, .over:
@@ -313,7 +350,7 @@ public struct CoordinatorRules: Sendable {
   public mutating func unusable(
     _ peer: PeerID, reason: String, now: Duration
   ) -> [CoordinatorAction] {
-    liars = []
+    (accepting, liars) = (nil, [])
     return violation(peer, reason, now)
   }
 
@@ -323,6 +360,13 @@ public struct CoordinatorRules: Sendable {
     updatesApplied += 1
     previousAnswers = board.answers
     return isInterrupted ? stop(.interrupted) : nextPhase(now)
+  }
+
+  /// The update made of finite gradients weights that are no finite numbers: its steps are computed
+  /// again by two workers, from the checkpoint before on; where that was done before, the run ends.
+  public mutating func overflowed(_ update: Int) -> [CoordinatorAction] {
+    let again = doubt(Array(schedule.steps(ofUpdate: update)), ofUpdate: update)
+    return again.isEmpty ? stop(.diverged("a weight", "update \(update + 1)")) : again
   }
 
   // MARK: Signals, clock and end
@@ -340,6 +384,9 @@ public struct CoordinatorRules: Sendable {
 
   /// Time has passed: what was expected of a worker may have changed.
   public mutating func tick(now: Duration) -> [CoordinatorAction] {
+    // A tick that comes late means that this process, or its machine, stood still.
+    patience += min(now - lastTick, .seconds(1))
+    lastTick = now
     if isGathering, hasLocalWorkers, let firstReady, now - firstReady > Self.gatheringMost,
       readyWorkers > 0
     {
@@ -349,7 +396,7 @@ public struct CoordinatorRules: Sendable {
           + "begins without the others")
       return [.note(note)] + nextPhase(now)
     }
-    return distribute(now) + duplicateSlowest(now)
+    return distribute(now) + duplicateSlowest(now) + dismissStuck(now)
   }
 
   /// The host cannot go on.
@@ -377,8 +424,10 @@ public struct CoordinatorRules: Sendable {
         return nextPhase(now, after: ended + [.finishEpoch(epochsFinished - 1)])
       }
       phase = .validating(epoch: epochsFinished)
+      verification.validate(epoch: epochsFinished)
       board = WorkBoard(
-        (0..<schedule.validationBatches).map(WorkUnit.validation), version: weightsVersion)
+        (0..<schedule.validationBatches).map(WorkUnit.validation), version: weightsVersion,
+        verification: verification)
     } else if update < schedule.updates {
       phase = .updating(update)
       board = WorkBoard(
@@ -413,7 +462,7 @@ public struct CoordinatorRules: Sendable {
   }
 
   private func doing(_ member: Member) -> String {
-    guard member.isReady else { return "was getting ready" }
+    guard member.isReady else { return CoordinatorNote.gettingReady }
     guard let first = member.queue.first else {
       return member.voidSince == nil
         ? "had nothing to do" : "was finishing what is no longer needed"

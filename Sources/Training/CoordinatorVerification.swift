@@ -10,14 +10,15 @@ extension CoordinatorRules {
   /// Has the host take in the answer to a unit that is needed, once it is confirmed where the unit
   /// is verified; whoever answered something else goes.
   mutating func judge(
-    _ peer: PeerID, _ unit: WorkUnit, _ digest: Digest?, _ now: Duration
+    _ peer: PeerID, _ unit: WorkUnit, _ answer: Answer, _ now: Duration
   ) -> [CoordinatorAction] {
-    guard let process = members[peer]?.process else { return [] }
-    guard let digest, let witnesses = board.witnesses[unit] else {
+    let process = answer.process
+    guard let witnesses = board.witnesses[unit] else {
+      if !answer.isFinite { return doubtNoNumber(peer, unit, answer, now) }
       trustUnchecked(process)
-      return [.accept(peer, unit)]
+      return accept(peer, unit, answer)
     }
-    if witnesses.contradict(digest, of: process) {
+    if witnesses.contradict(answer) {
       board.disbelieve(process, in: unit)
       return takeBack([process])
         + violation(
@@ -25,20 +26,29 @@ extension CoordinatorRules {
           "it computed \(unit) twice, with two results: its memory or its processor makes errors",
           now)
     }
-    if witnesses.confirm(digest, of: process) {
-      liars = witnesses.against(digest).union(verification.wrong(about: unit, digest))
+    // A machine that comes to no number where another comes to one makes errors.
+    if !answer.isFinite, witnesses.answers.contains(where: \.isFinite) {
+      return takeBack([process]) + violation(peer, Self.error(in: unit), now)
+    }
+    if witnesses.confirm(answer) {
+      liars = witnesses.against(answer).union(verification.wrong(about: unit, answer))
       let back = takeBack(liars)
-      if back.isEmpty { return [.accept(peer, unit)] }
+      if back.isEmpty { return accept(peer, unit, answer) }
       dequeue(peer, unit, version: board.version, now)
       return back + expelLiars(unit, now)
     }
-    if readyWorkers == 1, witnesses.repeat(digest, of: process) {
+    if readyWorkers == 1, witnesses.repeat(answer) {
       // There is nobody to ask; should it be found to err later, this is taken back.
       trustUnchecked(process)
-      return [.accept(peer, unit)]
+      return accept(peer, unit, answer)
     }
     dequeue(peer, unit, version: board.version, now)
-    board.witness(unit, of: process, from: peer, digest: digest)
+    board.witness(unit, answer, from: peer)
+    if answer.isFinite {
+      liars = Set(witnesses.answers.filter { !$0.isFinite }.map(\.process))
+      for liar in liars { board.disbelieve(liar, in: unit) }
+      if !liars.isEmpty { return takeBack(liars) + expelLiars(unit, now) + distribute(now) }
+    }
     // Each of two workers insists: asked again they would say the same.
     let isStuck =
       witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
@@ -47,42 +57,54 @@ extension CoordinatorRules {
     return (isStuck ? [.note(note)] : []) + distribute(now)
   }
 
+  private mutating func accept(
+    _ peer: PeerID, _ unit: WorkUnit, _ answer: Answer
+  ) -> [CoordinatorAction] {
+    accepting = answer
+    return [.accept(peer, unit)]
+  }
+
+  /// One machine's error, or a run that diverges: two workers decide.
+  private mutating func doubtNoNumber(
+    _ peer: PeerID, _ unit: WorkUnit, _ answer: Answer, _ now: Duration
+  ) -> [CoordinatorAction] {
+    dequeue(peer, unit, version: board.version, now)
+    let note = CoordinatorNote.failure(
+      worker: members[peer]?.worker,
+      reason: "its answer to \(unit) is no finite number: it is computed again, twice")
+    return [.note(note)] + dispute([unit: [answer]], ofUpdate: updatesApplied)
+  }
+
+  private static func error(in unit: WorkUnit) -> String {
+    "its answer to \(unit) is another than other workers' were: its memory or its processor makes "
+      + "errors"
+  }
+
   /// Puts out those that answered a verified unit otherwise than two others.
   mutating func expelLiars(_ unit: WorkUnit, _ now: Duration) -> [CoordinatorAction] {
     if liars.isEmpty { return [] }
     defer { liars = [] }
     let peers = members.filter { liars.contains($0.value.process) }.keys.sorted()
     return peers.flatMap { peer in
-      violation(
-        peer,
-        "its gradient of \(unit) is another than two workers computed: its memory or its "
-          + "processor makes errors", now)
+      violation(peer, Self.error(in: unit), now)
     }
   }
 
   /// A second answer must equal the first.
   mutating func checkLate(
-    _ peer: PeerID, _ unit: WorkUnit, _ version: Int, _ digest: Digest?, _ now: Duration
+    _ peer: PeerID, _ unit: WorkUnit, _ version: Int, _ answer: Answer, _ now: Duration
   ) -> [CoordinatorAction] {
     let answers = [board.version: board.answers, board.version - 1: previousAnswers]
-    guard let digest, let first = answers[version]?[unit], let firstDigest = first.digest,
-      firstDigest != digest, let process = members[peer]?.process
-    else { return [] }
+    guard let first = answers[version]?[unit], first.digest != answer.digest else { return [] }
     guard verification.contains(unit) else {
       let note = CoordinatorNote.failure(
         worker: members[peer]?.worker,
-        reason:
-          "its gradient of \(unit) is \(digest), another worker's was \(firstDigest): one of the "
-          + "two machines makes errors")
+        reason: "its answer to \(unit) is another than that of the worker before: one of the two "
+          + "machines makes errors")
       let update = version == board.version ? updatesApplied : updatesApplied - 1
-      let answers = [first, Answer(process: process, digest: digest)]
-      return [.note(note)] + dispute([unit: answers], ofUpdate: update)
+      return [.note(note)] + dispute([unit: [first, answer]], ofUpdate: update)
     }
-    return takeBack([process])
-      + violation(
-        peer,
-        "its gradient of \(unit) is \(digest), two other workers' was \(firstDigest): its "
-          + "memory or its processor makes errors", now)
+    return takeBack([answer.process]) + violation(peer, Self.error(in: unit), now)
   }
 
   /// Has steps of an update computed again, by two workers, since nobody believes them.
@@ -121,6 +143,7 @@ extension CoordinatorRules {
 
   /// The weights are those of an earlier position again; everything after it is computed anew.
   public mutating func wentBack(to position: RunPosition, now: Duration) -> [CoordinatorAction] {
+    if position.updates < updatesApplied { verification.goBack() }
     updatesApplied = position.updates
     epochsFinished = position.epochs
     // What is still on its way was computed with other weights, though of the same count.
@@ -128,12 +151,7 @@ extension CoordinatorRules {
     previousAnswers = [:]
     unchecked = unchecked.filter { $0.value < position.updates }
     if position.updates == 0 { wasResumed = false }
-    for peer in members.keys {
-      guard var member = members[peer] else { continue }
-      member.voidSince = member.voidSince ?? member.queue.first?.since
-      member.queue = []
-      members[peer] = member
-    }
+    for peer in members.keys { members[peer]?.cancelQueue() }
     return isOver ? [] : nextPhase(now)
   }
 }

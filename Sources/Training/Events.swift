@@ -12,7 +12,7 @@ public struct Event: Hashable, Sendable, Encodable {
     case started
     /// The run goes on from a checkpoint.
     case resumed
-    /// Nobody computes: the coordinator waits for workers.
+    /// Nobody computes and the coordinator waits for workers, or it waits for the answer of one.
     case waiting
     /// A worker joined; `name` and `address` say which.
     case joined

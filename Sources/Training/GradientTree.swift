@@ -72,16 +72,18 @@ public struct GradientTree {
 
   /// Updates `weights` and `average` by the mean gradient of `pictures` pictures; the tree must be
   /// complete.
+  /// - Returns: whether all weights and averages are finite numbers now.
+  @discardableResult
   public func apply(
     _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer, pictures: Int,
     using updater: Updater
-  ) {
+  ) -> Bool {
     precondition(isComplete)
     if let sum = nodes.last?.first ?? nil {
-      updater.apply(
+      return updater.apply(
         optimizer, weights: weights, average: average, gradientSum: sum, pictures: pictures)
     } else {
-      updater.apply(
+      return updater.apply(
         optimizer, weights: weights, average: average, steps: runs[0].compactMap { $0 })
     }
   }

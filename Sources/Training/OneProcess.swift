@@ -23,7 +23,7 @@ public enum OneProcess {
   ) throws(ThreadError) -> (ending: RunEnding, digest: Digest) {
     let links = InMemoryLinks(coordinator: mailbox)
     var options = CoordinatorHost.Options(kernels: kernels)
-    options.localWorkers = 1
+    options.localWorkers = [0]
     options.threads = threads
     options.checkpointEvery = checkpointEvery
     options.bodies = .local
@@ -35,9 +35,10 @@ public enum OneProcess {
     let workerIsDone = DispatchSemaphore(value: 0)
     let own = Mailbox<WorkerInput>()
     try OwnThread.start("worker", stackSize: 8 << 20) {
-      let worker = WorkerHost(pictures: source, threads: threads, kernels: kernels, bodies: .local)
+      let worker = WorkerHost(
+        pictures: source, threads: threads, kernels: kernels, token: 0, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
-      mailbox.put(.localWorkerExited(0, processID: nil, reason: "\(ending)"))
+      mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
       workerIsDone.signal()
     }
     let ending = coordinator.run()

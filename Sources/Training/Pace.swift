@@ -21,6 +21,9 @@ struct Pace: Sendable {
     }
   }
 
+  /// The longest that it needed for any of the last few; nil where it has not answered.
+  var slowest: Duration? { (steps + validations).max() }
+
   /// nil where nothing is known, or too long ago.
   func expected(of unit: WorkUnit, now: Duration) -> Duration? {
     let quickest =
@@ -39,6 +42,8 @@ struct RecentDurations: Sendable {
   private var durations: [Duration] = []
   /// nil with fewer than 3.
   private(set) var median: Duration?
+  /// The median; the longest where there are too few for one, nil with none.
+  var usual: Duration? { median ?? durations.max() }
 
   mutating func append(_ duration: Duration) {
     durations.append(duration)

@@ -25,7 +25,7 @@ public enum CoordinatorInput: Sendable {
   /// A peer is gone, or its heartbeat is late; `reason` is one clear line.
   case closed(PeerID, reason: String)
   /// A worker process that this program launched has ended, or could not begin; numbered from 0.
-  case localWorkerExited(Int, processID: Int32?, reason: String)
+  case localWorkerExited(Int, reason: String)
   /// A checkpoint could not be written; the one before is still there.
   case checkpointFailed(String)
   /// SIGINT or SIGTERM.

@@ -18,11 +18,11 @@ struct WorkBoard: Sendable {
   private let units: [WorkUnit]
 
   /// `units` in order, computed with weights of `version`.
-  init(_ units: [WorkUnit], version: Int, verification: Verification? = nil) {
+  init(_ units: [WorkUnit], version: Int, verification: Verification) {
     waiting = units
     self.units = units
     self.version = version
-    for unit in units where verification?.contains(unit) == true { witnesses[unit] = Witnesses() }
+    for unit in units where verification.contains(unit) { witnesses[unit] = Witnesses() }
   }
 
   /// Whether every unit is done.
@@ -46,10 +46,8 @@ struct WorkBoard: Sendable {
   }
 
   /// Notes an answer to `unit` that does not decide it.
-  mutating func witness(
-    _ unit: WorkUnit, of process: WorkerProcess, from peer: PeerID, digest: Digest
-  ) {
-    witnesses[unit]?.append(digest, of: process)
+  mutating func witness(_ unit: WorkUnit, _ answer: Answer, from peer: PeerID) {
+    witnesses[unit]?.append(answer)
     holders[unit]?.remove(peer)
     if holders[unit]?.isEmpty == true { holders[unit] = nil }
     sort(unit)

@@ -73,8 +73,7 @@ public final class WorkerHost {
     let process = ProcessInfo.processInfo
     hello = Hello(
       version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",
-      processID: process.processIdentifier, token: token, threads: threads,
-      kernels: kernels.rawValue)
+      token: token, threads: threads, kernels: kernels.rawValue)
     source = pictures
     self.bodies = bodies
     self.kernels = kernels
@@ -167,15 +166,21 @@ public final class WorkerHost {
     case .work(let work):
       switch work.work {
       case .gradient(let step, let pictures):
-        let (gradient, totals) = try bench.gradient(pictures, version: work.weightsVersion)
+        var (gradient, totals) = try bench.gradient(pictures, version: work.weightsVersion)
         damage(gradient)
+        if !gradient.isFinite || !totals.loss.isFinite {
+          // The bits of NaN differ between instruction sets: all that is no number is made equal.
+          for tensor in gradient.layout.tensors { gradient[tensor].update(repeating: .nan) }
+          totals.loss = .nan
+        }
         let header = GradientHeader(
           step: step, weightsVersion: work.weightsVersion, loss: totals.loss,
           correct: totals.correct, count: totals.count, digest: gradient.digest)
         let body: Body = bodies == .local ? .local(gradient) : try TensorCoding.encode(gradient)
         link.send(.gradient(header, body))
       case .validation(let batch, let pictures):
-        let totals = try bench.evaluate(pictures, version: work.weightsVersion)
+        var totals = try bench.evaluate(pictures, version: work.weightsVersion)
+        if !totals.loss.isFinite { totals.loss = .nan }
         link.send(
           .evaluated(
             EvaluationHeader(

@@ -5,7 +5,7 @@ public struct Limits: Hashable, Sendable {
   /// A body's bytes in one frame, so that a heartbeat never waits behind a whole body.
   public var piece = 1 << 20
   /// The header of a `hello`, the one message that a stranger can make us read.
-  public var hello = 16 << 10
+  public var hello = 4 << 10
   /// The header of a `welcome`, which holds the manifest: some 500,000 pictures.
   public var welcome = 128 << 20
   /// The header of any other message.
@@ -14,12 +14,14 @@ public struct Limits: Hashable, Sendable {
   public var floats = 1 << 28
   /// What may wait to be sent to one peer; bodies that several peers are sent count for each.
   public var queued = 4 << 30
-  /// Workers connected at once.
+  /// Workers connected at once; for one more the oldest that is not ready goes.
   public var connections = 256
   /// Connections that have not said who they are; of more the oldest goes.
   public var strangers = 256
   /// Time for a new connection to say a valid `hello`.
   public var helloTimeout = 10.0
+  /// Time from then until a worker is ready: it checks every file of its data set.
+  public var readyTimeout = 600.0
   /// Time to make a connection.
   public var connectTimeout = 5.0
   /// Between two heartbeats.

@@ -78,7 +78,7 @@ extension CoordinatorMessage: WireMessage {
   package init?(_ parts: MessageParts) throws {
     switch parts.kind {
     case .welcome: self = .welcome(try parts.header(Welcome.self).checked())
-    case .refuse: self = .refuse(reason: try parts.header(Reason.self).reason.printable)
+    case .refuse: self = .refuse(reason: try parts.header(Reason.self).reason.printable(most: 500))
     case .weights: self = .weights(try parts.header(), try parts.tensors())
     case .work: self = .work(try parts.header())
     case .finished: self = .finished
@@ -121,7 +121,7 @@ extension WorkerMessage: WireMessage {
     switch parts.kind {
     case .hello: self = .hello(try parts.header(Hello.self).printable)
     case .ready: self = .ready(try parts.header())
-    case .unable: self = .unable(reason: try parts.header(Reason.self).reason.printable)
+    case .unable: self = .unable(reason: try parts.header(Reason.self).reason.printable(most: 500))
     case .gradient: self = .gradient(try parts.header(), try parts.tensors())
     case .evaluated: self = .evaluated(try parts.header())
     case .leaving: self = .leaving
@@ -153,17 +153,24 @@ extension Hello {
   /// The same with texts that may be printed.
   fileprivate var printable: Hello {
     Hello(
-      version: version.printable, name: name.printable, processID: processID, token: token,
-      threads: threads, kernels: kernels.printable)
+      version: version.printable(), name: name.printable(), token: token, threads: threads,
+      kernels: kernels.printable())
   }
 }
 
 extension String {
-  /// A peer's text as one line for a terminal: at most 500 characters, none of them a control
-  /// character.
-  fileprivate var printable: String {
-    String(
-      String.UnicodeScalarView(
-        prefix(500).unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+  /// A peer's text as one line for a terminal: at most some `most` bytes, and nothing in it that
+  /// moves the cursor, ends the line or changes the direction of writing.
+  fileprivate func printable(most: Int = 200) -> String {
+    var text = ""
+    for scalar in unicodeScalars {
+      guard text.utf8.count < most else { return text + "…" }
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned:
+        text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
   }
 }

@@ -26,10 +26,8 @@ public struct Hello: Codable, Hashable, Sendable {
   public var version: String
   /// Its host and process, `host:pid`.
   public var name: String
-  /// Its process on that host.
-  public var processID: Int32
-  /// A number that the process has drawn: names and numbers of processes may be the same in two
-  /// containers.
+  /// A number that the process has drawn, or that its launcher has given it: names and numbers of
+  /// processes may be the same in two containers.
   public var token: UInt64
   /// The threads it computes with.
   public var threads: Int
@@ -38,11 +36,10 @@ public struct Hello: Codable, Hashable, Sendable {
 
   /// A hello with every field given.
   public init(
-    version: String, name: String, processID: Int32, token: UInt64, threads: Int, kernels: String
+    version: String, name: String, token: UInt64, threads: Int, kernels: String
   ) {
     self.version = version
     self.name = name
-    self.processID = processID
     self.token = token
     self.threads = threads
     self.kernels = kernels

@@ -73,13 +73,15 @@ struct NetworkRun {
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
     hostOptions.verify = options.verify
+    hostOptions.heartbeatBound = .seconds(options.heartbeat)
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
-      hostOptions.localWorkers = workers
+      let tokens = (0..<workers).map { _ in UInt64.random(in: 0...UInt64.max) }
+      hostOptions.localWorkers = tokens
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
           + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more may join at \(address)")
-      local = try launch(threads, address, setup, mailbox)
+      local = try launch(tokens, threads, address, setup, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker"))")
       for (index, line) in listen.instructions(port: server.port).enumerated() {
@@ -97,12 +99,12 @@ struct NetworkRun {
   }
 
   private func launch(
-    _ threads: Int, _ address: Endpoint, _ setup: TrainingSetup,
+    _ tokens: [UInt64], _ threads: Int, _ address: Endpoint, _ setup: TrainingSetup,
     _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return try LocalWorkers(
-      count: workers, executable: executable,
+      tokens: tokens, executable: executable,
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
       }, folder: setup.folder.path, mailbox: mailbox)

@@ -69,6 +69,11 @@ struct RunStart {
     resumed = (folder, description)
     let (file, damage) = try folder.checkpoint(of: description.digest)
     if let damage { log("\(damage); going on from the checkpoint before it") }
+    if let file, !file.isFinite {
+      throw Failure(
+        "\(path): its checkpoint holds weights that are no finite numbers: the run diverged; begin "
+          + "it anew with a smaller --learning-rate")
+    }
     checkpoint = file
     let (epochs, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
     guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {

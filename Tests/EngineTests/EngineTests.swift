@@ -171,4 +171,36 @@ import Testing
       #expect(relativeError(Array(weights.buffer), expected) < 1e-6)
     }
   }
+
+  /// Wherever it comes from: a gradient, a sum or a square that overflows, or the step size.
+  @Test(arguments: KernelSet.available)
+  func anUpdateSaysWhereNumbersEnd(_ kernels: KernelSet) throws {
+    let layout = try Self.smallModel().parameters
+    let updater = try Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels)
+    let last = try #require(layout.tensors.last).offset
+    func update(_ value: Float, at place: Int, rate: Float = 1e-4, twice: Bool = false) -> Bool {
+      let (weights, average, gradient) = (
+        ParameterBuffer(layout), ParameterBuffer(layout), ParameterBuffer(layout)
+      )
+      gradient.floats[place] = value
+      let optimizer = RMSprop(learningRate: rate)
+      let isFinite = updater.apply(
+        optimizer, weights: weights, average: average, gradientSum: gradient, pictures: 1)
+      #expect(isFinite == (weights.isFinite && average.isFinite))
+      // It is told of each update anew.
+      gradient.floats[place] = 1
+      let isCalm = updater.apply(
+        RMSprop(), weights: ParameterBuffer(layout), average: ParameterBuffer(layout),
+        gradientSum: gradient, pictures: 1)
+      #expect(isCalm)
+      return isFinite
+    }
+    for place in [0, 1, 15, layout.tensors[1].offset, last] {
+      for value in [Float.nan, .infinity, -.infinity, 1e20] { #expect(!update(value, at: place)) }
+      for value in [0, Float(1), -1e18, .leastNonzeroMagnitude] {
+        #expect(update(value, at: place))
+      }
+      #expect(!update(1, at: place, rate: 3e38))
+    }
+  }
 }

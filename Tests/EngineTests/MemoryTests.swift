@@ -15,7 +15,8 @@ import Testing
       ] {
         let counted = Engine.memory(model, batchCapacity: batch, threads: threads)
         counting_malloc_start()
-        let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: try .chosen())
+        let engine = try Engine(
+          model, batchCapacity: batch, threads: threads, kernels: try .chosen())
         let taken = counting_malloc_stop().bytes
         // Beside the buffers there are the objects that know them.
         precondition(taken >= counted && taken < counted + 500_000, "\(taken), \(counted)")

@@ -115,7 +115,7 @@ final class FaultRun {
   }
 
   /// Keras's JSON of a small network for pictures of 40 x 44.
-  private static let model = """
+  static let model = """
     {"class_name": "Sequential", "config": {"name": "small", "layers": [
     {"class_name": "InputLayer", "config": {"batch_shape": [null, 40, 44, 3], "name": "input"}},
     {"class_name": "Conv2D", "config": {"name": "c1", "filters": 16, "kernel_size": [3, 3],

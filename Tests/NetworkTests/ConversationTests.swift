@@ -150,7 +150,12 @@ extension NetworkTests {
       var limits = Limits.standard
       limits.connections = 1
       let test = try TestServer(limits)
-      let (_, first, _) = try test.join()
+      let (peer, first, _) = try test.join()
+      first.send(.ready(.none))
+      guard case .message(peer, .ready)? = test.next() else {
+        Issue.record("not ready")
+        return
+      }
       let (second, inputs) = try test.connect()
       second.send(.hello(hello))
       guard case .message(.refuse(let reason))? = inputs.soon(), case .closed? = inputs.soon()
@@ -162,6 +167,60 @@ extension NetworkTests {
       first.close()
       #expect(test.nextClosed() != nil)
       _ = try test.join()
+      test.server.shutdown()
+    }
+
+    /// Of three that are there the oldest that is not ready makes room, and tells the coordinator.
+    @Test func whoIsNotReadyMakesRoom() throws {
+      var limits = Limits.standard
+      limits.connections = 3
+      let test = try TestServer(limits)
+      let (ready, first, _) = try test.join()
+      first.send(.ready(.none))
+      guard case .message(ready, .ready)? = test.next() else {
+        Issue.record("not ready")
+        return
+      }
+      let idle = try (0..<2).map { _ in try test.join() }
+      var newer: [WorkerClient] = []
+      for old in idle {
+        let (client, _) = try test.connect()
+        client.send(.hello(hello))
+        newer.append(client)
+        var (opened, closed): (PeerID?, PeerID?)
+        while opened == nil || closed == nil, let input = test.next() {
+          switch input {
+          case .opened(let peer, _): opened = peer
+          case .closed(let peer, let reason):
+            closed = peer
+            #expect(reason == "it was not ready, and made room for another worker")
+          default: break
+          }
+        }
+        #expect(closed == old.peer && opened != nil)
+      }
+      withExtendedLifetime((first, newer)) {}
+      test.server.shutdown()
+    }
+
+    @Test func whoIsNotReadyInTimeIsLost() throws {
+      var limits = Limits.standard
+      limits.readyTimeout = 0.4
+      let test = try TestServer(limits)
+      let (ready, first, _) = try test.join()
+      first.send(.ready(.none))
+      guard case .message(ready, .ready)? = test.next() else {
+        Issue.record("not ready")
+        return
+      }
+      let (idle, second, _) = try test.join()
+      guard case .closed(let peer, let reason)? = test.next() else {
+        Issue.record("not closed")
+        return
+      }
+      #expect(peer == idle && reason == "it was not ready within 0.4 s")
+      #expect(test.next(0.3) == nil)
+      withExtendedLifetime((first, second)) {}
       test.server.shutdown()
     }
 

@@ -32,6 +32,24 @@ extension NetworkTests {
       test.server.shutdown()
     }
 
+    /// A thousand strangers are a few lines; none is left uncounted.
+    @Test func manyStrangersAreFewLines() throws {
+      let test = try TestServer(limits())
+      for _ in 0..<200 {
+        let peer = try RawSocket(port: test.server.port)
+        peer.send("GET /\(Int.random(in: 0...1000)) HTTP/1.1\r\n\r\n")
+        _ = peer.receiveAll()
+      }
+      test.server.shutdown()
+      let lines = test.log.lines.withLock { $0 }
+      #expect((11...40).contains(lines.count), "\(lines.count)")
+      #expect(lines.allSatisfy { $0.contains("no Dogsled program") && $0.utf8.count < 200 })
+      let more = lines.compactMap { line in
+        line.firstMatch(of: #/\(and (\d+) more such lines\)/#).flatMap { Int($0.1) }
+      }
+      #expect(lines.count + more.reduce(0, +) == 200)
+    }
+
     @Test func coordinatorOfAnotherVersion() throws {
       let (listener, port) = try RawSocket.listening()
       let inputs = Mailbox<WorkerInput>()

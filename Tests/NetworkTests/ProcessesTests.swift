@@ -17,7 +17,8 @@ extension NetworkTests {
     ) throws -> (LocalWorkers, Mailbox<CoordinatorInput>) {
       let mailbox = Mailbox<CoordinatorInput>()
       let workers = try LocalWorkers(
-        count: count, executable: executable, arguments: { ["-c", script, "sh", "\($0)"] },
+        tokens: (0..<count).map(UInt64.init), executable: executable,
+        arguments: { ["-c", script, "sh", "\($0)"] },
         folder: folder, grace: grace, mailbox: mailbox)
       return (workers, mailbox)
     }
@@ -25,7 +26,7 @@ extension NetworkTests {
     func exits(_ count: Int, _ mailbox: Mailbox<CoordinatorInput>) -> [Int: String] {
       var reasons: [Int: String] = [:]
       for _ in 0..<count {
-        if case .localWorkerExited(let index, _, let reason)? = mailbox.soon() {
+        if case .localWorkerExited(let index, let reason)? = mailbox.soon() {
           reasons[index] = reason
         }
       }
@@ -57,7 +58,7 @@ extension NetworkTests {
         workers.stop()
         #expect(throws: NetworkError.self) {
           try LocalWorkers(
-            count: 1, executable: "/bin/true", arguments: { _ in [] }, folder: "/no/such",
+            tokens: [1], executable: "/bin/true", arguments: { _ in [] }, folder: "/no/such",
             mailbox: Mailbox())
         }
       }
@@ -95,7 +96,7 @@ extension NetworkTests {
     @Test func killedLauncherLeavesNobody() async throws {
       await #expect(processExitsWith: .signal(SIGKILL)) { [folder = folder as String] in
         let workers = try LocalWorkers(
-          count: 2, executable: "/bin/sh",
+          tokens: [1, 2], executable: "/bin/sh",
           arguments: { ["-c", "echo $$ > '\(folder)/pid-\($0)'; exec cat"] }, folder: folder,
           mailbox: Mailbox())
         for index in 0..<2 {

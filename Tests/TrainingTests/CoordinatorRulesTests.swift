@@ -118,6 +118,8 @@ import Wire
       let first = table.join()
       let second = table.join()
       table.answer(first)
+      table.wait(.seconds(11))
+      #expect(table.tasks[first] == [.step(1)])
       table.answer(second)
       #expect(table.rules.updatesApplied == 1)
       let before = table.outcome
@@ -209,12 +211,12 @@ import Wire
   }
 
   @Test func `A run whose own workers are all gone fails`() {
-    var early = RulesTable(minimum: 2, local: 2)
+    var early = RulesTable(minimum: 2, local: [1000, 1001])
     early.exit(0)
     #expect(early.ending == nil)
     early.exit(1)
     #expect(early.ending?.reason == "no worker is left; the last one: killed")
-    var later = RulesTable(minimum: 2, local: 2)
+    var later = RulesTable(minimum: 2, local: [1000, 1001])
     let first = later.join()
     let second = later.join()
     later.exit(1)
@@ -229,7 +231,7 @@ import Wire
   }
 
   @Test func `A run begins with those of its workers that live, and goes on with others`() {
-    var table = RulesTable(minimum: 3, local: 3)
+    var table = RulesTable(minimum: 3, local: [1000, 1001, 1002])
     let first = table.join()
     table.exit(2)
     #expect(table.notes.last == .waiting(ready: 1, needed: 2))
@@ -246,15 +248,15 @@ import Wire
   }
 
   @Test func `A loss says who it was and what it was doing`() {
-    var table = RulesTable(local: 2)
+    var table = RulesTable(local: [1000, 1001])
     let first = table.join()
     table.lose(first)
     let identity = WorkerIdentity(number: 1, name: "w0", address: "host:0")
     #expect(
       table.notes.contains(
         .lost(identity, doing: "had step 0 to compute, step 1 to follow", reason: "gone")))
-    table.exit(0, process: 1)
-    #expect(table.notes.contains(.exited(process: 1, worker: 1, reason: "killed")))
+    table.exit(0)
+    #expect(table.notes.contains(.exited(worker: 1, reason: "killed")))
   }
 
   @Test func `A run goes on from any position`() {

@@ -12,19 +12,21 @@ struct RulesTable {
   var tasks: [PeerID: [WorkUnit]] = [:]
   /// The version of the weights that each peer holds.
   var weights: [PeerID: Int] = [:]
+  /// The number that each peer was given.
+  var numbers: [PeerID: Int] = [:]
   private var peers = 0
 
   init(
     epochs: Int = 1, steps: Int = 4, perUpdate: Int = 2, validation: Int = 2, minimum: Int = 1,
-    local: Int = 0, probe: ProbeAnswer = .none, verify: Double = 0,
-    position: RunPosition = RunPosition()
+    local: [UInt64] = [], probe: ProbeAnswer = .none, verify: Double = 0,
+    heartbeatBound: Duration = .seconds(3), position: RunPosition = RunPosition()
   ) {
     rules = CoordinatorRules(
       schedule: Schedule(
         epochs: epochs, stepsPerEpoch: steps, batchesPerUpdate: perUpdate,
         validationBatches: validation),
       version: "1", minimumWorkers: minimum, localWorkers: local, probe: probe,
-      verify: verify, position: position)
+      verify: verify, heartbeatBound: heartbeatBound, position: position)
     perform(rules.start(now: now))
   }
 
@@ -38,8 +40,8 @@ struct RulesTable {
     tasks[peer] = []
     perform(rules.opened(peer, address: "host:\(peer.raw)", now: now))
     let hello = Hello(
-      version: version, name: "w\(peer.raw)", processID: 1, token: token ?? UInt64(1000 + peer.raw),
-      threads: 1, kernels: "baseline")
+      version: version, name: "w\(peer.raw)", token: token ?? UInt64(1000 + peer.raw), threads: 1,
+      kernels: "baseline")
     perform(rules.hello(peer, hello, now: now))
     if ready { perform(rules.ready(peer, probe, now: now)) }
     return peer
@@ -51,31 +53,54 @@ struct RulesTable {
   }
 
   /// A process that the program launched ends.
-  mutating func exit(_ index: Int, process: Int32? = nil) {
-    perform(rules.localWorkerExited(index, processID: process, reason: "killed", now: now))
+  mutating func exit(_ index: Int) {
+    perform(rules.localWorkerExited(index, reason: "killed", now: now))
   }
 
-  /// The peer answers the oldest unit that it has; `digest` other than the right one is a fault.
-  mutating func answer(_ peer: PeerID, digest: Digest? = nil) {
+  /// The peer answers the oldest unit that it has; a `digest` or a `loss` other than the right one
+  /// is a fault.
+  mutating func answer(_ peer: PeerID, digest: Digest? = nil, loss: Double = 1) {
     guard let unit = tasks[peer]?.first else { return }
     tasks[peer]?.removeFirst()
-    send(peer, unit, version: weights[peer] ?? 0, digest: digest)
+    send(peer, unit, version: weights[peer] ?? 0, digest: digest, loss: loss)
   }
 
   /// The peer sends an answer whether it was asked or not.
-  mutating func send(_ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest? = nil) {
+  mutating func send(
+    _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest? = nil, loss: Double = 1
+  ) {
     switch unit {
     case .step(let step):
       let header = GradientHeader(
-        step: step, weightsVersion: version, loss: 1, correct: 1, count: 1,
+        step: step, weightsVersion: version, loss: loss, correct: 1, count: 1,
         digest: digest ?? Self.digest(step))
       perform(rules.gradient(peer, header, now: now))
     case .validation(let batch):
       let header = EvaluationHeader(
-        batch: batch, weightsVersion: version, loss: 1, correct: 1, count: 1)
+        batch: batch, weightsVersion: version, loss: loss, correct: 1, count: 1)
       perform(rules.evaluated(peer, header, now: now))
     }
   }
+
+  /// Time passes, with the ticks of a process that runs.
+  mutating func wait(_ time: Duration) {
+    let end = now + time
+    while now < end {
+      now = min(end, now + .milliseconds(500))
+      perform(rules.tick(now: now))
+    }
+  }
+
+  /// Why a worker was put out, by number.
+  func loss(of worker: Int) -> String? {
+    for case .lost(let identity, _, let reason) in notes where identity.number == worker {
+      return reason
+    }
+    return nil
+  }
+
+  /// Whether the weights were taken back.
+  var wentBack: Bool { log.contains { if case .goBack = $0 { true } else { false } } }
 
   mutating func perform(_ actions: [CoordinatorAction]) {
     var actions = actions[...]
@@ -87,9 +112,8 @@ struct RulesTable {
         tasks[peer] = []
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
-      case .accept(let peer, let unit):
-        let digest: Digest? = if case .step(let step) = unit { Self.digest(step) } else { nil }
-        actions += rules.accepted(peer, unit, digest: digest, now: now)
+      case .welcome(let peer, let worker): numbers[peer] = worker
+      case .accept(let peer, let unit): actions += rules.accepted(peer, unit, now: now)
       case .applyUpdate: actions += rules.updateApplied(now: now)
       case .goBack:
         // As where there is no checkpoint.

@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Pictures
 import Training
+import Wire
 
 /// A small data set of real JPEGs (dark cats, bright dogs, noise) and runs of a small model on it.
 struct TinyRun {
@@ -105,16 +106,37 @@ final class Crew {
     links = InMemoryLinks(coordinator: coordinator)
   }
 
-  func start() {
+  /// - Parameters:
+  ///   - damage: what its machine does to its gradients.
+  ///   - change: what becomes of what it says; nothing comes of nil.
+  func start(
+    damage: @escaping @Sendable (ParameterBuffer) -> Void = { _ in },
+    change: @escaping @Sendable (WorkerMessage) -> WorkerMessage? = { $0 }
+  ) {
     let mailbox = Mailbox<WorkerInput>()
     workers.append(mailbox)
-    let link = links.connect(mailbox)
+    let link = ChangedLink(links.connect(mailbox), change)
     running.enter()
     Thread.detachNewThread { [data, running] in
-      let worker = WorkerHost(pictures: .folder(data), threads: 1, kernels: .baseline)
+      let worker = WorkerHost(
+        pictures: .folder(data), threads: 1, kernels: .baseline, damage: damage)
       _ = worker.run(mailbox: mailbox, link: link)
       running.leave()
     }
+  }
+
+  private final class ChangedLink: CoordinatorLink {
+    private let link: any CoordinatorLink
+    private let change: @Sendable (WorkerMessage) -> WorkerMessage?
+
+    init(
+      _ link: any CoordinatorLink, _ change: @escaping @Sendable (WorkerMessage) -> WorkerMessage?
+    ) {
+      (self.link, self.change) = (link, change)
+    }
+
+    func send(_ message: WorkerMessage) { change(message).map(link.send) }
+    func close() { link.close() }
   }
 
   /// The worker finds its connection gone; the coordinator too, once the worker is out of its step.

@@ -147,4 +147,51 @@ import Wire
     #expect(table.ending == .finished)
     #expect(table.log.count { if case .assign = $0 { true } else { false } } == 4)
   }
+
+  @Test func `Totals are compared as well as gradients`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
+    let (bad, good, third) = (table.join(), table.join(), table.join())
+    table.answer(bad, loss: -1e300)
+    table.answer(good)
+    #expect(table.outcome.isEmpty && table.tasks[third] == [.step(0)])
+    table.answer(third)
+    #expect(table.ending == .finished)
+    #expect(table.tasks[bad] == nil && table.tasks[good] != nil && table.tasks[third] != nil)
+  }
+
+  @Test func `Totals of validation too`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 2, verify: 1)
+    let (bad, good, third) = (table.join(), table.join(), table.join())
+    while table.rules.updatesApplied < 1 {
+      for peer in [bad, good, third] { table.answer(peer) }
+    }
+    while table.ending == nil {
+      table.answer(bad, loss: 2)
+      table.answer(good)
+      table.answer(third)
+    }
+    #expect(table.ending == .finished)
+    #expect(table.tasks[bad] == nil && table.tasks[good] != nil && table.tasks[third] != nil)
+    #expect(table.loss(of: 1)?.contains("makes errors") == true)
+  }
+
+  @Test func `A fraction of validation batches is verified, another in each epoch`() {
+    var table = RulesTable(epochs: 2, steps: 1, perUpdate: 1, validation: 40, verify: 0.3)
+    table.join()
+    table.join()
+    table.finish()
+    var (assigned, epochs): ([WorkUnit], [Set<WorkUnit>]) = ([], [])
+    for action in table.log {
+      switch action {
+      case .assign(_, let unit): assigned.append(unit)
+      case .applyUpdate, .stop:
+        epochs.append(Set(assigned.filter { unit in assigned.count { $0 == unit } > 1 }))
+        assigned = []
+      default: break
+      }
+    }
+    let validated = epochs.filter { $0.contains { $0 > .step(.max) } }
+    #expect(validated.count == 2 && validated[0] != validated[1])
+    for units in validated { #expect((4...24).contains(units.count), "\(units)") }
+  }
 }

@@ -121,7 +121,36 @@ struct FrameDecoderTests {
     let sent = try bytes(CoordinatorMessage.refuse(reason: "a\u{1B}[2J\nb\u{7}"))
     #expect(
       decode(sent, as: CoordinatorMessage.self).texts == [
-        text(CoordinatorMessage.refuse(reason: "a [2J b "))
+        text(CoordinatorMessage.refuse(reason: #"a\u{1B}[2J\u{A}b\u{7}"#))
       ])
+    // Nor the end of a line by another name, nor what turns the direction of writing.
+    let odd = try bytes(WorkerMessage.unable(reason: "a\u{2028}b\u{202E}c"))
+    #expect(
+      decode(odd, as: WorkerMessage.self).texts == [
+        text(WorkerMessage.unable(reason: #"a\u{2028}b\u{202E}c"#))
+      ])
+  }
+
+  /// Many letters, one letter with many marks, or many that have to be escaped.
+  @Test(arguments: ["a", "\u{301}", "\u{7}", "猫"]) func peersTextsAreShort(_ text: String) throws {
+    let long = "x" + String(repeating: text, count: 600)
+    for place in 0..<3 {
+      var texts = ["1", "here:1", "avx2"]
+      texts[place] = long
+      let hello = Hello(
+        version: texts[0], name: texts[1], token: 1, threads: 1, kernels: texts[2])
+      var (buffer, decoder) = (Preface.bytes, FrameDecoder<WorkerMessage>())
+      buffer.writeImmutableBuffer(try bytes(WorkerMessage.hello(hello)))
+      buffer.writeImmutableBuffer(try bytes(WorkerMessage.unable(reason: long)))
+      guard case .hello(let heard)? = try decoder.decode(buffer: &buffer),
+        case .unable(let reason)? = try decoder.decode(buffer: &buffer)
+      else {
+        Issue.record("other messages came")
+        return
+      }
+      let length = [heard.version, heard.name, heard.kernels][place].utf8.count
+      #expect((200...220).contains(length))
+      #expect((500...520).contains(reason.utf8.count))
+    }
   }
 }

@@ -41,7 +41,7 @@ func workerMessages(_ body: Body) -> [WorkerMessage] {
   [
     .hello(
       Hello(
-        version: "1.0", name: "node-1:4711", processID: 4711, token: 1, threads: 2, kernels: "avx2")
+        version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
     ),
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
     .gradient(

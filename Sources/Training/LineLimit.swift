@@ -1,0 +1,45 @@
+/// Lets the first lines of a kind through and counts the rest, so that a flood of them fills neither
+/// a disk nor a screen.
+package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
+  /// Lines of a kind in each span of time.
+  package static var most: Int { 10 }
+  /// The span.
+  package static var span: Duration { .seconds(10) }
+  /// Kinds that are told apart; a further one is left out while there are so many.
+  private static var mostKinds: Int { 32 }
+
+  private struct Count {
+    let began: Duration
+    var passed = 0
+    var leftOut = 0
+    var last: Line?
+  }
+
+  private var counts: [Kind: Count] = [:]
+
+  /// Nothing has been said.
+  package init() {}
+
+  /// Whether a line may be written; one that may not is counted.
+  package mutating func passes(_ line: Line, kind: Kind, now: Duration) -> Bool {
+    guard counts[kind] != nil || counts.count < Self.mostKinds else { return false }
+    var count = counts[kind] ?? Count(began: now)
+    defer { counts[kind] = count }
+    count.passed += 1
+    if count.passed <= Self.most { return true }
+    count.leftOut += 1
+    count.last = line
+    return false
+  }
+
+  /// Of each kind whose span is over, the last line that was left out, and how many more were;
+  /// with `isLast` of all kinds.
+  package mutating func leftOut(
+    now: Duration, isLast: Bool = false
+  ) -> [(line: Line, more: Int)] {
+    guard !counts.isEmpty else { return [] }
+    let over = counts.filter { isLast || now - $0.value.began >= Self.span }
+    for kind in over.keys { counts[kind] = nil }
+    return over.values.compactMap { count in count.last.map { ($0, count.leftOut - 1) } }
+  }
+}
