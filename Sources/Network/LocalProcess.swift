@@ -143,7 +143,10 @@ final class OpenFile: Sendable {
   convenience init(log path: String) throws(NetworkError) {
     let log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard log >= 0 else {
-      throw NetworkError("cannot write \(path): \(String(cString: strerror(errno)))")
+      let code = errno
+      throw NetworkError(
+        "cannot write \(path): \(String(cString: strerror(code)))",
+        mayPass: [EMFILE, ENFILE, ENOMEM, ENOSPC, EDQUOT].contains(code))
     }
     self.init(log)
   }
