@@ -40,7 +40,8 @@ public enum OwnThread {
         { argument in
           guard let argument else { return nil }
           let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-          Thread.current.name = start.name
+          // Linux takes no longer name.
+          Thread.current.name = String(start.name.prefix(15))
           start.body()
           return nil
         }, start.toOpaque())
