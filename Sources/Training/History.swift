@@ -54,9 +54,11 @@ public struct History: Hashable, Sendable {
   public init(_ records: [EpochRecord] = []) { self.records = records }
 
   /// Reads a `history.csv`.
+  /// - Parameter followingLinks: whether `path` may be a symbolic link, as a run folder's may not.
   /// - Throws: `RunFolderError` naming the file and the line that is wrong.
-  public init(reading path: String) throws {
-    var lines = try RunFolderFiles.text(of: path).split(whereSeparator: \.isNewline)
+  public init(reading path: String, followingLinks: Bool = false) throws {
+    let text = try RunFolderFiles.text(of: path, followingLinks: followingLinks)
+    var lines = text.split(whereSeparator: \.isNewline)
     guard lines.first.map(String.init) == Self.header else {
       throw RunFolderError("\(path): not a history: its first line is not \(Self.header)")
     }

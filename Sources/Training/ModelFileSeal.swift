@@ -12,6 +12,8 @@ import KerasFiles
 enum ModelFileSeal {
   private static let mark = Data("dogsled ".utf8)
   private static let digits = 32
+  /// Twice what the largest model takes with RMSprop's averages.
+  private static let most = 4 << 30
   /// The bytes of a seal.
   static let length = mark.count + digits
 
@@ -25,9 +27,13 @@ enum ModelFileSeal {
   }
 
   /// Whether `file` has a seal.
-  /// - Throws: `ModelFileError` where it has one that is broken; `PlainFileError`.
+  /// - Throws: `ModelFileError` where it has one that is broken, or is too large to look;
+  ///   `PlainFileError`.
   static func isIntact(_ file: PlainFile) throws -> Bool {
     guard file.size >= length else { return false }
+    guard file.size <= most else {
+      throw ModelFileError("\(file.path): \(file.size) bytes: no model that can be read is so large")
+    }
     let seal = try file.bytes(at: file.size - length, count: length)
     // No other program ends a file in as many digits: with a damaged mark they are ours too.
     let hasDigits = seal.suffix(digits).allSatisfy { Character(UnicodeScalar($0)).isHexDigit }

@@ -59,11 +59,12 @@ struct Plot: ParsableCommand {
   }
 
   private func history(of run: String) throws -> (run: String, history: History) {
-    let path = Self.isFolder(run) ? run + "/history.csv" : run
+    let isFolder = Self.isFolder(run)
+    let path = isFolder ? run + "/history.csv" : run
     guard FileManager.default.fileExists(atPath: path) || path == run else {
       throw Failure("\(run): no run's folder: there is no history.csv in it")
     }
-    let history = try History(reading: path)
+    let history = try History(reading: path, followingLinks: !isFolder)
     guard !history.records.isEmpty else {
       throw Failure("\(path): no epoch is over yet: there is nothing to draw")
     }

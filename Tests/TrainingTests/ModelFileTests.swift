@@ -135,6 +135,31 @@ struct ModelFileTests {
     #expect(error?.description.contains("its seal is broken") == true)
   }
 
+  @Test("a file that another program holds a lock on is read")
+  func locked() throws {
+    let path = folder.file("model.h5")
+    try model.write(to: path)
+    // A second description of the file stands for another process.
+    let other = open(path, O_RDWR | O_CLOEXEC)
+    defer { close(other) }
+    #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
+    #expect(try ModelFile(reading: path).weights.digest == model.weights.digest)
+    #expect(try ModelFile(reading: path, asCheckpoint: true).iterations == 77)
+  }
+
+  @Test("a file too large for any model is refused at once, whatever its end says")
+  func tooLarge() throws {
+    let path = folder.file("model.h5")
+    try model.write(to: path)
+    let seal = try folder.contents("model.h5").suffix(40)
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+    try file.seek(toOffset: 1 << 40)
+    try file.write(contentsOf: seal)
+    try file.close()
+    let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    #expect(error?.description.contains("no model that can be read is so large") == true)
+  }
+
   @Test("HDF5 that is no model, and a model whose weights are others")
   func otherShape() throws {
     let path = folder.file("other.h5")
