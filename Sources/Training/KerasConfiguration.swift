@@ -94,7 +94,7 @@ public enum KerasConfiguration {
     // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
     guard encode(architecture).utf8.count <= 64_000 else {
       throw ModelFileError(
-        "the model has \(entries.count) layers: more than an .h5 file can describe")
+        "the model has \(architecture.layers.count) layers: more than an .h5 file can describe")
     }
     var optimizer: RMSprop?
     if let compiled = model["compile_config"] {

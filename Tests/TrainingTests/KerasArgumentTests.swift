@@ -176,7 +176,7 @@ struct KerasArgumentTests {
     #expect(model.untaken == [])
   }
 
-  /// The layers with Keras's defaults; `row` sets or replaces one argument of the first of its kind.
+  /// A model of all layers; `row` sets or replaces one argument of the first of its kind.
   static func model(_ row: Row? = nil, around: String = "", beside: String = "") -> String {
     var layers = [
       ("InputLayer", ["name": #""inputlayer""#, "batch_shape": "[null, 20, 24, 3]"]),
