@@ -81,7 +81,9 @@ public enum KerasConfiguration {
     }
     var check = KerasArgumentCheck()
     try check.check(model, of: "the model", against: KerasArgument.model)
-    try check.check(config, of: "the model", against: KerasArgument.sequential)
+    if config.object != nil {
+      try check.check(config, of: "the model", against: KerasArgument.sequential)
+    }
     var reader = KerasLayersReader()
     for entry in entries { try reader.add(entry, &check) }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
