@@ -10,7 +10,7 @@ public struct AvailableMemory: Sendable {
   /// So many bytes, for such a reason.
   public init(bytes: Int, bound: String) { (self.bytes, self.bound) = (bytes, bound) }
 
-  /// The least of what the machine has free, what each control group leaves, and what `ulimit` does.
+  /// The least of what the machine, its control groups and `ulimit` leave.
   /// - Parameters:
   ///   - proc: where the kernel's process file system is.
   ///   - cgroups: where its control groups are.

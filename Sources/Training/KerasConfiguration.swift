@@ -81,7 +81,9 @@ public enum KerasConfiguration {
     }
     var check = KerasArgumentCheck()
     try check.check(model, of: "the model", against: KerasArgument.model)
-    try check.check(config, of: "the model", against: KerasArgument.sequential)
+    if config.object != nil {
+      try check.check(config, of: "the model", against: KerasArgument.sequential)
+    }
     var reader = KerasLayersReader()
     for entry in entries { try reader.add(entry, &check) }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
@@ -94,7 +96,7 @@ public enum KerasConfiguration {
     // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
     guard encode(architecture).utf8.count <= 64_000 else {
       throw ModelFileError(
-        "the model has \(entries.count) layers: more than an .h5 file can describe")
+        "the model has \(architecture.layers.count) layers: more than an .h5 file can describe")
     }
     var optimizer: RMSprop?
     if let compiled = model["compile_config"] {

@@ -55,7 +55,10 @@ struct KerasArgumentCheck {
     _ arguments: JSON, of owner: String, layer: String? = nil,
     against known: [String: KerasArgument], inTraining: Bool = false
   ) throws {
-    for (name, value) in (arguments.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+    guard let arguments = arguments.object else {
+      throw ModelFileError("\(owner) is \(arguments.shown), where arguments by name belong")
+    }
+    for (name, value) in arguments.sorted(by: { $0.key < $1.key }) {
       guard let argument = known[name] else {
         let line =
           "\(owner) has the argument \(JSON.string(name).shown), which Dogsled does not know: it "

@@ -58,7 +58,7 @@ public struct MemoryNeed: Sendable {
   }
 
   private static func text(_ bytes: Int) -> String {
-    let megabytes = (bytes + 500_000) / 1_000_000
+    let megabytes = bytes / 1_000_000 + (bytes % 1_000_000 + 500_000) / 1_000_000
     guard megabytes >= 1000 else { return "\(megabytes) MB" }
     let tenths = (megabytes + 50) / 100
     return "\(tenths / 10).\(tenths % 10) GB"

@@ -56,6 +56,36 @@ import Training
     #expect(newest != model.weights.digest.description)
   }
 
+  /// Layers of Keras's that are frozen are so counted, and not trained without a word.
+  @Test func frozenLayersAreCountedAndNotTrained() throws {
+    let json = KerasConfiguration.encode(model.architecture).replacingOccurrences(
+      of: #""trainable": true, "units": 1"#, with: #""trainable": false, "units": 1"#)
+    try folder.write(Data(json.utf8), to: "frozen.json")
+    let summary = try Command("summary", "--model", "frozen.json", in: folder)
+    #expect(summary.lines.contains("Trainable params: 0"))
+    #expect(summary.lines.contains("Non-trainable params: 145"))
+    let run = try Command("train", "data", "--model", "frozen.json", in: folder)
+    #expect(run.status == 1)
+    #expect(run.errorLines.count == 1)
+    #expect(run.errors.contains("frozen.json: layer Dense dense: trainable is false"))
+  }
+
+  /// A model that was compiled with another step size than the default's.
+  @Test func aCompiledModelsStepSizeHasToBeChosen() throws {
+    var compiled = model
+    compiled.optimizer.learningRate = 3e-4
+    try compiled.write(to: folder.path + "/compiled.h5")
+    let refused = try Command("train", "data", "--model", "compiled.h5", in: folder)
+    #expect(refused.status == 1)
+    #expect(refused.errorLines.count == 1)
+    #expect(refused.errors.contains("say --learning-rate 0.0003 or --learning-rate 0.0001"))
+    // Now something else is missing: the folder of training pictures.
+    let chosen = try Command(
+      "train", "data", "--model", "compiled.h5", "--learning-rate", "3e-4", in: folder)
+    #expect(chosen.errors.contains("train"))
+    #expect(!chosen.errors.contains("learning-rate"))
+  }
+
   @Test(
     "wrong use is one clear line and the right exit status",
     arguments: [

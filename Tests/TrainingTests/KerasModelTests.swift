@@ -121,12 +121,20 @@ struct KerasModelTests {
     try model.checkTraining("m.h5")
   }
 
-  @Test("a broken training_config is named")
-  func brokenTraining() {
+  @Test(
+    "a broken training_config is named",
+    arguments: [
+      (#"{"loss": "#, "training_config is no JSON"), ("[1]", "training_config is [1]"),
+      (
+        #"{"optimizer_config": {"class_name": "RMSprop", "config": [1]}}"#,
+        "training_config: RMSprop is [1]"
+      ),
+    ])
+  func brokenTraining(_ training: String, says: String) {
     let error = #expect(throws: ModelFileError.self) {
-      try KerasConfiguration.read(Arguments.model(), training: #"{"loss": "#)
+      try KerasConfiguration.read(Arguments.model(), training: training)
     }
-    #expect(error?.description.hasPrefix("training_config is no JSON") == true)
+    #expect(error?.description.hasPrefix(says) == true, "\(error?.description ?? "")")
   }
 
   @Test(
