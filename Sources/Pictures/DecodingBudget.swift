@@ -1,13 +1,15 @@
 import Foundation
 
-/// The memory that pictures may take while they are decoded, over all threads of the process.
+/// Memory that pictures may take while they are decoded, over all threads of the process.
 ///
-/// Whoever decodes waits here until there is room for it, and holds nothing else that others wait
-/// for; a picture that is larger than all of the budget is decoded alone. First come, first
-/// served: a large picture is not kept waiting by small ones for ever.
+/// Whoever needs some waits here until there is room for it; what is larger than all of the budget
+/// has it alone. First come, first served: a large picture is not kept waiting by small ones for
+/// ever. Nobody waits for `files` who has some of `pixels`: so there is always one who goes on.
 package final class DecodingBudget: @unchecked Sendable {
-  /// Of this process.
-  static let shared = DecodingBudget(bytes: 1 << 30)
+  /// For the files that are decoded, or wait for that.
+  static let files = DecodingBudget(bytes: 1 << 28)
+  /// For pixels, and for the coefficients of progressive JPEGs.
+  static let pixels = DecodingBudget(bytes: 1 << 30)
 
   private let limit: Int
   // All below is guarded by the condition.

@@ -36,8 +36,7 @@ public enum JPEG {
       data.baseAddress!.assumingMemoryBound(to: UInt8.self), data.count, maximumPixels, size,
       &header, &begun)
     guard status == CJPEG_DONE, let begun else { throw PictureError(reason(status, header)) }
-    return try DecodingBudget.shared.with(header.memory + data.count) {
-      () throws(PictureError) in
+    return try DecodingBudget.pixels.with(header.memory) { () throws(PictureError) in
       var picture = header
       let status = cjpeg_decode(begun, &picture)
       cjpeg_end(begun)

@@ -89,14 +89,17 @@ struct PictureLoader: Sendable {
     let entry = entries[index]
     let path = "\(folder)/\(entry.path)"
     return Result { () throws(PictureError) in
-      let file = try FileBytes(path: path)
-      guard file.bytes.count == entry.bytes, file.digest == entry.digest else {
-        throw PictureError(path: path, "not the file that the run started with (digest differs)")
-      }
-      do throws(PictureError) {
-        return try settings.picture(file.bytes, height: height, width: width)
-      } catch {
-        throw error.about(path)
+      let size = min(max(entry.bytes, 0), FileBytes.maximumBytes)
+      return try DecodingBudget.files.with(size) { () throws(PictureError) in
+        let file = try FileBytes(path: path)
+        guard file.bytes.count == entry.bytes, file.digest == entry.digest else {
+          throw PictureError(path: path, "not the file that the run started with (digest differs)")
+        }
+        do throws(PictureError) {
+          return try settings.picture(file.bytes, height: height, width: width)
+        } catch {
+          throw error.about(path)
+        }
       }
     }
   }

@@ -136,13 +136,13 @@ final class WorkerBench {
       let path = "\(folder)/\(entry.path)"
       guard let isSame = entry.isFile(at: path) else {
         throw WorkerError(
-          "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data folder "
-            + "here")
+          "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data "
+            + "folder here")
       }
       guard isSame else {
         throw WorkerError(
-          "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's data "
-            + "folder here")
+          "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's "
+            + "data folder here")
       }
     }
   }

@@ -10,9 +10,9 @@ struct Predict: ParsableCommand, TakesAnyName {
     abstract: "Print each picture's class and how probable it is.",
     discussion: """
       After a header, a line for each file, with tabs between: its path, the class, and the \
-      probability of that class, 0.5 to 1. In a path \\ is written \\\\, a tab \\t, a line end \\n, \
-      and a byte that is no UTF-8 \\xE9. Of a folder all pictures below it are taken, sorted. A \
-      file that cannot be read is named on standard error; the exit status is then 1.
+      probability of that class, 0.5 to 1. In a path \\ is written \\\\, a tab \\t, a line end \
+      \\n, and a byte that is no UTF-8 \\xE9. Of a folder all pictures below it are taken, \
+      sorted. A file that cannot be read is named on standard error; the exit status is then 1.
 
       --csv prints the same columns as RFC 4180 has them; --json an object a line, \
       {"file": ..., "class": ..., "probability": ...}. Both have all digits.

@@ -47,8 +47,8 @@ enum TypedArguments {
     let taken = (command as? any TakesAnyName)?.namesOfAnyBytes ?? []
     for argument in arguments where !FileName.isPrintable(argument) && !taken.contains(argument) {
       throw ValidationError(
-        "\(FileName.shown(argument)): this name must be text in UTF-8 and of one line: rename it, or name a link "
-          + "to it (only the pictures of evaluate and predict may have any name)")
+        "\(FileName.shown(argument)): this name must be text in UTF-8 and of one line: rename it, "
+          + "or name a link to it (only the pictures of evaluate and predict may have any name)")
     }
   }
 }

@@ -101,6 +101,21 @@ import Testing
     #expect(done.load(ordering: .relaxed) == 1800)
   }
 
+  /// As a store has it: a file's bytes, and within them the pixels.
+  @Test func twoBudgetsOneWithinTheOther() {
+    let (files, pixels) = (DecodingBudget(bytes: 100), DecodingBudget(bytes: 100))
+    let done = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: 6) { caller in
+      for round in 0..<200 {
+        try? files.with((caller * 31 + round * 17) % 150) { () throws(PictureError) in
+          try pixels.with((caller * 7 + round * 13) % 150) { _ = usleep(10) }
+        }
+        done.add(1, ordering: .relaxed)
+      }
+    }
+    #expect(done.load(ordering: .relaxed) == 1200)
+  }
+
   /// What fails gives back what it had.
   @Test func theBudgetIsFreeAfterAnError() throws {
     let budget = DecodingBudget(bytes: 100)
