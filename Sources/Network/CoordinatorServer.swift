@@ -51,8 +51,9 @@ public final class CoordinatorServer: WorkerLinks {
     mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
   ) throws {
     let core = Core(floats: floats, limits: limits, mailbox: mailbox, logger: logger)
+    let loop = try EventLoops.shared()
     do {
-      listener = try Self.listen(host, port, core)
+      listener = try Self.listen(host, port, core, on: loop)
     } catch {
       throw NetworkError.listening(host, port, error)
     }
@@ -60,8 +61,10 @@ public final class CoordinatorServer: WorkerLinks {
   }
 
   /// Binds a socket; for `*` one of IPv6 that takes IPv4 as well, where this machine has IPv6.
-  private static func listen(_ host: String, _ port: Int, _ core: Core) throws -> any Channel {
-    let bootstrap = ServerBootstrap(group: try EventLoops.shared())
+  private static func listen(
+    _ host: String, _ port: Int, _ core: Core, on loop: any EventLoop
+  ) throws -> any Channel {
+    let bootstrap = ServerBootstrap(group: loop)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 256)
       .childChannelOption(.writeBufferWaterMark, value: .pieces)

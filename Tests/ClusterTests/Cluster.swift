@@ -10,20 +10,17 @@ final class Cluster {
   private let spaces: Namespaces?
   private var sshds: [Launch] = []
 
-  /// Starts sshd; nil, with a note, where it is not installed.
+  /// Whether there is an sshd to start.
+  static let hasServer = FileManager.default.isExecutableFile(atPath: "/usr/sbin/sshd")
+  /// Why the tests are skipped where there is none.
+  static let needs: Comment = "needs sshd (openssh-server)"
+
+  /// Starts sshd.
   ///
   /// - Parameters:
   ///   - shell: the shell that users of the hosts have; nil is this system's.
   ///   - spaces: where the hosts are.
-  static func start(shell: String? = nil, in spaces: Namespaces? = nil) async throws -> Cluster? {
-    guard FileManager.default.isExecutableFile(atPath: "/usr/sbin/sshd") else {
-      print("cluster/launch is not tested: there is no sshd (install openssh-server).")
-      return nil
-    }
-    return try await Cluster(shell, spaces)
-  }
-
-  private init(_ shell: String?, _ spaces: Namespaces?) async throws {
+  init(shell: String? = nil, in spaces: Namespaces? = nil) async throws {
     self.spaces = spaces
     folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

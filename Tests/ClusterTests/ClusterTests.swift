@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@Suite("cluster/launch against an sshd on loopback", .serialized, .timeLimit(.minutes(2)))
+@Suite(
+  "cluster/launch against an sshd on loopback", .enabled(if: Cluster.hasServer, Cluster.needs),
+  .serialized, .timeLimit(.minutes(2)))
 struct ClusterTests {
   static let twoHosts = """
     # two hosts, three workers
@@ -12,7 +14,7 @@ struct ClusterTests {
 
   @Test("the weights are those of one process, also with a host down")
   func weights() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let alone = try await cluster.trainAlone(
       cluster.options(run: "alone") + ["--batches-per-update", "3"])
@@ -34,7 +36,7 @@ struct ClusterTests {
 
   @Test("hosts that cannot be used are named, each with its reason")
   func unusableHosts() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let options = cluster.options(run: "run")
     let unreachable = try cluster.launch("node3", options)
@@ -54,7 +56,7 @@ struct ClusterTests {
 
   @Test("wrong use: one clear line and status 2")
   func wrongUse() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     for (hosts, line) in [
       ("node1\n-oProxyCommand=false", 2), ("node1 slots=0", 1), ("node1 slots=two", 1),
@@ -81,7 +83,7 @@ struct ClusterTests {
     "nothing is left when it is interrupted or killed",
     arguments: [(SIGINT, true), (SIGINT, false), (SIGTERM, false), (SIGKILL, false)])
   func stopped(signal: Int32, group: Bool) async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let launch = try cluster.launch(
       Self.twoHosts, cluster.options(epochs: 1_000_000, run: "run") + ["--workers", "3"])
@@ -95,7 +97,7 @@ struct ClusterTests {
 
   @Test("when every worker is gone the run ends with status 1")
   func lostWorkers() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let launch = try cluster.launch(
       "node1\nnode2", cluster.options(epochs: 1_000_000, run: "run") + ["--workers", "2"])

@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@Suite("what hosts say, and the shells that they have", .serialized, .timeLimit(.minutes(2)))
+@Suite(
+  "what hosts say, and the shells that they have",
+  .enabled(if: Cluster.hasServer, Cluster.needs), .serialized, .timeLimit(.minutes(2)))
 struct HostileHostTests {
   /// After the first words come commands, other addresses, numbers and characters.
   static let answers = [
@@ -13,7 +15,7 @@ struct HostileHostTests {
 
   @Test("an answer of the wrong form is not believed, and commands nothing")
   func hostileAnswers() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let owned = cluster.file("owned")
     let standIn = try cluster.standIn("[ $host != evil ] || exec cat '\(cluster.file("answer"))'")
@@ -34,7 +36,7 @@ struct HostileHostTests {
 
   @Test("a host that floods, as an answer and as a log", arguments: ["yes", "cat /dev/zero"])
   func flood(with flood: String) async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let standIn = try cluster.standIn(
       """
@@ -54,7 +56,7 @@ struct HostileHostTests {
 
   @Test("a host whose worker never comes: named, and waited for no longer than it can come")
   func neverReached() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     let standIn = try cluster.standIn(
       """
@@ -90,7 +92,7 @@ struct HostileHostTests {
 
   @Test("any shell at the other end, and names with all that shells change", arguments: shells)
   func anyShell(shell: String) async throws {
-    guard let cluster = try await Cluster.start(shell: shell) else { return }
+    let cluster = try await Cluster(shell: shell)
     defer { cluster.stop() }
     let awkward = cluster.file("it's \"a\" $HOME `b` \\ \\0101 !! %s é\n~*?;&|<#>(x)[y]{z}")
     try FileManager.default.createDirectory(atPath: awkward, withIntermediateDirectories: true)
@@ -114,7 +116,7 @@ struct HostileHostTests {
 
   @Test("settings of the wrong form: one line and status 2")
   func wrongSettings() async throws {
-    guard let cluster = try await Cluster.start() else { return }
+    let cluster = try await Cluster()
     defer { cluster.stop() }
     for (name, value) in [
       ("DOGSLED_ADDRESS", "127.0.0.1;touch x"), ("DOGSLED_ADDRESS", "-oProxyCommand x"),

@@ -7,7 +7,7 @@ import Testing
 struct NamespaceTests {
   @Test("this machine and two others, in every order", arguments: Namespaces.sixes)
   func everyOrder(six: Bool) async throws {
-    guard let cluster = try await Cluster.start(in: Namespaces(six: six)) else { return }
+    let cluster = try await Cluster(in: Namespaces(six: six))
     defer { cluster.stop() }
     let alone = try await cluster.trainAlone(
       cluster.options(epochs: 1, run: "alone") + ["--batches-per-update", "3"])
@@ -38,7 +38,7 @@ struct NamespaceTests {
 
   @Test("a host that cannot connect is named, and the others go on")
   func unreached() async throws {
-    guard let cluster = try await Cluster.start(in: Namespaces(six: false)) else { return }
+    let cluster = try await Cluster(in: Namespaces(six: false))
     defer { cluster.stop() }
     // The third has no way to the address by which the second sees this machine.
     let environment = ["DOGSLED_ADDRESS": "10.78.2.1"]
@@ -57,7 +57,7 @@ struct NamespaceTests {
   )
   func everyAddress(six: Bool) async throws {
     let spaces = try Namespaces(six: six)
-    guard let cluster = try await Cluster.start(in: spaces) else { return }
+    let cluster = try await Cluster(in: spaces)
     defer { cluster.stop() }
     let hosts = six ? ["*", "0.0.0.0", "[::]"] : ["*", "0.0.0.0"]
     for (index, host) in hosts.enumerated() {

@@ -17,7 +17,7 @@ import Testing
   @Test func `A step is timed, and each of its layers`() throws {
     let lines = try objects(
       Command(
-        ["bench", "step", "--size", "40", "--count", "3", "--threads", "1", "--profile"],
+        ["bench", "step", "--input-size", "40x40", "--count", "3", "--threads", "1", "--profile"],
         in: folder, environment: ["DOGSLED_KERNELS": "baseline"]))
     let step = try #require(lines.first)
     #expect(step["input"] as? String == "40x40")

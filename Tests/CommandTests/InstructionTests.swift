@@ -6,27 +6,32 @@
   @Suite struct InstructionTests {
     private static let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
 
-    /// Runs a shell command in `folder`; nil, with a note, where `tool` is not installed.
-    private static func shell(
-      _ command: String, needing tool: String, in folder: TemporaryFolder
-    ) throws -> Command? {
+    /// Whether a program is on the path.
+    private static func has(_ tool: String) -> Bool {
+      let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+      return path.split(separator: ":").contains {
+        FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)")
+      }
+    }
+
+    /// Runs a shell command in `folder`.
+    private static func shell(_ command: String, in folder: TemporaryFolder) throws -> Command {
       let shell = Process()
       shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-      shell.arguments = ["-c", "command -v \(tool) >/dev/null || exit 77; \(command)"]
+      shell.arguments = ["-c", command]
       shell.currentDirectoryURL = URL(fileURLWithPath: folder.path)
       (shell.standardOutput, shell.standardError) = (Pipe(), Pipe())
       try shell.run()
-      let result = try Command(waitingFor: shell)
-      if result.status == 77 { print("Skipped: \(tool) is not installed.") }
-      return result.status == 77 ? nil : result
+      return try Command(waitingFor: shell)
     }
 
-    @Test func onlyTheKernelsModulesHaveWideInstructions() throws {
+    @Test(.enabled(if: has("objdump"), "needs objdump (binutils)"))
+    func onlyTheKernelsModulesHaveWideInstructions() throws {
       let list =
         "objdump -d --no-show-raw-insn '\(Self.program)' | awk "
         + "'/^[0-9a-f]+ </ { name = $2 } /%[yz]mm|%k[1-7]/ { print name }' | sort -u"
       let folder = try TemporaryFolder()
-      guard let result = try Self.shell(list, needing: "objdump", in: folder) else { return }
+      let result = try Self.shell(list, in: folder)
       #expect(result.status == 0, "\(result.errors)")
       let (own, others) = (
         result.lines.filter { $0.contains("KernelsAVX") },
@@ -41,7 +46,8 @@
 
     /// A Nehalem of 2008 has neither AVX nor fused multiply-add; the baseline trains to the same
     /// bits on it. (The emulator shows the program the flags of the real processor.)
-    @Test func trainsOnAProcessorWithoutThem() throws {
+    @Test(.enabled(if: has("qemu-x86_64-static"), "needs qemu-x86_64-static (qemu-user-static)"))
+    func trainsOnAProcessorWithoutThem() throws {
       let folder = try TemporaryFolder()
       let model = #"""
         {"class_name": "Sequential", "config": {"layers": [
@@ -60,9 +66,7 @@
         "train data --model model.json --epochs 2 --steps-per-epoch 2 --batch-size 4 --threads 1"
       let emulated = try Self.shell(
         "DOGSLED_KERNELS=baseline qemu-x86_64-static -cpu Nehalem '\(Self.program)' \(options) "
-          + "--run emulated",
-        needing: "qemu-x86_64-static", in: folder)
-      guard let emulated else { return }
+          + "--run emulated", in: folder)
       #expect(emulated.status == 0, "\(emulated.errors)")
       #expect(emulated.errors.contains("baseline kernels"))
       let own = try Command(

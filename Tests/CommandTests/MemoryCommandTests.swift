@@ -51,7 +51,10 @@ import Training
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.output.contains(picture) && result.output == few.output)
     let evaluation = try run(
-      ["evaluate", "book.h5", "data/test", "--threads", "2", "--batch-size", "4096"])
+      [
+        "evaluate", "book.h5", "data/test", "--threads", "2", "--batch-size", "4096", "--classes",
+        "cats,dogs",
+      ])
     #expect(evaluation.status == 0, "\(evaluation.errors)")
   }
 

@@ -6,6 +6,7 @@ import Testing
   /// What each option's value is, whatever the verb.
   static let options: [String: String] = [
     "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
+    "classes": "<a,b>", "csv": "", "json": "",
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
     "learning-rate": "<learning-rate>", "listen": "<host:port>", "model": "<file>",

@@ -4,7 +4,7 @@ import Testing
 import Training
 
 /// What our reader and writer of HDF5 and h5py's make of each other's files: `hdf5_witness.py`.
-@Suite(.enabled(if: HDF5Witness.python != nil, "DOGSLED_PYTHON names no python with h5py"))
+@Suite(.enabled(if: Python.withHDF5 != nil, "DOGSLED_PYTHON names no python with h5py"))
 struct HDF5WitnessTests {
   let witness: HDF5Witness
 
@@ -97,24 +97,13 @@ final class HDF5Witness {
   /// How many links the groups of our file have: around the sizes of leaves and nodes.
   static let linkCounts = [0, 1, 7, 8, 9, 17, 256, 257, 300]
 
-  /// The python of `DOGSLED_PYTHON`, where it has h5py.
-  static let python: String? = {
-    guard let python = ProcessInfo.processInfo.environment["DOGSLED_PYTHON"], !python.isEmpty,
-      (try? run(python, ["-c", "import h5py"])) == 0
-    else { return nil }
-    return python
-  }()
-
   let folder: String
 
   init() throws {
     folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try Self.ours().write(to: URL(fileURLWithPath: folder + "/ours.h5"))
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("hdf5_witness.py")
-    let status = try Self.run(Self.python ?? "", [script.path, folder])
-    try #require(status == 0, "hdf5_witness.py failed")
+    try Python.run(Python.withHDF5, [Python.script("hdf5_witness.py"), folder], in: folder)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -144,15 +133,5 @@ final class HDF5Witness {
       try group.write(attribute: "texts", ["one", "", "größe"])
       try group.write(attribute: "empty", [])
     }
-  }
-
-  private static func run(_ python: String, _ arguments: [String]) throws -> Int32 {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = arguments
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    return process.terminationStatus
   }
 }

@@ -14,10 +14,7 @@ extension KerasTests {
   private func written() throws -> [(version: String, Written)] {
     try ["keras", "tf_keras"].compactMap { version in
       let path = "\(keras.folder)/\(version).json"
-      guard version == "keras" || FileManager.default.fileExists(atPath: path) else {
-        print("Not compared with Keras 2: tf_keras is not installed.")
-        return nil
-      }
+      guard version == "keras" || Python.withKeras2 != nil else { return nil }
       let json = try Data(contentsOf: URL(filePath: path))
       return (version, try JSONDecoder().decode(Written.self, from: json))
     }

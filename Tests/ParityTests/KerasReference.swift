@@ -13,20 +13,8 @@ struct KerasReference {
   let pictures: [DecodedPicture]
   let labels: [Float]
 
-  /// Where Dogsled's tests find real photographs: `DOGSLED_SHARED`, or beside the repository.
-  static let shared: String = {
-    let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    return ProcessInfo.processInfo.environment["DOGSLED_SHARED"]
-      ?? here.appendingPathComponent("../../../shared").standardized.path
-  }()
-
-  /// Runs Keras in a new folder; nil, with a note, where there is no python with TensorFlow.
-  static func make() throws -> KerasReference? {
-    let python = ProcessInfo.processInfo.environment["DOGSLED_PYTHON"] ?? ""
-    guard !python.isEmpty else {
-      print("Not compared with Keras: DOGSLED_PYTHON does not name a python with TensorFlow.")
-      return nil
-    }
+  /// Runs Keras in a new folder.
+  static func make() throws -> KerasReference {
     let folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let model = try somewhatTrained()
@@ -37,14 +25,13 @@ struct KerasReference {
     do {
       try model.write(to: folder + "/model.h5")
       try reference.writePictures()
-      if try run(python, folder) { return reference }
+      try Python.run(
+        Python.withKeras, [Python.script("keras_reference.py"), folder], in: folder)
+      return reference
     } catch {
       reference.remove()
       throw error
     }
-    reference.remove()
-    print("Not compared with Keras: \(python) has no TensorFlow.")
-    return nil
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: folder) }
@@ -75,15 +62,14 @@ struct KerasReference {
 
   /// Photographs, cats and dogs by turns; without them, waves of colour.
   private static func pictures(_ count: Int, _ shape: Shape) throws -> [DecodedPicture] {
-    guard FileManager.default.fileExists(atPath: shared + "/pets") else {
-      print("No photographs at \(shared)/pets: compared with Keras on drawn waves.")
+    guard let photographs = Python.photographs else {
       return try (0..<count).map { try waves($0, shape) }
     }
-    let entries = try PictureFolder.scan(shared + "/pets").entries
+    let entries = try PictureFolder.scan(photographs).entries
     let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
     return try (0..<count).map { index in
       let entry = (index % 2 == 0 ? cats : dogs)[index / 2]
-      let picture = try JPEG.decode(path: "\(shared)/pets/\(entry.path)")
+      let picture = try JPEG.decode(path: "\(photographs)/\(entry.path)")
       return try Resize.resize(picture, height: shape.height, width: shape.width, .nearest)
     }
   }
@@ -109,53 +95,18 @@ struct KerasReference {
     }
     try image.write(to: URL(fileURLWithPath: path))
   }
-
-  /// Runs the script; false where TensorFlow is not installed.
-  private static func run(_ python: String, _ folder: String) throws -> Bool {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("keras_reference.py")
-    let errors = Pipe()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = [script.path, folder]
-    process.standardError = errors
-    try process.run()
-    let said = textToEnd(of: errors)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 || process.terminationStatus == 77 else {
-      throw ScriptFailure(description: "keras_reference.py failed:\n\(said)")
-    }
-    return process.terminationStatus == 0
-  }
-
-  private struct ScriptFailure: Error, CustomStringConvertible { let description: String }
 }
 
-/// Runs Keras before a suite and gives its tests what it computed; without Keras, no test runs.
+/// Runs Keras before a suite and gives its tests what it computed.
 struct KerasTrait: SuiteTrait, TestScoping {
   @TaskLocal static var reference: KerasReference?
 
   func provideScope(
     for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
   ) async throws {
-    guard let reference = try KerasReference.make() else { return }
+    let reference = try KerasReference.make()
     defer { reference.remove() }
     try await Self.$reference.withValue(reference) { try await function() }
-  }
-}
-
-/// All that comes until the pipe's other end is closed.
-///
-/// Foundation's own ends the program where a signal interrupts it.
-func textToEnd(of pipe: Pipe) -> String {
-  var (text, buffer) = (Data(), [UInt8](repeating: 0, count: 1 << 16))
-  while true {
-    let count = read(pipe.fileHandleForReading.fileDescriptor, &buffer, buffer.count)
-    if count > 0 {
-      text += buffer[..<count]
-    } else if count == 0 || errno != EINTR {
-      return String(decoding: text, as: UTF8.self)
-    }
   }
 }
 

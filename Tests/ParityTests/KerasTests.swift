@@ -4,7 +4,10 @@ import Testing
 import Training
 
 /// Our engine beside Keras, on one batch of pictures and the weights of one `.h5` file.
-@Suite("Keras", KerasTrait())
+@Suite(
+  "Keras",
+  .enabled(if: Python.withKeras != nil, "DOGSLED_PYTHON names no python with TensorFlow"),
+  KerasTrait())
 struct KerasTests {
   let keras: KerasReference
 

@@ -23,8 +23,6 @@ KERAS.json     {class: {"arguments": [...]}}: for each version installed (keras,
 keras2.h5      the like from tf_keras (Keras 2), where it is installed, and keras2_reference.h5:
                {weights,average}/I: what it should hold; loaded/I: the weights that load_model
                of Keras 2 took from model.h5.
-
-Exits with 77 where TensorFlow is not installed.
 """
 
 import json
@@ -34,14 +32,10 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-try:
-    import h5py
-    import keras
-    import numpy as np
-    import tensorflow as tf
-except ImportError as error:
-    print(error, file=sys.stderr)
-    sys.exit(77)
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
 
 
 def layer_by_layer(model, x, y, out):

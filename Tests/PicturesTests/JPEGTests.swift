@@ -112,8 +112,9 @@ import Testing
     #expect(throws: PictureError(path: "/", "not a file")) { try JPEG.decode(path: "/") }
   }
 
-  @Test func oddFilesGivePillowsPixelsOrOneLine() throws {
-    guard let folder = shared("odd") else { return }
+  @Test(.enabled(if: Shared.odd != nil, Shared.needs))
+  func oddFilesGivePillowsPixelsOrOneLine() throws {
+    let folder = try #require(Shared.odd)
     let refused = [
       "Abyssinian_34.jpg": "a GIF", "Abyssinian_5.jpg": "a PNG", "monkey12.jpg": "precision 12",
       "truncated_jpeg.jpg": "truncated", "ultrahdr.jpg": "truncated",
@@ -136,8 +137,9 @@ import Testing
     }
   }
 
-  @Test func photographsAreEqualToPillows() throws {
-    guard let folder = shared("pets") else { return }
+  @Test(.enabled(if: Shared.pets != nil, Shared.needs))
+  func photographsAreEqualToPillows() throws {
+    let folder = try #require(Shared.pets)
     var pixels: [UInt8] = []
     for breed in ["cats", "dogs"] {
       let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(breed)")

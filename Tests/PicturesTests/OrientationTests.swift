@@ -68,8 +68,9 @@ import Testing
     #expect(try remarks(files) == [])
   }
 
-  @Test func thoseOfPillow() throws {
-    guard let odd = shared("odd") else { return }
+  @Test(.enabled(if: Shared.odd != nil, Shared.needs))
+  func thoseOfPillow() throws {
+    let odd = try #require(Shared.odd)
     let folder = try TemporaryFolder()
     try folder.write("dogs/upright.jpg", jpeg())
     for name in try FileManager.default.contentsOfDirectory(atPath: odd)

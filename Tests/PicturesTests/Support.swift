@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Pictures
+import Testing
 
 /// A folder that is gone with the value.
 final class TemporaryFolder {
@@ -64,17 +65,22 @@ func decode(_ bytes: [UInt8]) throws(PictureError) -> DecodedPicture {
 
 func digest(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { "\(Digest(of: $0))" } }
 
-/// A folder of the pictures that are kept beside the repository; nil, with a note, where absent.
-func shared(_ name: String) -> String? {
-  let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-  let place =
-    ProcessInfo.processInfo.environment["DOGSLED_SHARED"]
-    ?? root.appendingPathComponent("shared").path
-  let folder = "\(place)/\(name)"
-  guard FileManager.default.fileExists(atPath: folder) else {
-    print("skipped: no \(folder) (DOGSLED_SHARED names its place)")
-    return nil
+/// The pictures that are kept beside the repository, or where `DOGSLED_SHARED` says.
+enum Shared {
+  /// Photographs of cats and dogs; nil where there are none.
+  static let pets = folder("pets")
+  /// Files that decoders stumble over; nil where there are none.
+  static let odd = folder("odd")
+  /// Why tests are skipped where there are none.
+  static let needs: Comment = "no pictures beside the repository; DOGSLED_SHARED names their place"
+
+  private static func folder(_ name: String) -> String? {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let place =
+      ProcessInfo.processInfo.environment["DOGSLED_SHARED"]
+      ?? root.appendingPathComponent("shared").path
+    let folder = "\(place)/\(name)"
+    return FileManager.default.fileExists(atPath: folder) ? folder : nil
   }
-  return folder
 }

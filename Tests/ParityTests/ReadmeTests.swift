@@ -1,0 +1,86 @@
+import Engine
+import Foundation
+import Pictures
+import Testing
+import Training
+
+/// README's lines of Python, run as they stand there.
+@Suite(.enabled(if: Python.withKeras != nil, "DOGSLED_PYTHON names no python with TensorFlow"))
+final class ReadmeTests {
+  let folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
+  let model: ModelFile
+
+  /// A folder with the model and the checkpoint of a run in `runs/book`.
+  init() throws {
+    let architecture = try Architecture.book()
+    let (weights, moments) = (
+      ParameterBuffer(architecture.parameters), ParameterBuffer(architecture.parameters)
+    )
+    weights.initialize(seed: 3)
+    moments.initialize(seed: 4)
+    model = ModelFile(
+      architecture: architecture, weights: weights, average: moments, iterations: 77,
+      classes: ["cats", "dogs"])
+    try FileManager.default.createDirectory(
+      atPath: folder + "/runs/book", withIntermediateDirectories: true)
+    for name in ["model", "checkpoint"] { try model.write(to: "\(folder)/runs/book/\(name).h5") }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// The blocks of Python in README, in order.
+  private static func blocks() throws -> [String] {
+    let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../README.md")
+    let parts = try String(contentsOf: readme, encoding: .utf8)
+      .components(separatedBy: "```python\n").dropFirst()
+    return try parts.map { try #require($0.components(separatedBy: "```").first) }
+  }
+
+  /// Photographs where there are any, and pictures that we draw.
+  private func pictures() throws -> [String] {
+    let drawn = folder + "/drawn"
+    _ = try BookLayout.sample(to: drawn, .init(train: 2, validation: 1, test: 0), seed: 1)
+    let folders = [drawn + "/train", Python.photographs].compactMap { $0 }
+    return try folders.flatMap { folder in
+      try PictureFolder.scan(folder).entries.prefix(4).map { "\(folder)/\($0.path)" }
+    }
+  }
+
+  @Test func `Five lines of Python predict as Dogsled does`() throws {
+    let lines = try #require(try Self.blocks().first)
+    #expect(lines.split(separator: "\n").count == 5)
+    let engine = try Engine(model.architecture, batchCapacity: 1, kernels: try .chosen())
+    for path in try pictures() {
+      let picture = try PictureSettings().picture(path: path, height: 150, width: 150)
+      let expected = withExtendedLifetime(picture) {
+        engine.predict(pictures: [picture.bytes], weights: model.weights)
+      }
+      let copy = folder + "/a.jpg"
+      try? FileManager.default.removeItem(atPath: copy)
+      try FileManager.default.copyItem(atPath: path, toPath: copy)
+      let said = try Python.run(Python.withKeras, ["-c", lines], in: folder)
+      let last = try #require(said.split(separator: "\n").last)
+      #expect(abs(try #require(Double(last)) - Double(expected[0])) < 1e-5, "\(path)")
+    }
+  }
+
+  @Test func `RMSprop's second moments are set in Keras`() throws {
+    let lines = try #require(try Self.blocks().last)
+    let check = """
+
+      import numpy
+      with h5py.File("runs/book/checkpoint.h5") as file:
+          group = file["optimizer_weights"]
+          moments = [v for v in model.optimizer.variables if "velocity" in v.path]
+          assert len(moments) == len(model.trainable_variables) == 12
+          stored = [n for n in group.attrs["weight_names"] if b"velocity" in bytes(n)]
+          for variable, name, weight in zip(moments, stored, model.trainable_variables):
+              assert weight.path.replace("/", "_") in variable.path, (weight.path, variable.path)
+              assert variable.shape == weight.shape
+              numpy.testing.assert_array_equal(variable.numpy(), group[name][()])
+      assert int(model.optimizer.iterations) == 77
+      """
+    try Python.run(Python.withKeras, ["-c", lines + check], in: folder)
+  }
+}
