@@ -32,7 +32,8 @@ enum ModelFileSeal {
   static func isIntact(_ file: PlainFile) throws -> Bool {
     guard file.size >= length else { return false }
     guard file.size <= most else {
-      throw ModelFileError("\(file.path): \(file.size) bytes: no model that can be read is so large")
+      throw ModelFileError(
+        "\(file.path): \(file.size) bytes: no model that can be read is so large")
     }
     let seal = try file.bytes(at: file.size - length, count: length)
     // No other program ends a file in as many digits: with a damaged mark they are ours too.

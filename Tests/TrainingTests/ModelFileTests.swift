@@ -153,7 +153,7 @@ struct ModelFileTests {
     try model.write(to: path)
     let seal = try folder.contents("model.h5").suffix(40)
     let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-    try file.seek(toOffset: 1 << 40)
+    try file.seek(toOffset: 5 << 30)
     try file.write(contentsOf: seal)
     try file.close()
     let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
