@@ -135,6 +135,20 @@ package final class HDF5File {
     return try structure(at: address, count: min(count, rest), name)
   }
 
+  /// The `count` bytes of numbers at `address`.
+  /// - Throws: `HDF5Problem` where the file does not have them.
+  func numbers(at address: Int, count: Int) throws -> [UInt8] {
+    try checkNumbers(at: address, count: count)
+    return try file.bytes(at: address, count: count)
+  }
+
+  /// Checks that the file has `count` bytes at `address`.
+  func checkNumbers(at address: Int, count: Int) throws {
+    guard address >= 0, address <= file.size, count <= file.size - address else {
+      throw HDF5Problem.damaged("its numbers reach past the end of the file")
+    }
+  }
+
   /// Counts bytes of strings.
   /// - Throws: `HDF5Problem` where they are more than a model has.
   func willRead(text bytes: Int) throws {
