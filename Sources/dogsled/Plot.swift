@@ -29,9 +29,8 @@ struct Plot: ParsableCommand {
 
   func run() throws {
     let histories = try runs.map { run in
-      let isFolder = Self.isFolder(run)
-      let path = isFolder ? run + "/history.csv" : run
-      let history = try History(reading: path, followingLinks: !isFolder)
+      let path = Self.isFolder(run) ? run + "/history.csv" : run
+      let history = try History(reading: path)
       guard !history.records.isEmpty else {
         throw Failure("\(path): no epoch is over yet: there is nothing to draw")
       }
