@@ -50,6 +50,8 @@ extension ModelFile {
       need.add(2, parameters)
       try need.check("a model of \(parameters.parameterCount) parameters")
       return keras
+    } catch let error as MemoryError {
+      throw MemoryError(description: "\(path): \(error)")
     } catch {
       throw ModelFileError("\(path): \(error)")
     }
@@ -58,8 +60,7 @@ extension ModelFile {
   /// Refuses a model for which `root` has no weights, before there is memory for them.
   private static func check(_ parameters: ParameterLayout, in root: HDF5Group) throws {
     let group = try root.group(Name.weights)
-    let names = try weightNames(in: group)
-    try check(names, for: parameters, in: group)
+    let names = try weightNames(for: parameters, in: group)
     for (name, tensor) in zip(names, parameters.tensors) {
       let shape = try group.shape(of: name)
       guard shape == tensor.shape else {
@@ -75,18 +76,23 @@ extension ModelFile {
   private static func check(
     _ names: [String], for layout: ParameterLayout, in group: HDF5Group
   ) throws {
-    guard names.count == layout.tensors.count else {
+    let expected = layout.tensors.count
+    guard names.count == expected else {
+      let count = names.count > expected ? "more than \(expected)" : "\(names.count)"
       throw ModelFileError(
-        "\(group.path): holds \(names.count) weight tensors, but its model has "
-          + "\(layout.tensors.count)")
+        "\(group.path): holds \(count) weight tensors, but its model has \(expected)")
     }
   }
 
   private func readWeights(from group: HDF5Group) throws {
-    try read(try Self.weightNames(in: group), from: group, into: weights)
+    let names = try Self.weightNames(for: weights.layout, in: group)
+    try read(names, from: group, into: weights)
   }
 
-  private static func weightNames(in group: HDF5Group) throws -> [String] {
+  /// The names of the weights that `layout` has, over all layers.
+  private static func weightNames(
+    for layout: ParameterLayout, in group: HDF5Group
+  ) throws -> [String] {
     guard let layers = try group.strings(Name.layers) else {
       throw ModelFileError("\(group.path): \(Name.weights) has no list \(Name.layers)")
     }
@@ -94,7 +100,10 @@ extension ModelFile {
     for layer in layers {
       let part = try group.group(layer)
       names += (try part.strings(Name.tensors) ?? []).map { "\(layer)/\($0)" }
+      // A short file can list one layer many times: what is too much is not collected.
+      if names.count > layout.tensors.count { break }
     }
+    try check(names, for: layout, in: group)
     return names
   }
 

@@ -116,7 +116,7 @@ public final class WorkerHost {
       ending = .cutShort("\(error)")
     } catch {
       link.send(.unable(reason: "\(error)"))
-      ending = .refused("\(error)")
+      ending = error is MemoryError ? .cutShort("\(error)") : .refused("\(error)")
     }
     if ending != nil { link.close() }
     return ending

@@ -58,7 +58,7 @@ extension Dogsled {
   private static func status(of error: any Error) -> Int32 {
     switch error {
     case let failure as Failure: failure.status.rawValue
-    case is ThreadError: ExitCode.tryAgain.rawValue
+    case is ThreadError, is MemoryError: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.mayPass: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.isWrongUsage: ExitCode.wrongUsage.rawValue
     case let error as RunFolderError where error.mayPass: ExitCode.tryAgain.rawValue

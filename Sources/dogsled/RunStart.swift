@@ -62,9 +62,10 @@ struct RunStart {
     }
     self.data = data ?? description.data
     guard PictureFolder.exists(self.data) else {
+      let owner = data == nil ? ", where \(path) had its pictures" : ""
       throw Failure(
-        "\(self.data): no such folder\(data == nil ? ", where \(path) had its pictures" : ""): name "
-          + "the folder where they are now before --resume \(path)")
+        "\(self.data): no such folder\(owner): name the folder where they are now before "
+          + "--resume \(path)")
     }
     resumed = (folder, description)
     let (file, damage) = try folder.checkpoint(of: description.digest)

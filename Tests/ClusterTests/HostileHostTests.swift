@@ -94,7 +94,7 @@ struct HostileHostTests {
   func anyShell(shell: String) async throws {
     let cluster = try await Cluster(shell: shell)
     defer { cluster.stop() }
-    let awkward = cluster.file("it's \"a\" $HOME `b` \\ \\0101 !! %s é\n~*?;&|<#>(x)[y]{z}")
+    let awkward = cluster.file("it's \"a\" $HOME `b` \\ \\0101 !! %s é~*?;&|<#>(x)[y]{z}")
     try FileManager.default.createDirectory(atPath: awkward, withIntermediateDirectories: true)
     for (link, name) in [("data", "data"), ("program", "dogsled")] {
       try FileManager.default.createSymbolicLink(

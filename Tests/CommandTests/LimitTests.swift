@@ -61,7 +61,7 @@ import Testing
     case .evaluate: return (["evaluate", "run/model.h5", "data/test", "--threads", "2"], [])
     case .step:
       return (
-        ["bench", "step", "--model", "model.json", "--batch", "4", "--count", "2"]
+        ["bench", "step", "--model", "model.json", "--batch-size", "4", "--count", "2"]
           + ["--threads", "2"], []
       )
     case .decode: return (["bench", "decode", "data/test/cats/cat.24.jpg"], [])

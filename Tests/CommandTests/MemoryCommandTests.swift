@@ -74,7 +74,7 @@ import Training
     ])
   func refused(_ arguments: [String]) throws {
     let result = try run(arguments)
-    #expect(result.status == 1, "\(result.errors)")
+    #expect(result.status == 128, "\(result.errors)")
     #expect(result.errorLines.count == 1, "\(result.errors)")
     #expect(result.errors.contains(" GB of memory, but the limit of ulimit -v leaves "))
     #expect(result.errors.contains("choose a smaller --batch-size"))
@@ -94,7 +94,7 @@ import Training
     #expect(summary.output.contains("199,993,333"))
     let result = try run(
       ["bench", "step", "--model", "many.json", "--threads", "1"], kilobytes: 1_500_000)
-    #expect(result.status == 1)
+    #expect(result.status == 128)
     #expect(result.errorLines.count == 1, "\(result.errors)")
   }
 
@@ -109,7 +109,7 @@ import Training
     defer { coordinator.terminate() }
     let worker = try run(
       ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"], kilobytes: 3_000_000)
-    #expect(worker.status == 1, "\(worker.errors)")
+    #expect(worker.status == 128, "\(worker.errors)")
     #expect(worker.errorLines.last?.contains("the coordinator's run takes ") == true)
     #expect(worker.errors.contains("GB of memory, but the limit of ulimit -v leaves "))
   }

@@ -134,7 +134,7 @@ struct HostileFileTests {
   func sparse() throws {
     let path = folder.path + "/sparse.h5"
     try Data(image).write(to: URL(fileURLWithPath: path))
-    #expect(truncate(path, 1 << 40) == 0)
+    #expect(truncate(path, 1 << 34) == 0)
     #expect(try HDF5File(PlainFile(path)).root.group("group").floats("numbers").count == 12)
   }
 

@@ -153,7 +153,7 @@ struct ModelFileTests {
     try model.write(to: path)
     let seal = try folder.contents("model.h5").suffix(40)
     let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-    try file.seek(toOffset: 1 << 40)
+    try file.seek(toOffset: 5 << 30)
     try file.write(contentsOf: seal)
     try file.close()
     let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
@@ -184,6 +184,22 @@ struct ModelFileTests {
     try mixed.write(to: path)
     error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
     #expect(error?.description.contains("has the shape [100, 1], not [120, 1]") == true)
+  }
+
+  @Test("a file that lists one layer over and over is refused before its names are collected")
+  func listedOverAndOver() throws {
+    let path = folder.file("names.h5")
+    let image = try HDF5.image(for: path) { root in
+      try root.write(attribute: "model_config", KerasConfiguration.encode(model.architecture))
+      let weights = try root.makeGroup("model_weights")
+      try weights.write(attribute: "layer_names", [String](repeating: "l", count: 60_000))
+      let layer = try weights.makeGroup("l")
+      try layer.write(attribute: "weight_names", [String](repeating: "w", count: 60_000))
+      try layer.write("w", Float(1))
+    }
+    _ = try folder.write(image, to: "names.h5")
+    let error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
+    #expect(error?.description.contains("holds more than 4 weight tensors") == true)
   }
 
   @Test("many threads at once")

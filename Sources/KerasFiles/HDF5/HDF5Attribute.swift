@@ -1,8 +1,5 @@
 /// An attribute of an object: we read those that are strings.
 struct HDF5Attribute {
-  /// The most bytes that the strings of one attribute may have together.
-  private static let mostBytes = 64 << 20
-
   let name: [UInt8]
   private let type: HDF5Cursor
   private let space: HDF5Cursor
@@ -50,6 +47,7 @@ struct HDF5Attribute {
       guard length > 0, let bytes = [length, count].product(), bytes <= data.remaining else {
         throw HDF5Problem.damaged("its strings end early")
       }
+      try file.willRead(text: bytes)
       return try (0..<count).map { _ in
         var field = try data.take(length).prefix { $0 != 0 }
         while hasSpaces, field.last == UInt8(ascii: " ") { field.removeLast() }
@@ -59,11 +57,9 @@ struct HDF5Attribute {
       guard count <= data.remaining / 16 else {
         throw HDF5Problem.damaged("its strings end early")
       }
-      var bytes = 0
       return try (0..<count).map { _ in
         let field = try variable(&data, file)
-        bytes += field.count
-        guard bytes <= Self.mostBytes else { throw HDF5Problem(what: "is too long") }
+        try file.willRead(text: field.count)
         return String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
       }
     case .number: throw HDF5Problem(what: "holds no strings, but numbers")

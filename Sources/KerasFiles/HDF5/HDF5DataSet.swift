@@ -85,17 +85,14 @@ struct HDF5DataSet {
     case .chunked(let chunks): try chunks.read(file, into: floats)
     case .contiguous(nil): throw HDF5Problem(what: "holds no numbers: they were never written")
     case .contiguous(let address?):
-      let (size, length) = (file.file.size, count * number.size)
-      guard address <= size, length <= size - address else {
-        throw HDF5Problem.damaged("its numbers reach past the end of the file")
-      }
+      try file.checkNumbers(at: address, count: count * number.size)
       if number.isNative {
         return try file.file.read(at: address, into: UnsafeMutableRawBufferPointer(floats))
       }
       let most = 1 << 16
       for first in stride(from: 0, to: count, by: most) {
         let part = min(most, count - first)
-        let bytes = try file.file.bytes(
+        let bytes = try file.numbers(
           at: address + first * number.size, count: part * number.size)
         number.convert(bytes, part, into: floats, at: first)
       }
@@ -112,7 +109,7 @@ struct HDF5DataSet {
     switch layout {
     case .compact(let bytes): value = number.integer(Array(bytes), at: 0)
     case .contiguous(let address?):
-      value = number.integer(try file.file.bytes(at: address, count: number.size), at: 0)
+      value = number.integer(try file.numbers(at: address, count: number.size), at: 0)
     case .contiguous(nil), .chunked:
       throw HDF5Problem(what: "is not stored as one number")
     }

@@ -16,12 +16,15 @@ package final class HDF5File {
   private static let mostInStructures = 64 << 20
   /// What reading one structure counts for at least.
   private static let leastInStructure = 256
+  /// The most bytes of strings that are read of one file: many may be the same bytes of the file.
+  private static let mostText = 16 << 20
   /// Bytes that every file may take, however small it is.
   private static let allowance = 128 << 20
 
   let file: PlainFile
   private var readInStructures = 0
   private var inflated = 0
+  private var text = 0
   private var objects: [Int: HDF5Object] = [:]
   private var heaps: [Int: [Int: ArraySlice<UInt8>]] = [:]
   private var rootAddress = 0
@@ -130,6 +133,29 @@ package final class HDF5File {
   func structure(at address: Int, upTo count: Int, _ name: String) throws -> HDF5Cursor {
     let rest = max(0, file.size - max(0, address))
     return try structure(at: address, count: min(count, rest), name)
+  }
+
+  /// The `count` bytes of numbers at `address`.
+  /// - Throws: `HDF5Problem` where the file does not have them.
+  func numbers(at address: Int, count: Int) throws -> [UInt8] {
+    try checkNumbers(at: address, count: count)
+    return try file.bytes(at: address, count: count)
+  }
+
+  /// Checks that the file has `count` bytes at `address`.
+  func checkNumbers(at address: Int, count: Int) throws {
+    guard address >= 0, address <= file.size, count <= file.size - address else {
+      throw HDF5Problem.damaged("its numbers reach past the end of the file")
+    }
+  }
+
+  /// Counts bytes of strings.
+  /// - Throws: `HDF5Problem` where they are more than a model has.
+  func willRead(text bytes: Int) throws {
+    text += bytes
+    guard text <= Self.mostText else {
+      throw HDF5Problem.damaged("its strings have more than \(Self.mostText) bytes")
+    }
   }
 
   /// Counts bytes that come out of a compressed chunk.

@@ -1,5 +1,8 @@
 /// A group of a file that is open for reading.
 package struct HDF5Group {
+  /// The most strings that a list may have over all its pieces.
+  private static let mostStrings = 1 << 16
+
   private let file: HDF5File
   /// Its path in the file, for errors; empty for the root.
   private let name: String
@@ -86,6 +89,9 @@ package struct HDF5Group {
     while let piece = try strings("\(name)\(count)") {
       pieces += piece
       count += 1
+      guard pieces.count <= Self.mostStrings else {
+        throw HDF5Error(path, joined(name), "has more than \(Self.mostStrings) strings")
+      }
     }
     return count > 0 ? pieces : nil
   }
