@@ -48,7 +48,9 @@ extension CoordinatorRules {
   }
 
   /// Judges an answer: asks the host to take it in where it is the first one to a unit that is
-  /// needed. Who answers what it was not given goes.
+  /// needed.
+  ///
+  /// Who answers what it was not given goes.
   mutating func answer(
     _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest, isFinite: Bool, _ now: Duration
   ) -> [CoordinatorAction] {

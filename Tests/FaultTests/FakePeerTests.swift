@@ -63,9 +63,10 @@ extension FaultTests {
       let kernels = try KernelSet.chosen()
       let client = try connected(run)
       run.disturb()
+      let data = "\(run.folder)/data"
       Thread.detachNewThread {
         let worker = WorkerHost(
-          pictures: .folder("\(run.folder)/data"), threads: 1, kernels: kernels, name: "mute:1")
+          pictures: .folder(data), threads: 1, kernels: kernels, name: "mute:1")
         _ = worker.run(mailbox: client.mailbox, link: MuteLink(client.client, after: 12))
       }
       try run.expectUndisturbed(coordinator, "a worker that beats and never answers")
@@ -96,10 +97,11 @@ extension FaultTests {
       let client = try connected(run)
       run.disturb()
       let ended = Mailbox<WorkerEnding>()
+      let data = "\(run.folder)/data"
       Thread.detachNewThread {
         var count = 0
         let worker = WorkerHost(
-          pictures: .folder("\(run.folder)/data"), threads: 1, kernels: kernels, name: "bad:1",
+          pictures: .folder(data), threads: 1, kernels: kernels, name: "bad:1",
           damage: { gradient in
             count += 1
             if count > 9 { gradient.floats[100] = .nan }
