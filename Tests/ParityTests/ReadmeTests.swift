@@ -80,6 +80,9 @@ final class ReadmeTests {
               assert variable.shape == weight.shape
               numpy.testing.assert_array_equal(variable.numpy(), group[name][()])
       assert int(model.optimizer.iterations) == 77
+      pictures = numpy.random.rand(2, 150, 150, 3)
+      model.train_on_batch(pictures, numpy.array([[0.0], [1.0]]))
+      assert int(model.optimizer.iterations) == 78
       """
     try Python.run(Python.withKeras, ["-c", lines + check], in: folder)
   }
