@@ -56,7 +56,7 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
         in: TimeAmount(seconds: introductionTimeout)
       ) { [self] in
         guard !isIntroduced else { return }
-        end("said no valid hello within \(introductionTimeout) s", context)
+        end("sent no valid hello within \(introductionTimeout) s", context)
       }
     }
   }

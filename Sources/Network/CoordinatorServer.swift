@@ -174,7 +174,7 @@ extension CoordinatorServer {
         return (peer, isFull ? state.strangers.removeFirst().channel : nil)
       }
       // Idle strangers must not keep workers out.
-      oldest?.pipeline.fireErrorCaught(NetworkError("made room for newer connections"))
+      oldest?.pipeline.fireErrorCaught(NetworkError("closed to make room for newer connections"))
       try Connection<WorkerMessage>.configure(
         channel, limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
         traffic: traffic, events: serve(peer, address))
@@ -251,7 +251,7 @@ extension CoordinatorServer {
     private func warn(of address: String, _ reason: String) {
       // What comes behind a colon, and numbers, are the stranger's.
       let kind = reason.prefix { $0 != ":" }.filter { !$0.isNumber }
-      let line = "turned away \(address): \(reason)"
+      let line = "rejected \(address): \(reason)"
       let (passes, isFirst) = state.withLock { state in
         let passes = state.lines.passes(line, kind: kind, now: Self.now)
         defer { state.saysLeftOut = state.saysLeftOut || !passes }

@@ -12,7 +12,7 @@ public enum CheckpointInterval: Hashable, Sendable {
 
 /// Weights that are not to be kept: every update checks its own, so memory must have lost them.
 struct NotFinite: Error, CustomStringConvertible {
-  let description = "the weights are no finite numbers: nothing was written"
+  let description = "the weights are not finite: nothing was written"
 }
 
 extension ModelFile {

@@ -132,12 +132,12 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .exited(let worker, let reason): "worker \(worker)'s process has ended: \(reason)"
     case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
     case .duplicated(let unit, let worker):
-      "\(unit) takes long: worker \(worker) computes it too"
+      "\(unit) is slow: worker \(worker) computes it as well"
     case .awaited(let unit, let worker, let time, let most):
       "waiting for worker \(worker): no answer\(unit.map { " to \($0)" } ?? "") for "
         + "\(time.inSeconds); it counts as lost after \(most.inSeconds) where there are others"
     case .rolledBack(let updates):
-      "the run goes back to update \(updates), and computes what follows again"
+      "the run rolls back to update \(updates) and computes what follows again"
     case .failure(let worker, let reason):
       worker.map { "worker \($0): \(reason)" } ?? reason
     case .interrupted(finishing: true):

@@ -24,7 +24,8 @@ extension CoordinatorHost {
         gradient = gradientPool.take()
         try TensorCoding.decode(body, into: gradient)
         guard gradient.digest == header.digest else {
-          throw UnusableAnswer(description: "its gradient of \(unit) has not the digest it says")
+          throw UnusableAnswer(
+            description: "the digest of its gradient of \(unit) is not the one it names")
         }
       }
       // A worker says so itself, by its loss.
@@ -91,7 +92,7 @@ extension CoordinatorHost {
     published = nil
     self.tree = nil
     guard isFinite else {
-      unwritten = "the weights are no finite numbers after update \(update + 1)"
+      unwritten = "the weights are no longer finite after update \(update + 1)"
       return rules.overflowed(update)
     }
     ledger.commitUpdate()
@@ -213,7 +214,7 @@ extension CoordinatorHost {
       } catch {
         if ending == .interrupted {
           ending = .cutShort(
-            "interrupted, and only the checkpoint before can be gone on from: \(error)")
+            "interrupted without a new checkpoint; --resume goes on from the one before: \(error)")
         }
       }
     }

@@ -185,7 +185,7 @@ public final class CoordinatorHost {
       case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
       case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
       case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
-      case .leaving: return rules.dismiss(peer, reason: "it took its leave", now: now)
+      case .leaving: return rules.dismiss(peer, reason: "it left the run", now: now)
       case .heartbeat: return []
       }
     }

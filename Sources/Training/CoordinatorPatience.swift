@@ -19,7 +19,7 @@ extension CoordinatorRules {
       guard isComputing, let since = member.owesSince, let worker = member.worker else { continue }
       let (time, most) = (patience - since, most(of: member))
       if time > most, readyWorkers > 1 {
-        let reason = "it lives, but has not answered for \(time.inSeconds)"
+        let reason = "it sends heartbeats, but has not answered for \(time.inSeconds)"
         actions += dismiss(peer, reason: reason, now: now)
       } else if time > most / 2, !member.isWaitedFor {
         members[peer]?.isWaitedFor = true

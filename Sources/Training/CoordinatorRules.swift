@@ -228,12 +228,12 @@ public struct CoordinatorRules: Sendable {
     guard answer.pictures == probe.pictures else {
       return refuse(
         peer,
-        "it decodes JPEGs to other pixels than the coordinator does: install the same libjpeg")
+        "it decodes JPEGs to pixels that differ from the coordinator's: install the same libjpeg")
     }
     guard answer.gradient == probe.gradient else {
       return refuse(
         peer,
-        "it computes another gradient than the coordinator from the same pictures and weights: "
+        "its gradient of the same pictures and weights differs from the coordinator's: "
           + "build dogsled from the same commit on both machines")
     }
     members[peer]?.isReady = true
@@ -362,7 +362,7 @@ public struct CoordinatorRules: Sendable {
     return isInterrupted ? stop(.interrupted) : nextPhase(now)
   }
 
-  /// The update made of finite gradients weights that are no finite numbers: its steps are computed
+  /// The update made of finite gradients weights that are not finite: its steps are computed
   /// again by two workers, from the checkpoint before on; where that was done before, the run ends.
   public mutating func overflowed(_ update: Int) -> [CoordinatorAction] {
     let again = doubt(Array(schedule.steps(ofUpdate: update)), ofUpdate: update)

@@ -53,7 +53,7 @@ extension CoordinatorRules {
     let isStuck =
       witnesses.answers.count + 1 == 2 * Self.answersMost && board.waiting.contains(unit)
     let note = CoordinatorNote.failure(
-      worker: nil, reason: "workers differ in \(unit) each time: another one has to decide")
+      worker: nil, reason: "the answers to \(unit) differ each time: another worker has to decide")
     return (isStuck ? [.note(note)] : []) + distribute(now)
   }
 
@@ -71,7 +71,7 @@ extension CoordinatorRules {
     dequeue(peer, unit, version: board.version, now)
     let note = CoordinatorNote.failure(
       worker: members[peer]?.worker,
-      reason: "its answer to \(unit) is no finite number: it is computed again, twice")
+      reason: "its answer to \(unit) is not finite: two workers compute it again")
     return [.note(note)] + dispute([unit: [answer]], ofUpdate: updatesApplied)
   }
 

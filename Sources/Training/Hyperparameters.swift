@@ -19,7 +19,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
   public var rho: Float = 0.9
   /// RMSprop's term after the square root.
   public var epsilon: Float = 1e-7
-  /// Key of every random draw.
+  /// The random seed: the key of every draw.
   public var seed: UInt64 = 1
   /// U: steps whose gradients are averaged into one update.
   public var batchesPerUpdate = 1

@@ -88,7 +88,8 @@ final class WorkerBench {
       weights = nil
       try TensorCoding.decode(body, into: received)
       guard received.digest == header.digest else {
-        throw WorkerError("the weights of version \(header.version) have another digest")
+        throw WorkerError(
+          "the weights of version \(header.version) do not have the digest that was announced")
       }
       weights = (header.version, received)
     }
@@ -122,7 +123,9 @@ final class WorkerBench {
     }
     guard (1...welcome.batchSize).contains(indices.count),
       indices.allSatisfy(entries.indices.contains)
-    else { throw WorkerError("the coordinator sent a batch of pictures that there are not") }
+    else {
+      throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
+    }
     let pictures = try store.pictures(indices)
     return withExtendedLifetime(pictures) {
       body(pictures.map(\.bytes), indices.map { Float(entries[$0].label) }, weights.buffer)

@@ -27,7 +27,7 @@ enum AddressSpace {
     let rule = "ulimit -v allows \(most >> 20) MB of address space: raise that limit"
     guard left >= least else {
       throw Failure(
-        "no memory to begin with, only \(max(0, left) >> 20) MB are left: \(rule)",
+        "not enough memory to start: only \(max(0, left) >> 20) MB are left: \(rule)",
         status: .tryAgain)
     }
     let text = strdup("dogsled: no memory is left: \(rule), or ask for less\n")

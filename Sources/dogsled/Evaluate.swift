@@ -45,7 +45,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     let count = Double(totals.count)
     guard totals.loss.isFinite else {
       throw Failure(
-        "\(model): its loss is no finite number: its weights are damaged, or its training diverged")
+        "\(model): its loss is not finite: its weights are damaged, or its training diverged")
     }
     try emit(
       String(

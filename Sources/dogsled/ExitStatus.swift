@@ -7,7 +7,7 @@ import Pictures
 import Training
 
 // From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
-// below that somebody has to mend something first.
+// below 128 the problem has to be fixed first.
 extension ExitCode {
   /// What was asked for cannot be, whatever happens.
   static let wrongUsage = ExitCode(2)

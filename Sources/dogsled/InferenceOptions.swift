@@ -6,7 +6,7 @@ import Training
 
 /// What `evaluate` and `predict` share: how a trained model is run.
 struct InferenceOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Pictures that are computed at a time.")
+  @Option(parsing: .unconditional, help: "Pictures computed at a time.")
   var batchSize = 20
 
   @OptionGroup var threading: ThreadOptions

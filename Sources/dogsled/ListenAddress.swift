@@ -55,8 +55,8 @@ struct ListenAddress {
       "dogsled worker \(Endpoint(host: $0, port: port)) --data DATA"
     }
     if hosts.count > most { lines.append("\(hosts.count - most) more addresses of this machine") }
-    if isLoopback { lines[0] += "   (this machine alone reaches that)" }
-    return lines.isEmpty ? ["this machine has no address now that others reach"] : lines
+    if isLoopback { lines[0] += "   (only this machine can reach that address)" }
+    return lines.isEmpty ? ["this machine has no address now that other machines can reach"] : lines
   }
 
   /// Whether `name` is one that stands for loopback on every machine.

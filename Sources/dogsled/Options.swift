@@ -69,7 +69,7 @@ struct TrainingOptions: ParsableArguments {
     help: "RMSprop's decay of the average of squared gradients (default: 0.9).")
   var rho: Float?
 
-  @Option(parsing: .unconditional, help: "Key of every random draw (default: 1).")
+  @Option(parsing: .unconditional, help: "Random seed (default: 1).")
   var seed: UInt64?
 
   @Option(

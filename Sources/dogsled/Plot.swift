@@ -53,7 +53,7 @@ struct Plot: ParsableCommand {
       }
     }
     guard !drawn.isEmpty else {
-      throw Failure("none of the \(runs.count) has an epoch to draw")
+      throw Failure("none of the \(runs.count) runs has a finished epoch to draw")
     }
     return drawn
   }

@@ -66,7 +66,7 @@ struct Predict: ParsableCommand, TakesAnyName {
       for ((path, _), probability) in zip(batch, probabilities) {
         guard probability.isFinite else {
           throw Failure(
-            "\(model): what it gives for \(FileName.shown(path)) is no finite number: its weights "
+            "\(model): what it gives for \(FileName.shown(path)) is not finite: its weights "
               + "are damaged, or its training diverged")
         }
         try emit(table.row(path, ofSecondClass: Double(probability)))

@@ -47,7 +47,7 @@ struct RunStart {
       try hyperparameters.validate()
       architecture = try KerasConfiguration.decode(description.model)
     } catch {
-      throw Failure("\(folder.descriptionPath): no run can be so: \(error)")
+      throw Failure("\(folder.descriptionPath): not a valid run: \(error)")
     }
     let differences = options.hyperparameters(over: hyperparameters).differences(
       from: hyperparameters)
@@ -72,7 +72,7 @@ struct RunStart {
     if let damage { log("\(damage); going on from the checkpoint before it") }
     if let file, !file.isFinite {
       throw Failure(
-        "\(path): its checkpoint holds weights that are no finite numbers: the run diverged; begin "
+        "\(path): its checkpoint holds weights that are not finite: the run diverged; begin "
           + "it anew with a smaller --learning-rate")
     }
     checkpoint = file

@@ -24,7 +24,7 @@ struct Sample: ParsableCommand {
   @Option(parsing: .unconditional, help: "Test pictures of each class.")
   var test = 150
 
-  @Option(parsing: .unconditional, help: "What all drawings follow from.")
+  @Option(parsing: .unconditional, help: "Random seed of the drawings.")
   var seed: UInt64 = 1
 
   private var counts: BookLayout.Counts {

@@ -43,7 +43,7 @@ import Testing
     let address = try #require(
       errors.firstMatch(of: #/dogsled worker (127\.[0-9.]+):\d+ --data DATA/#))
     #expect(host.hasPrefix("127.99") == (address.1 == "127.99.0.1"))
-    #expect(errors.contains("(this machine alone reaches that)"), "\(errors)")
+    #expect(errors.contains("(only this machine can reach that address)"), "\(errors)")
   }
 
   @Test func everyAddressThatOthersReachIsPrinted() throws {

@@ -67,7 +67,7 @@ import Training
     }
     let none = try Command("plot", "runs/new", "runs/other", in: folder)
     #expect(none.status == 1 && none.output.isEmpty && none.errorLines.count == 3)
-    #expect(none.errors.contains("none of the 2 has an epoch to draw"))
+    #expect(none.errors.contains("none of the 2 runs has a finished epoch to draw"))
     let one = try Command("plot", "runs/new", in: folder)
     #expect(one.status == 1 && one.errorLines.count == 1)
     #expect(one.errors.contains("no epoch is over yet"))

@@ -157,6 +157,6 @@ import Testing
     kill(process.processIdentifier, SIGTERM)
     let result = try Command(waitingFor: process)
     #expect(result.status == 130)
-    #expect(result.errors.contains("it took its leave"), "\(result.errors)")
+    #expect(result.errors.contains("it left the run"), "\(result.errors)")
   }
 }

@@ -238,7 +238,7 @@ import Training
       try Data(json.replacingOccurrences(of: "\"epochs\" : 2", with: "\"epochs\" : 0").utf8)
         .write(to: URL(fileURLWithPath: $0 + "/run.json"))
     }
-    #expect(broken.contains("broken/run.json: no run can be so"), "\(broken)")
+    #expect(broken.contains("broken/run.json: not a valid run"), "\(broken)")
     // Nothing is left to do: no worker is waited for.
     let port = try #require((20000...32000).randomElement())
     let finished = try Command(

@@ -52,7 +52,7 @@ import Training
     let resumed = try Command("train", "data", "--resume", "run", in: folder)
     #expect(resumed.status == 1)
     #expect(
-      resumed.errorLines.last?.contains("its checkpoint holds weights that are no finite numbers")
+      resumed.errorLines.last?.contains("its checkpoint holds weights that are not finite")
         == true, "\(resumed.errors)")
   }
 

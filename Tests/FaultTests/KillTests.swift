@@ -88,7 +88,7 @@ extension FaultTests {
       #expect(try first.status() == 130)
       try run.expectUndisturbed(coordinator, "signal \(signal) to a worker")
       #expect(try second.status() == 0)
-      #expect(run.events().contains { $0.contains("took its leave") })
+      #expect(run.events().contains { $0.contains("it left the run") })
     }
 
     @Test(arguments: [SIGINT, SIGTERM]) func aCoordinatorThatIsToldToEndGoesOnLater(

@@ -18,7 +18,7 @@ extension NetworkTests {
 
       let silent = try RawSocket(port: test.server.port)
       _ = silent.receiveAll()
-      #expect(test.log.line(with: "said no valid hello within 0.3 s") != nil)
+      #expect(test.log.line(with: "sent no valid hello within 0.3 s") != nil)
 
       let alive = try RawSocket(port: test.server.port)
       alive.send(Preface.bytes)

@@ -109,7 +109,7 @@ import Wire
     var (table, _) = table()
     let worker = PeerID(raw: 0)
     let unit = table.tasks[worker]?.first ?? .step(0)
-    table.perform(table.rules.dismiss(worker, reason: "it took its leave", now: table.now))
+    table.perform(table.rules.dismiss(worker, reason: "it left the run", now: table.now))
     #expect(table.log.contains(.close(worker)))
     let before = table.log
     table.send(worker, unit, version: 1, digest: VerificationTests.wrong)
