@@ -1,5 +1,5 @@
-/// Lets the first lines of a kind through and counts the rest, so that a flood of them fills neither
-/// a disk nor a screen.
+/// Lets the first lines of a kind through and counts the rest, so that a flood fills neither a disk
+/// nor a screen.
 package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
   /// Lines of a kind in each span of time.
   package static var most: Int { 10 }

@@ -106,8 +106,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Fraction of the steps and validation batches, 0 to 1, that two workers compute and that must "
-        + "be equal to the bit: finds a machine that makes errors.", valueName: "f"))
+      "Fraction of steps and validation batches, 0 to 1, that two workers compute and that must be "
+        + "equal to the bit: finds a machine that makes errors.", valueName: "f"))
   var verify = 0.0
 
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")

@@ -17,8 +17,8 @@ extension FaultTests {
           kernels: "avx2"))
     }
 
-    /// It says hello, and sends gradients of every step with the weights of every update, and totals
-    /// of validation, over and over.
+    /// It says hello, and sends gradients of every step with the weights of every update, and
+    /// totals of validation, over and over.
     @Test(arguments: ["0", "1"]) func aPeerThatAnswersWhatItWasNotGiven(_ verify: String) throws {
       let run = try FaultRun(isLong: true)
       let coordinator = try run.coordinator(["--verify", verify])
