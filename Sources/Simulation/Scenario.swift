@@ -39,6 +39,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case clockJump(Duration)
     /// Nothing can be written for a while.
     case diskFull(for: Duration)
+
+    var losesNumber: Bool { if case .loseNumber = self { true } else { false } }
   }
 
   /// What a peer says after its hello that is no worker.
@@ -110,6 +112,9 @@ public struct Scenario: Sendable, CustomStringConvertible {
           (span * draws.double(), draws.int(0...2) > 0 ? .miscompute(worker) : .lie(worker)))
       }
     }
+    // Two machines that come to no number in the same step would confirm each other.
+    let first = faults.firstIndex { $0.fault.losesNumber }
+    faults = faults.enumerated().filter { !$1.fault.losesNumber || $0 == first }.map(\.element)
     self.faults = faults.sorted { $0.time < $1.time }
   }
 

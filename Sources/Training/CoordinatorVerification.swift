@@ -31,7 +31,7 @@ extension CoordinatorRules {
       return takeBack([process]) + violation(peer, Self.error(in: unit), now)
     }
     if witnesses.confirm(answer) {
-      liars = witnesses.against(answer).union(verification.wrong(about: unit, answer))
+      liars = witnesses.against(answer).union(verification.settle(unit, answer))
       let back = takeBack(liars)
       if back.isEmpty { return accept(peer, unit, answer) }
       dequeue(peer, unit, version: board.version, now)

@@ -42,8 +42,10 @@ struct Verification: Sendable {
   /// something else than another that was right, or that it is no finite number where it is one.
   ///
   /// Nobody, where none of several was right: then the weights were others.
-  func wrong(about unit: WorkUnit, _ answer: Answer) -> Set<WorkerProcess> {
-    let said = disputes[unit] ?? []
+  /// What was said counts once: who comes again from the same machine is not accused anew.
+  mutating func settle(_ unit: WorkUnit, _ answer: Answer) -> Set<WorkerProcess> {
+    guard let said = disputes[unit] else { return [] }
+    disputes[unit] = []
     let isRight = said.contains { $0.digest == answer.digest }
     return Set(
       said.filter { $0.digest != answer.digest && (isRight || !$0.isFinite) }.map(\.process))
