@@ -103,7 +103,7 @@ import Testing
     let lines = liveLines(text)
     #expect(lines.allSatisfy { $0.count < columns }, "\(lines)")
     if columns > 2 { #expect(lines.contains { $0.hasPrefix("e") }, "\(text)") }
-    if columns >= 80 { #expect(lines.contains { $0.contains("[") }, "\(lines)") }
+    if columns > 100 { #expect(lines.contains { $0.contains("[") }, "\(lines)") }
     #expect(text.contains("epoch 2/2"))
   }
 

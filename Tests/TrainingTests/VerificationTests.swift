@@ -62,7 +62,7 @@ import Wire
       }
     }
     #expect(table.ending == nil && table.tasks[bad] == [] && table.tasks[good] == [])
-    #expect(table.notes.last?.description.contains("another one has to decide") == true)
+    #expect(table.notes.last?.description.contains("another worker has to decide") == true)
     let third = table.join()
     table.answer(third)
     #expect(table.ending == .finished)
