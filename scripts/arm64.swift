@@ -20,8 +20,8 @@ let pictures = UnsafeMutablePointer<UInt8>.allocate(capacity: 4 * size)
 defer { pictures.deallocate() }
 
 for kernels in KernelSet.available {
-  let engine = Engine(architecture, batchCapacity: 4, threads: 1, kernels: kernels)
-  let updater = Updater(engine.gradientLayout, threads: 1, kernels: kernels)
+  let engine = try Engine(architecture, batchCapacity: 4, threads: 1, kernels: kernels)
+  let updater = try Updater(engine.gradientLayout, threads: 1, kernels: kernels)
   let weights = ParameterBuffer(architecture.parameters)
   let average = ParameterBuffer(architecture.parameters)
   let gradient = ParameterBuffer(engine.gradientLayout.buffer)

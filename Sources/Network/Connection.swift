@@ -44,7 +44,9 @@ final class Connection<Incoming: WireMessage>: ChannelDuplexHandler {
       heartbeat: limits.heartbeat, bound: limits.heartbeatBound, waitsForEver: waitsForEver,
       traffic: traffic)
     try channel.pipeline.syncOperations.addHandlers([
-      liveness, ByteToMessageHandler(FrameDecoder<Incoming>(limits: limits, floats: floats)),
+      liveness,
+      ByteToMessageHandler(
+        FrameDecoder<Incoming>(limits: limits, floats: floats, awaitsReady: floats != nil)),
       SendQueue(limits: limits),
       Connection(liveness: liveness, events: events, introductionTimeout: introductionTimeout),
     ])

@@ -106,9 +106,18 @@ public final class CoordinatorServer: WorkerLinks {
     }
   }
 
-  /// Closes a connection once what was sent has left.
+  /// Closes a connection once what was sent has left, or after the heartbeat's bound.
   public func close(_ peer: PeerID) {
-    core.channel(of: peer)?.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+    let channel = core.state.withLock { state in
+      // One that reads slowly keeps no place meanwhile.
+      state.workers[peer]?.isLeaving = true
+      return state.workers[peer]?.channel
+    }
+    guard let channel else { return }
+    channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
+    let bound = TimeAmount(seconds: core.limits.heartbeatBound)
+    let deadline = channel.eventLoop.scheduleTask(in: bound) { channel.close(promise: nil) }
+    channel.closeFuture.whenComplete { _ in deadline.cancel() }
   }
 
   /// Stops listening, and closes every connection once what was sent has left; returns when all are

@@ -16,7 +16,7 @@ public struct DataSet: Sendable {
   ) throws(PictureError) -> DataSet {
     for part in ["", "/train", "/validation"] where !Folder.exists(folder + part) {
       if Folder.isLink(folder + part), !Folder.exists(folder + part) {
-        throw PictureError(path: folder + part, "a link to nothing: mend it")
+        throw PictureError(path: folder + part, "a symbolic link to nothing: fix it")
       }
       let hint = part.isEmpty ? "" : ": a data folder has train and validation (dogsled prepare)"
       throw PictureError(path: folder + part, "no such folder" + hint)

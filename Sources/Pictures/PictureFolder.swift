@@ -68,7 +68,7 @@ public struct PictureFolder: Sendable {
       switch entry.kind {
       case .folder: names.append(entry.name)
       case .linkToNothing:
-        throw PictureError(path: place, "a link to nothing: mend it or remove it")
+        throw PictureError(path: place, "a symbolic link to nothing: fix it or remove it")
       case .file, .device: continue
       }
       guard FileName.isPrintable(entry.name) else {

@@ -41,7 +41,8 @@ final class SimulatedConnection {
     private let processor: NIOSingleStepByteToMessageProcessor<FrameDecoder<Message>>
 
     init(floats: Int?) {
-      processor = NIOSingleStepByteToMessageProcessor(FrameDecoder<Message>(floats: floats))
+      processor = NIOSingleStepByteToMessageProcessor(
+        FrameDecoder<Message>(floats: floats, awaitsReady: floats != nil))
     }
 
     /// The messages that are whole with these bytes.

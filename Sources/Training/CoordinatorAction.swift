@@ -29,7 +29,7 @@ public enum CoordinatorAction: Hashable, Sendable {
 public enum RunEnding: Hashable, Sendable {
   /// Every epoch is done.
   case finished
-  /// SIGINT or SIGTERM; it can go on from its checkpoint.
+  /// A signal asked for it; it can go on from its checkpoint.
   case interrupted
   /// It cannot go on, nor could it when tried again; one clear line.
   case failed(String)

@@ -129,8 +129,12 @@ extension CoordinatorHost {
       } catch {
         // What is in the folder holds errors: no checkpoint may be added to it.
         unwritten = "\(error)"
+        let mayPass = error is MemoryError || (error as? RunFolderError)?.mayPass == true
         return rules.failed(
-          .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)"))
+          mayPass
+            ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
+            : .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)")
+        )
       }
     }
     note(.rolledBack(updates: position.updates))

@@ -258,7 +258,7 @@ public struct CoordinatorRules: Sendable {
     _ peer: PeerID, reason: String, now: Duration
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
-    lastRefusal = reason
+    noteRefusal(member, reason)
     return [.note(.refused(member.identity, reason: reason)), .close(peer)] + remove(peer, now)
   }
 
@@ -371,7 +371,7 @@ public struct CoordinatorRules: Sendable {
 
   // MARK: Signals, clock and end
 
-  /// SIGINT or SIGTERM: ends the run after the update under way; at once where there is none,
+  /// A signal asks for the end: ends the run after the update under way; at once where there is none,
   /// where nobody computes it, or when asked a second time.
   public mutating func interrupted(now: Duration) -> [CoordinatorAction] {
     if isOver { return [] }
@@ -441,9 +441,14 @@ public struct CoordinatorRules: Sendable {
 
   private mutating func refuse(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
     guard let member = members.removeValue(forKey: peer) else { return [] }
-    lastRefusal = reason
+    noteRefusal(member, reason)
     return [.note(.refused(member.identity, reason: reason)), .refuse(peer, reason: reason)]
       + stopIfAbandoned()
+  }
+
+  /// Keeps why a worker that the program launched cannot take part.
+  private mutating func noteRefusal(_ member: Member, _ reason: String) {
+    if let worker = member.worker, worker <= localNumbers.count { lastRefusal = reason }
   }
 
   /// Drops a peer that does what no worker of ours does.
@@ -452,7 +457,7 @@ public struct CoordinatorRules: Sendable {
   ) -> [CoordinatorAction] {
     guard let member = members[peer] else { return [] }
     guard let worker = member.worker else { return refuse(peer, "it \(reason)") }
-    if hasLocalWorkers { faults[worker] = reason }
+    if worker <= localNumbers.count { faults[worker] = reason }
     return noteLoss(peer, reason) + [.refuse(peer, reason: reason)] + remove(peer, now)
   }
 

@@ -33,7 +33,7 @@ public struct Event: Hashable, Sendable, Encodable {
     case checkpoint
     /// A file could not be written or a message not be understood; the run goes on.
     case failure
-    /// SIGINT or SIGTERM: the run stops after a checkpoint.
+    /// A signal asked for the end: the run stops after a checkpoint.
     case interrupted
     /// The run is over and the model is written.
     case finished

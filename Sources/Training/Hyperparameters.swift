@@ -81,6 +81,19 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
     ].compactMap { $0 }
   }
 
+  /// Whether a run of these values can have come as far as `position` says.
+  public func allow(_ position: RunPosition) -> Bool {
+    let schedule = Schedule(
+      epochs: epochs, stepsPerEpoch: stepsPerEpoch, batchesPerUpdate: batchesPerUpdate,
+      validationBatches: validationSteps)
+    guard (0...epochs).contains(position.epochs), (0...stepsPerEpoch).contains(position.steps),
+      (0...position.steps * batchSize).contains(position.count),
+      (0...position.count).contains(position.correct)
+    else { return false }
+    let updates = (position.steps + batchesPerUpdate - 1) / batchesPerUpdate
+    return position.updates == position.epochs * schedule.updatesPerEpoch + updates
+  }
+
   /// Checks the values against the size of a training set.
   /// - Throws: `HyperparameterError` where a batch is larger than the set.
   public func validate(trainingPictures: Int) throws {

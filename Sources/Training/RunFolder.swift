@@ -2,6 +2,7 @@
 
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 import Synchronization
 
@@ -113,7 +114,7 @@ public final class RunFolder: Sendable {
   private static func refuseOther(_ path: String) throws {
     for file in [
       "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
-      "model.h5", "curves.svg", "curves.png", "rollback",
+      "model.h5", "curves.svg", "curves.png", "pictures.json", "rollback",
     ] {
       try RunFolderFiles.refuseOther("\(path)/\(file)")
       try RunFolderFiles.refuseOther("\(path)/\(file).partial")
@@ -130,11 +131,15 @@ public final class RunFolder: Sendable {
     }
   }
 
-  /// Makes the folder and writes `run.json`.
-  /// - Parameter description: all that decides the weights, and versions.
+  /// Makes the folder and writes `run.json` and `pictures.json`.
+  /// - Parameters:
+  ///   - description: all that decides the weights, and versions.
+  ///   - manifest: which pictures the run is trained on.
   /// - Throws: `RunFolderError` where the folder holds a run already, is in use, or cannot be
   ///   written.
-  public static func create(_ path: String, description: some Encodable) throws -> RunFolder {
+  public static func create(
+    _ path: String, description: some Encodable, manifest: Manifest? = nil
+  ) throws -> RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
@@ -148,6 +153,7 @@ public final class RunFolder: Sendable {
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let json = try encoder.encode(description) + Data("\n".utf8)
     do {
+      if let manifest { try folder.write(manifest) }
       try RunFolderFiles.replace(folder.descriptionPath, with: json)
       try RunFolderFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
     } catch {
@@ -173,9 +179,7 @@ public final class RunFolder: Sendable {
     return folder
   }
 
-  /// Writes down which pictures the run is trained on.
-  /// - Throws: `RunFolderError`.
-  public func write(_ manifest: Manifest) throws {
+  private func write(_ manifest: Manifest) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try RunFolderFiles.replace(picturesPath, with: encoder.encode(manifest))
@@ -218,6 +222,8 @@ public final class RunFolder: Sendable {
     var damage: String?
     do {
       file = try ModelFile(reading: newest, asCheckpoint: true)
+    } catch let error as MemoryError {
+      throw error
     } catch {
       guard paths.count > 1,
         let previous = try? ModelFile(reading: paths[1], asCheckpoint: true)
@@ -287,16 +293,29 @@ public final class RunFolder: Sendable {
   }
 
   private func forget(after updates: Int) throws -> ModelFile? {
-    func early(_ path: String) -> ModelFile? {
-      guard let file = try? ModelFile(reading: path, asCheckpoint: true),
-        let position = file.position,
-        position.updates <= updates, file.average != nil
-      else { return nil }
+    // What is damaged, or later, is removed; what cannot be read now, for want of memory or of
+    // descriptors, stays.
+    func early(_ path: String) throws -> ModelFile? {
+      guard RunFolderFiles.exists(path) else { return nil }
+      do {
+        _ = try PlainFile(path)
+      } catch {
+        throw RunFolderError("\(error)", mayPass: true)
+      }
+      let file: ModelFile
+      do {
+        file = try ModelFile(reading: path, asCheckpoint: true)
+      } catch is ModelFileError {
+        return nil
+      }
+      guard let position = file.position, position.updates <= updates, file.average != nil else {
+        return nil
+      }
       return file
     }
-    var newest = early(checkpointPath)
+    var newest = try early(checkpointPath)
     if newest == nil {
-      newest = early(previousCheckpointPath)
+      newest = try early(previousCheckpointPath)
       let wasMoved = newest != nil && rename(previousCheckpointPath, checkpointPath) == 0
       for path in [previousCheckpointPath, checkpointPath] where !wasMoved {
         guard unlink(path) == 0 || errno == ENOENT else {

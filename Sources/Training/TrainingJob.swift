@@ -54,7 +54,7 @@ public struct TrainingJob: Sendable {
 public struct RunDescription: Codable, Hashable, Sendable {
   /// The version of Dogsled that began the run.
   public var dogsled: String
-  /// The data folder, as it was given.
+  /// The data folder; absolute since runs can be resumed from anywhere.
   public var data: String
   /// The digest of the data set's manifest.
   public var dataDigest: Digest

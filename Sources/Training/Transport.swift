@@ -28,7 +28,7 @@ public enum CoordinatorInput: Sendable {
   case localWorkerExited(Int, reason: String)
   /// A checkpoint could not be written; the one before is still there.
   case checkpointFailed(String)
-  /// SIGINT or SIGTERM.
+  /// A signal asks for the end.
   case interrupted
 }
 
@@ -52,7 +52,7 @@ public enum WorkerInput: Sendable {
   case message(CoordinatorMessage)
   /// The connection is gone; `reason` is one clear line.
   case closed(reason: String)
-  /// SIGINT or SIGTERM.
+  /// A signal asks for the end.
   case interrupted
 }
 

@@ -111,12 +111,12 @@ public final class WorkerHost {
       } else if hasWork {
         try compute(queue.removeFirst(), link)
       }
-    } catch let error as ThreadError {
+    } catch let error where error is ThreadError || error is MemoryError {
       link.send(.leaving)
       ending = .cutShort("\(error)")
     } catch {
       link.send(.unable(reason: "\(error)"))
-      ending = error is MemoryError ? .cutShort("\(error)") : .refused("\(error)")
+      ending = .refused("\(error)")
     }
     if ending != nil { link.close() }
     return ending

@@ -22,15 +22,23 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
   private var bodyMissing = 0
   private var pieceMissing = 0
 
+  /// Whether tensors are refused since the peer has not said that it is ready.
+  private var awaitsReady: Bool
+
   /// A decoder for a new connection.
-  /// - Parameter floats: the model's `ParameterLayout.bufferCount`; nil where the peer will say.
-  package init(limits: Limits = .standard, floats: Int? = nil) {
+  /// - Parameters:
+  ///   - floats: the model's `ParameterLayout.bufferCount`; nil where the peer will say.
+  ///   - awaitsReady: whether tensors come only from a peer that has said that it is ready, so that
+  ///     nobody else has memory taken for them.
+  package init(limits: Limits = .standard, floats: Int? = nil, awaitsReady: Bool = false) {
     self.init(limits: limits, floats: floats, stage: .preface)
+    self.awaitsReady = awaitsReady
   }
 
   package init(limits: Limits, floats: Int?, stage: Stage) {
     self.limits = limits
     self.stage = stage
+    awaitsReady = false
     maximumBody = floats.map(TensorCoding.maximumFrame)
   }
 
@@ -134,6 +142,10 @@ package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDec
     let bodyLength = kind.hasBody ? buffer.readInteger(as: UInt32.self).map(Int.init) : nil
     let header = Data(buffer.readBytes(length: payload - kind.overhead) ?? [])
     if kind.hasChecksum { buffer.moveReaderIndex(forwardBy: 4) }
+    if kind == .ready { awaitsReady = false }
+    guard !awaitsReady || bodyLength == nil else {
+      throw WireError("received tensors before it was ready")
+    }
     guard let bodyLength else {
       return try message(MessageParts(kind, headerBytes: header, body: nil))
     }

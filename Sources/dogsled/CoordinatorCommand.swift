@@ -16,7 +16,7 @@ struct CoordinatorCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where workers connect: an address or a name of this machine, or * for all it has.",
+      "Where workers connect: an address or a name of this machine, or * for all addresses of it.",
       valueName: "host:port"))
   var listen = Endpoint(host: "127.0.0.1", port: 7777)
 
@@ -39,7 +39,8 @@ struct CoordinatorCommand: ParsableCommand {
 
   func run() throws {
     let again =
-      ["coordinator", "--listen", listen.description, "--workers", "\(workers)"]
+      ["coordinator"] + options.movedData(data)
+      + ["--listen", listen.description, "--workers", "\(workers)"]
       + (insecure ? ["--insecure"] : []) + options.ofComputing
     try NetworkRun(
       data: data, options: options, endpoint: listen, insecure: insecure, workers: workers,

@@ -30,18 +30,21 @@ struct Evaluate: ParsableCommand, TakesAnyName {
   var namesOfAnyBytes: [String] { [folder] }
 
   func run() throws {
-    let file = try NamedModel.read(model)
+    let file = try NamedModel.readFinite(model)
     for untaken in file.untaken where untaken.changesLoss {
-      log("\(model): \(untaken.description): the loss printed is binary cross-entropy alone")
+      let line = "\(model): \(untaken.description): the loss printed is binary cross-entropy alone"
+      log(FileName.shown(line, doublingBackslashes: false))
     }
     let scanned = try PictureFolder.scan(folder, labels: labels(for: file))
     scanned.remarks.forEach(log)
+    // Before pictures are decoded, which takes a while.
+    let engine = try options.engine(for: file, pictures: scanned.entries.count)
     let store = try usable(
       try PictureStore(
         folder: folder, entries: scanned.entries, height: file.architecture.input.height,
         width: file.architecture.input.width, settings: options.pictures(for: file),
         threads: options.threading.count, memoryLimit: MemoryNeed().pictureCache()))
-    let totals = try evaluate(file, on: store)
+    let totals = try evaluate(file, on: store, engine)
     let count = Double(totals.count)
     guard totals.loss.isFinite else {
       throw Failure(
@@ -91,8 +94,9 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     return try store.leavingOut(Set(bad.map(\.index)))
   }
 
-  private func evaluate(_ file: ModelFile, on store: PictureStore) throws -> Engine.Totals {
-    let engine = try options.engine(for: file, pictures: store.entries.count)
+  private func evaluate(
+    _ file: ModelFile, on store: PictureStore, _ engine: Engine
+  ) throws -> Engine.Totals {
     var totals = Engine.Totals()
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
       let batch = Array(start..<min(start + options.batchSize, store.entries.count))

@@ -1,4 +1,5 @@
 import Foundation
+import Pictures
 import Training
 
 /// The model that a verb is given: a file, or a run's folder.
@@ -10,15 +11,26 @@ enum NamedModel {
   /// - Throws: what is wrong with it, in one clear line.
   static func read(_ path: String) throws -> ModelFile { try ModelFile(reading: file(path)) }
 
+  /// Reads the model that `path` names, for computing with it.
+  ///
+  /// Weights that are not finite are refused: relu turns what is no number into 0, and a prediction
+  /// of such a network looks like any other.
+  /// - Throws: what is wrong with it, in one clear line.
+  static func readFinite(_ path: String) throws -> ModelFile {
+    let model = try read(path)
+    guard model.weights.isFinite else {
+      throw Failure("\(path): its weights are not finite: it is damaged, or its training diverged")
+    }
+    return model
+  }
+
   /// The model file that `path` names.
   ///
   /// Of a run's folder it is `model.h5` or, before the run's end, the newest checkpoint; standard
   /// error says which.
   /// - Throws: `Failure` for a folder without any.
   static func file(_ path: String) throws -> String {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
-    else { return path }
+    guard PictureFolder.exists(path) else { return path }
     let folder = path.hasSuffix("/") ? path : path + "/"
     let files = ["model.h5", "checkpoint.h5", "checkpoint-previous.h5"].map { folder + $0 }
     guard let file = files.first(where: FileManager.default.fileExists(atPath:)) else {

@@ -80,7 +80,8 @@ struct NetworkRun {
       hostOptions.localWorkers = tokens
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
-          + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more may join at \(address)")
+          + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more of this machine may "
+          + "join at \(address)")
       local = try launch(tokens, threads, address, setup, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker"))")

@@ -86,16 +86,16 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the run in this folder, from its checkpoint; options that decide the weights are "
-        + "the run's.", valueName: "run"),
+      "Resume the run in this folder from its checkpoint; the options that decide the weights are "
+        + "taken from that run.", valueName: "run"),
     completion: .directory)
   var resume: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Write a checkpoint every so many updates (50), or seconds (30s), beside that at each "
-        + "epoch's end; later where writing would take over 3.5 % of the time.", valueName: "k"))
+      "Also write a checkpoint after so many updates (50) or seconds (30s), not only at each "
+        + "epoch's end; less often where that would take over 3.5 % of the time.", valueName: "k"))
   var checkpointEvery: CheckpointInterval?
 
   @Option(
@@ -107,8 +107,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Fraction of the steps and validation batches, 0 to 1, that two workers compute and that "
-        + "must be equal to the bit: finds a machine that makes errors.", valueName: "f"))
+      "Fraction of steps and validation batches, 0 to 1, that two workers compute; their results "
+        + "must be equal in every bit. Finds machines that compute wrong results.",
+      valueName: "f"))
   var verify = 0.0
 
   @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
@@ -173,6 +174,10 @@ struct TrainingOptions: ParsableArguments {
     values.decode = decode ?? base.decode
     return values
   }
+
+  /// The data folder as an argument of the command that goes on with the run, where it is not the
+  /// one that the run knows.
+  func movedData(_ data: String?) -> [String] { resume == nil ? [] : data.map { [$0] } ?? [] }
 
   /// Those of the options that do not decide the weights and were given: what a command has that
   /// goes on with the run in the same way.

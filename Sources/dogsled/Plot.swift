@@ -34,11 +34,10 @@ struct Plot: ParsableCommand {
     let labels = Set(names).count == names.count ? names : drawn.map(\.run)
     let curves = Curves(
       zip(labels, drawn).map { (name: FileName.shown($0), history: $1.history) })
-    let folder = runs.count == 1 && Self.isFolder(runs[0]) ? runs[0] + "/" : ""
-    for path in output.map({ [$0] }) ?? [folder + "curves.svg", folder + "curves.png"] {
-      try curves.write(to: path)
-      try emit(path)
-    }
+    let folder = runs.count == 1 && PictureFolder.exists(runs[0]) ? runs[0] + "/" : ""
+    let paths = output.map { [$0] } ?? [folder + "curves.svg", folder + "curves.png"]
+    for path in paths { try curves.write(to: path) }
+    try emit(paths.joined(separator: "\n"))
   }
 
   /// Those of several runs that have something to draw; the others are named on standard error.
@@ -59,7 +58,7 @@ struct Plot: ParsableCommand {
   }
 
   private func history(of run: String) throws -> (run: String, history: History) {
-    let isFolder = Self.isFolder(run)
+    let isFolder = PictureFolder.exists(run)
     let path = isFolder ? run + "/history.csv" : run
     guard FileManager.default.fileExists(atPath: path) || path == run else {
       throw Failure("\(run): no run's folder: there is no history.csv in it")
@@ -69,11 +68,5 @@ struct Plot: ParsableCommand {
       throw Failure("\(path): no epoch is over yet: there is nothing to draw")
     }
     return (run, history)
-  }
-
-  private static func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-      && isFolder.boolValue
   }
 }

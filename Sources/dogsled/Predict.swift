@@ -45,7 +45,7 @@ struct Predict: ParsableCommand, TakesAnyName {
   }
 
   func run() throws {
-    let file = try NamedModel.read(model)
+    let file = try NamedModel.readFinite(model)
     var classes = (options.classes ?? ClassNames(of: file))?.names
     if classes == nil {
       log("\(model): names no classes: they are printed as class 0 and class 1 (see --classes)")

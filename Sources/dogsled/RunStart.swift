@@ -75,6 +75,11 @@ struct RunStart {
         "\(path): its checkpoint holds weights that are not finite: the run diverged; begin "
           + "it anew with a smaller --learning-rate")
     }
+    if let position = file?.position, !hyperparameters.allow(position) {
+      throw Failure(
+        "\(path): its checkpoint is at a place that this run has not: it was changed; go on from "
+          + "a copy of the folder, or begin anew")
+    }
     checkpoint = file
     let (epochs, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
     guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {
@@ -103,10 +108,9 @@ struct RunStart {
     guard let resumed else {
       // Whoever goes on with the run may do so from another folder.
       let place = data.hasPrefix("/") ? data : FileManager.default.currentDirectoryPath + "/" + data
-      let folder = try RunFolder.create(
-        options.run ?? RunFolder.makeDefault(), description: RunDescription(job, data: place))
-      try folder.write(job.manifest)
-      return folder
+      return try RunFolder.create(
+        options.run ?? RunFolder.makeDefault(), description: RunDescription(job, data: place),
+        manifest: job.manifest)
     }
     let digest = resumed.description.dataDigest
     guard digest == job.manifest.digest else {

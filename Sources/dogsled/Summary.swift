@@ -14,7 +14,7 @@ struct Summary: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("A model: an .h5 file, or Keras's JSON.", valueName: "file"),
+    help: ArgumentHelp("A model: an .h5 file, a run's folder, or Keras's JSON.", valueName: "file"),
     completion: .file(extensions: ["h5", "json"]))
   var model: String?
 

@@ -48,7 +48,8 @@ struct Train: ParsableCommand {
 
   /// The command that goes on in the same way, without its `--resume`.
   private var again: [String] {
-    ["train"] + (workers.map { ["--workers", "\($0)"] } ?? []) + options.ofComputing
+    ["train"] + options.movedData(data) + (workers.map { ["--workers", "\($0)"] } ?? [])
+      + options.ofComputing
   }
 
   private func inOneProcess() throws {

@@ -27,8 +27,8 @@ struct WorkerCommand: ParsableCommand {
 
   @Flag(
     help: ArgumentHelp(
-      "End when the connection ends, also where the run is not over, and where none can be made "
-        + "for 10 seconds."))
+      "Exit when the connection is lost, even if the run is not over, or if no connection can be "
+        + "made within 10 seconds."))
   var once = false
 
   func validate() throws {

@@ -139,7 +139,7 @@ import Training
       let result = try Command(["predict", "model.h5", "data"] + form, in: folder)
       #expect(result.status == 1 && result.errorLines.count == 1)
       #expect(!result.output.contains("nan"))
-      #expect(result.errors.contains("what it gives for data/cats/0.jpg is not finite"))
+      #expect(result.errors.contains("its weights are not finite"))
     }
   }
 }

@@ -119,10 +119,10 @@ import Testing
   @Test func linksThatLeadNowhere() throws {
     let link = "\(folder.path)/foxes"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/nowhere")
-    #expect(failure() == "D/foxes: a link to nothing: mend it or remove it")
+    #expect(failure() == "D/foxes: a symbolic link to nothing: fix it or remove it")
     try FileManager.default.removeItem(atPath: link)
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "foxes")
-    #expect(failure() == "D/foxes: a link to nothing: mend it or remove it")
+    #expect(failure() == "D/foxes: a symbolic link to nothing: fix it or remove it")
     // One that leads to a folder is a class as others.
     try FileManager.default.removeItem(atPath: link)
     try FileManager.default.removeItem(atPath: "\(folder.path)/dogs")
@@ -136,7 +136,7 @@ import Testing
     }
     #expect(
       #expect(throws: PictureError.self) { try DataSet.scan(folder.path) }?.reason
-        == "a link to nothing: mend it")
+        == "a symbolic link to nothing: fix it")
   }
 
   /// A run of before goes on: nothing has changed for a set of JPEGs with plain names.

@@ -42,9 +42,9 @@ struct HDF5Chunks {
       guard zip(start, box).allSatisfy({ $0 % $1 == 0 }), zip(cell, grid).allSatisfy(<),
         seen.insert(cell).inserted
       else { throw HDF5Problem.damaged("a chunk is where none can be") }
+      try file.willInflate(length)
       // What cannot be made smaller becomes a little larger.
       guard stored <= 2 * length + 64 else { throw HDF5Problem.damaged("a chunk is too long") }
-      try file.willInflate(length)
       let bytes = try filters.undo(
         try file.numbers(at: leaf.child, count: stored), skipped: skipped, count: length,
         size: number.size)

@@ -84,7 +84,9 @@ enum HDF5Link {
         } else {
           throw HDF5Problem.damaged("a link of a group leads nowhere")
         }
-        links[Array(try name.text())] = link
+        let text = try name.text()
+        try file.willRead(text: text.count)
+        links[Array(text)] = link
       }
     }
     return links

@@ -27,6 +27,8 @@ struct HDF5Message {
 enum HDF5ObjectHeader {
   /// The most pieces that a header may have.
   private static let mostBlocks = 1024
+  /// The most messages that it may have; one without a body takes more memory than room in a file.
+  private static let mostMessages = 1 << 16
 
   /// The messages of the header at `address` that mean something to us.
   /// - Throws: `HDF5Problem`.
@@ -44,6 +46,9 @@ enum HDF5ObjectHeader {
       for message in try form.messages(in: block) {
         guard message.kind == .continuation else {
           messages.append(message)
+          guard messages.count <= mostMessages else {
+            throw HDF5Problem.damaged("\(name) has more than \(mostMessages) messages")
+          }
           continue
         }
         var body = message.body
