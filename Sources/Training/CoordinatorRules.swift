@@ -371,8 +371,8 @@ public struct CoordinatorRules: Sendable {
 
   // MARK: Signals, clock and end
 
-  /// A signal asks for the end: ends the run after the update under way; at once where there is none,
-  /// where nobody computes it, or when asked a second time.
+  /// A signal asks for the end: the run ends after the update under way; at once where there is
+  /// none, where nobody computes it, or when asked a second time.
   public mutating func interrupted(now: Duration) -> [CoordinatorAction] {
     if isOver { return [] }
     guard case .updating = phase, !isInterrupted, readyWorkers > 0 else {

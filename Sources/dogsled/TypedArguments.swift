@@ -21,8 +21,8 @@ enum TypedArguments {
 
   /// The same, in which the name of a file that begins with a dash is told from options.
   ///
-  /// The parser takes each letter of `-dash.jpg` for an option, one of them `-h`, and prints help. All
-  /// our options but that one have two dashes. What a shell makes of `*.jpg` is a file that is
+  /// The parser takes each letter of `-dash.jpg` for an option, one of them `-h`, and prints help.
+  /// All our options but that one have two dashes. What a shell makes of `*.jpg` is a file that is
   /// there.
   /// - Throws: `ValidationError` where there is no such file.
   static func withNamedFiles(_ arguments: [String]) throws -> [String] {

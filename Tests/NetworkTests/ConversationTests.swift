@@ -44,7 +44,7 @@ extension NetworkTests {
 
     @Test func manyWorkersAtOnce() throws {
       let test = try TestServer()
-      let clients = try (0..<8).map { _ in try test.join() }
+      let clients = try (0..<8).map { _ in try test.joinReady() }
       let threads = clients.map { _, client, _ in
         Thread {
           for step in 0..<5 { client.send(gradient(step: step, 1_500_000 + step)) }
@@ -84,7 +84,7 @@ extension NetworkTests {
     @Test func lastWordsArrive() throws {
       for _ in 0..<10 {
         let test = try TestServer()
-        let (peer, client, inputs) = try test.join()
+        let (peer, client, inputs) = try test.joinReady()
         test.server.send(.welcome(welcome), to: peer)
         for step in 0..<4 { client.send(gradient(step: step, 3_000_000)) }
         test.server.send(weights(3_000_000), to: peer)
@@ -126,7 +126,7 @@ extension NetworkTests {
 
     @Test func workersLastWordArrives() throws {
       let test = try TestServer()
-      let (peer, client, inputs) = try test.join()
+      let (peer, client, inputs) = try test.joinReady()
       client.send(gradient(step: 1, 10_000_000))
       client.send(.leaving)
       client.close()

@@ -184,6 +184,18 @@ extension NetworkTests {
       test.server.shutdown()
     }
 
+    /// Nobody has memory taken for tensors who has not said that it is ready.
+    @Test func tensorsBeforeReadyAreNotWaitedFor() throws {
+      let test = try TestServer()
+      let peer = try RawSocket(port: test.server.port)
+      peer.send(Preface.bytes)
+      try peer.send(WorkerMessage.hello(hello))
+      _ = try test.nextOpened()
+      try peer.send(gradient(step: 0, 1_000_000))
+      #expect(test.nextClosed()?.contains("received tensors before it was ready") == true)
+      test.server.shutdown()
+    }
+
     @Test func brokenConversationEndsThatConnectionOnly() throws {
       let test = try TestServer()
       let (good, client, inputs) = try test.join()
@@ -191,6 +203,7 @@ extension NetworkTests {
       peer.send(Preface.bytes)
       try peer.send(WorkerMessage.hello(hello))
       _ = try test.nextOpened()
+      try peer.send(WorkerMessage.ready(.none))
       try peer.send(gradient(step: 0, 20_000_000))
       #expect(test.nextClosed()?.contains("where the model allows") == true)
       test.server.send(.finished, to: good)

@@ -103,6 +103,14 @@ struct TestServer {
     return (try nextOpened(), client, inputs)
   }
 
+  /// A connected worker that said that it is ready.
+  func joinReady() throws -> (peer: PeerID, WorkerClient, Mailbox<WorkerInput>) {
+    let (peer, client, inputs) = try join()
+    client.send(.ready(.none))
+    guard case .message(peer, .ready)? = next() else { throw NetworkError("it is not ready") }
+    return (peer, client, inputs)
+  }
+
   /// The peer of the next `opened` and its hello.
   func nextOpened() throws -> PeerID {
     guard case .opened(let peer, let address)? = next(), address.hasPrefix("127.0.0.1:"),
