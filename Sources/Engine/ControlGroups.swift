@@ -1,16 +1,18 @@
-// The processor time that Linux's control groups allow this process: what a container has.
+// What Linux's control groups allow this process: what a container has.
 
 import Foundation
 
 /// The control groups of this process and their parents, as far as they can be seen from here.
-struct ControlGroups {
+package struct ControlGroups {
   /// Their folders below the root that was asked for, each of version 1 or 2.
-  private(set) var folders: [(path: String, version: Int)] = []
+  package private(set) var folders: [(path: String, version: Int)] = []
 
   /// Finds them by `proc/self/cgroup` and `proc/self/mountinfo` below `root`.
-  init(root: String) {
-    let groups = Self.groups(Cores.text("\(root)/proc/self/cgroup") ?? "")
-    for mount in Self.mounts(Cores.text("\(root)/proc/self/mountinfo") ?? "") {
+  /// - Parameter controller: what they are to limit: `cpu` or `memory`.
+  package init(root: String, controller: String) {
+    let groups = Self.groups(Cores.text("\(root)/proc/self/cgroup") ?? "", controller)
+    let mounts = Self.mounts(Cores.text("\(root)/proc/self/mountinfo") ?? "", controller)
+    for mount in mounts {
       guard let group = groups[mount.version] else { continue }
       for folder in Self.folders(of: group, in: mount) {
         folders.append((root + folder, mount.version))
@@ -29,7 +31,7 @@ struct ControlGroups {
     }.min()
   }
 
-  /// Where a hierarchy that limits processors is mounted.
+  /// Where a hierarchy that limits them is mounted.
   struct Mount: Hashable {
     let version: Int
     /// The group that the mount point shows.
@@ -48,19 +50,19 @@ struct ControlGroups {
 
   /// The group of this process by the hierarchy's version, from `/proc/self/cgroup`: lines
   /// `0::/group` for version 2, `4:cpu,cpuacct:/group` for version 1.
-  static func groups(_ text: String) -> [Int: String] {
+  static func groups(_ text: String, _ controller: String) -> [Int: String] {
     var groups: [Int: String] = [:]
     for line in text.split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3 else { continue }
       if fields[1].isEmpty { groups[2] = String(fields[2]) }
-      if fields[1].split(separator: ",").contains("cpu") { groups[1] = String(fields[2]) }
+      if fields[1].split(separator: ",").contains(controller[...]) { groups[1] = String(fields[2]) }
     }
     return groups
   }
 
   /// The mounts that matter, from `/proc/self/mountinfo`.
-  static func mounts(_ text: String) -> [Mount] {
+  static func mounts(_ text: String, _ controller: String) -> [Mount] {
     text.split(separator: "\n").compactMap { line in
       // ID, parent, device, root, mount point, options, some tags, "-", type, source, options.
       let fields = line.split(separator: " ").map { field in
@@ -70,10 +72,10 @@ struct ControlGroups {
       guard let dash = fields.firstIndex(of: "-"), dash >= 6, fields.count >= dash + 4 else {
         return nil
       }
-      let isCPU = fields[dash + 3].split(separator: ",").contains("cpu")
+      let hasController = fields[dash + 3].split(separator: ",").contains(controller[...])
       switch fields[dash + 1] {
       case "cgroup2": return Mount(version: 2, root: fields[3], point: fields[4])
-      case "cgroup" where isCPU: return Mount(version: 1, root: fields[3], point: fields[4])
+      case "cgroup" where hasController: return Mount(version: 1, root: fields[3], point: fields[4])
       default: return nil
       }
     }

@@ -34,7 +34,7 @@ public struct Cores: Hashable, Sendable {
       .map { online.map($0.intersection) ?? $0 }
     self.init(
       machine: machine, affinity: affinity.flatMap { $0.isEmpty ? nil : $0.count },
-      quota: ControlGroups(root: root).cores)
+      quota: ControlGroups(root: root, controller: "cpu").cores)
   }
 
   /// ` (2 of 8 cores by affinity)`; empty where this process may use all.
@@ -62,7 +62,7 @@ public struct Cores: Hashable, Sendable {
     return processors
   }
 
-  static func text(_ path: String) -> String? {
+  package static func text(_ path: String) -> String? {
     try? String(contentsOfFile: path, encoding: .utf8)
   }
 }
