@@ -32,13 +32,19 @@ enum EventLoops {
 }
 
 extension EventLoops {
-  /// SwiftNIO traps where it cannot have three to wait with; a socket is the fourth.
+  /// What a run with a few workers opens.
+  ///
+  /// SwiftNIO traps where it cannot have three to wait with, and accepts nobody where there is
+  /// none.
+  private static let descriptorsLeast = 32
+
   private static func requireDescriptors() throws(NetworkError) {
-    let descriptors = (0..<4).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    let descriptors = (0..<descriptorsLeast).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
     defer { for descriptor in descriptors where descriptor >= 0 { close(descriptor) } }
     guard descriptors.allSatisfy({ $0 >= 0 }) else {
       throw NetworkError(
-        "no file descriptors are left for sockets: raise the limit of open files (ulimit -n)",
+        "too few file descriptors are left for sockets: raise the limit of open files (ulimit -n) "
+          + "to 64 or more",
         mayPass: true)
     }
   }

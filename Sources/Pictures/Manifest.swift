@@ -83,25 +83,26 @@ public struct Manifest: Codable, Hashable, Sendable {
       classes: classes, training: kept(training, left), validation: kept(validation, leftOut))
   }
 
-  /// What differs from `earlier`, in one line: `2 of 3000 files differ: train/cats/cat.0.jpg has
-  /// other bytes, train/cats/cat.1.jpg is missing`; at most three files are named.
+  /// What differs from `earlier`, in one line: `of 3000 files 1 changed, 1 missing, 0 new:
+  /// train/cats/cat.0.jpg has other bytes, train/cats/cat.1.jpg is missing`; at most three files
+  /// are named.
   public func changes(since earlier: Manifest) -> String {
     func files(_ manifest: Manifest) -> [String: ManifestEntry] {
       Dictionary(
         (manifest.training + manifest.validation).map { ($0.path, $0) }, uniquingKeysWith: { $1 })
     }
     let (old, new) = (files(earlier), files(self))
-    let changes = Set(old.keys).union(new.keys).sorted().compactMap { path -> String? in
-      switch (old[path], new[path]) {
-      case (let before?, let now?) where before.digest != now.digest: "\(path) has other bytes"
-      case (_?, nil): "\(path) is missing"
-      case (nil, _?): "\(path) is new"
-      default: nil
-      }
-    }
+    let changed = old.filter { path, entry in
+      new[path].map { $0.digest != entry.digest } ?? false
+    }.keys.sorted()
+    let missing = Set(old.keys).subtracting(new.keys).sorted()
+    let added = Set(new.keys).subtracting(old.keys).sorted()
+    let changes =
+      changed.map { "\($0) has other bytes" } + missing.map { "\($0) is missing" }
+      + added.map { "\($0) is new" }
     guard !changes.isEmpty else { return "the classes or their order differ" }
     let more = changes.count > 3 ? ", and \(changes.count - 3) more" : ""
-    return "\(changes.count) of \(old.count) files differ: "
-      + changes.prefix(3).joined(separator: ", ") + more
+    return "of \(old.count) files \(changed.count) changed, \(missing.count) missing, "
+      + "\(added.count) new: " + changes.prefix(3).joined(separator: ", ") + more
   }
 }

@@ -65,7 +65,10 @@ public struct History: Hashable, Sendable {
     lines.removeFirst()
     records = try lines.enumerated().map { index, line in
       guard let record = EpochRecord(csv: line) else {
-        throw RunFolderError("\(path): line \(index + 2) is not an epoch: \(line.prefix(80))")
+        throw RunFolderError(
+          "\(path): line \(index + 2) is not an epoch: \(line.prefix(80)): restore the file from "
+            + "a copy"
+        )
       }
       return record
     }

@@ -116,7 +116,7 @@ package enum RunFolderFiles {
     return RunFolderError(
       "\(path): \(what): \(String(cString: strerror(number)))",
       // Space and descriptors come back; permission has to be given.
-      mayPass: [ENOSPC, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM].contains(number))
+      mayPass: [ENOSPC, EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM].contains(number))
   }
 
   /// Makes a rename last.

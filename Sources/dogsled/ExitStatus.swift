@@ -22,8 +22,11 @@ extension Dogsled {
   /// Parses and runs; exits 0 when done, 1 on failure, 2 on wrong usage, from 128 on where trying
   /// again may help.
   static func main() {
-    // Writing to a pipe that nobody reads is an error like others, and no reason to end a run.
+    openClosedStreams()
+    // Writing to a pipe that nobody reads, or beyond a limit of file sizes, is an error like
+    // others, and no reason to end a run.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     Signals.unblock()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
@@ -52,6 +55,14 @@ extension Dogsled {
       let mended = Suggestion.mended(shown, hint: verb.map(String.init))
       log("dogsled: \(mended)\(verb.map { " (see \($0))" } ?? "")")
       Foundation.exit(isUsage ? 2 : status(of: error))
+    }
+  }
+
+  /// Opens the standard streams that are closed: a file of ours would else take their number, and
+  /// what is printed would go into it.
+  private static func openClosedStreams() {
+    for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 {
+      _ = open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY)
     }
   }
 

@@ -177,7 +177,10 @@ struct TrainingOptions: ParsableArguments {
 
   /// The data folder as an argument of the command that goes on with the run, where it is not the
   /// one that the run knows.
-  func movedData(_ data: String?) -> [String] { resume == nil ? [] : data.map { [$0] } ?? [] }
+  func movedData(_ data: String?) -> [String] {
+    guard resume != nil, let data else { return [] }
+    return [data.hasPrefix("-") ? "./" + data : data]
+  }
 
   /// Those of the options that do not decide the weights and were given: what a command has that
   /// goes on with the run in the same way.

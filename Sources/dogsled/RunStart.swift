@@ -84,7 +84,8 @@ struct RunStart {
     let (epochs, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
     guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {
       throw Failure(
-        "\(folder.historyPath): does not have the epochs 1 to \(done) that the checkpoint follows")
+        "\(folder.historyPath): does not have the epochs 1 to \(done) that the checkpoint "
+          + "follows: restore the file from a copy")
     }
     if file == nil, !epochs.isEmpty { log("\(path): no checkpoint is there: it begins again") }
   }

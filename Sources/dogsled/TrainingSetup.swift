@@ -102,7 +102,9 @@ struct TrainingSetup: Sendable {
         files       \(written.joined(separator: " "))
         """)
     }
-    let command = shellLine([CommandLine.arguments[0]] + again + ["--resume", folder.path])
+    let path = folder.path
+    let resume = path.hasPrefix("-") ? ["--resume=\(path)"] : ["--resume", path]
+    let command = shellLine([CommandLine.arguments[0]] + again + resume)
     switch ending {
     case .finished: try printed.get()
     case .interrupted:

@@ -34,7 +34,7 @@ import Training
   /// Starts a run and interrupts it once its first checkpoint is there.
   private func interrupted(_ run: String, _ arguments: [String]) throws -> Command {
     let process = try Command.start(
-      ["train", "data", "--run", run, "--epochs", "40"] + Self.options + arguments, in: folder)
+      ["train", "data", "--run=\(run)", "--epochs", "40"] + Self.options + arguments, in: folder)
     let limit = Date().addingTimeInterval(60)
     while !FileManager.default.fileExists(atPath: "\(folder.path)/\(run)/checkpoint.h5") {
       try #require(Date() < limit && process.isRunning, "no checkpoint, or not within a minute")
@@ -55,7 +55,7 @@ import Training
   }
 
   @Test(arguments: [
-    ("run", []), ("a run of 'mine'", ["--workers", "2", "--verify", "0.25"]),
+    ("-run", []), ("a run of 'mine'", ["--workers", "2", "--verify", "0.25"]),
   ])
   func `The last line of an interrupted run goes on with it`(
     run: String, arguments: [String]
@@ -110,11 +110,33 @@ import Training
     try FileManager.default.moveItem(
       atPath: "\(train)/dogs/dog.0.jpg", toPath: "\(train)/dogs/new.jpg")
     let files = try refusal([])
-    #expect(files.contains("6 of 54 files differ: train/cats/cat.0.jpg is missing"), "\(files)")
+    let counts = "of 54 files 0 changed, 5 missing, 1 new: train/cats/cat.0.jpg is missing"
+    #expect(files.contains(counts), "\(files)")
     #expect(files.contains("and 3 more"), "\(files)")
     // A folder of a version that did not write this file is refused as before.
     try FileManager.default.removeItem(atPath: folder.path + "/run/pictures.json")
     #expect(try refusal([]).contains("not the pictures that the run in run was started with"))
+  }
+
+  /// No file of the run takes the number of a closed stream.
+  @Test func `A run without standard streams writes nothing into its files`() throws {
+    let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
+    let options = (["--run", "run", "--epochs", "2"] + Self.options).joined(separator: " ")
+    let run = try shell("'\(program)' train data \(options) <&- >&- 2>&-", in: folder.path)
+    #expect(run.status == 0)
+    let events = try String(contentsOfFile: folder.path + "/run/events.jsonl", encoding: .utf8)
+    #expect(events.split(separator: "\n").allSatisfy { $0.hasPrefix("{") }, "\(events)")
+    #expect(events.contains(#""kind":"finished""#))
+  }
+
+  /// What the system would end the program for is one clear line.
+  @Test func `A limit of file sizes is named`() throws {
+    let program = Bundle.main.bundleURL.appendingPathComponent("dogsled").path
+    let options = (["--run", "run", "--epochs", "2"] + Self.options).joined(separator: " ")
+    let run = try shell(
+      "ulimit -f 4; exec '\(program)' train data \(options)", in: folder.path)
+    #expect(run.status == 128, "\(run.errors)")
+    #expect(run.errorLines.last?.contains("File too large") == true, "\(run.errors)")
   }
 
   @Test func `Runs that begin in the same second have folders of their own`() throws {

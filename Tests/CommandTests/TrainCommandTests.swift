@@ -163,7 +163,7 @@ import Training
     try folder.write(Data("another picture".utf8), to: "data/train/cats/cat.0.jpg")
     let changed = try Command("train", "data", "--resume", "dead", "--skip-unreadable", in: folder)
     #expect(changed.status == 1)
-    let difference = "1 of 54 files differ: train/cats/cat.0.jpg is missing"
+    let difference = "of 54 files 0 changed, 1 missing, 0 new: train/cats/cat.0.jpg is missing"
     #expect(changed.errorLines.last?.contains(difference) == true, "\(changed.errors)")
   }
 

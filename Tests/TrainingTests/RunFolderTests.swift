@@ -95,7 +95,8 @@ struct RunFolderTests {
   func wrongHistory() throws {
     let path = try folder.write(Data("\(History.header)\n1,2,3\n".utf8), to: "history.csv")
     var error = #expect(throws: RunFolderError.self) { try History(reading: path) }
-    #expect(error?.description == "\(path): line 2 is not an epoch: 1,2,3")
+    let reason = "line 2 is not an epoch: 1,2,3: restore the file from a copy"
+    #expect(error?.description == "\(path): \(reason)")
     _ = try folder.write(Data("a,b\n".utf8), to: "history.csv")
     error = #expect(throws: RunFolderError.self) { try History(reading: path) }
     #expect(error?.description.contains("not a history") == true)
