@@ -3,13 +3,13 @@
 import Foundation
 
 /// The control groups of this process and their parents, as far as they can be seen from here.
-package struct ControlGroups {
+struct ControlGroups {
   /// Their folders below the root that was asked for, each of version 1 or 2.
-  package private(set) var folders: [(path: String, version: Int)] = []
+  private(set) var folders: [(path: String, version: Int)] = []
 
   /// Finds them by `proc/self/cgroup` and `proc/self/mountinfo` below `root`.
   /// - Parameter controller: what they are to limit: `cpu` or `memory`.
-  package init(root: String, controller: String) {
+  init(root: String, controller: String) {
     let groups = Self.groups(Cores.text("\(root)/proc/self/cgroup") ?? "", controller)
     let mounts = Self.mounts(Cores.text("\(root)/proc/self/mountinfo") ?? "", controller)
     for mount in mounts {

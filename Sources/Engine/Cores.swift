@@ -62,7 +62,7 @@ public struct Cores: Hashable, Sendable {
     return processors
   }
 
-  package static func text(_ path: String) -> String? {
+  static func text(_ path: String) -> String? {
     try? String(contentsOfFile: path, encoding: .utf8)
   }
 }

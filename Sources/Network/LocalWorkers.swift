@@ -13,6 +13,15 @@ public final class LocalWorkers: Sendable {
   /// coordinator knows its number; other users cannot read it.
   public static let tokenVariable = "DOGSLED_WORKER_TOKEN"
 
+  /// Set in the environment of such a worker to how many were launched with it.
+  private static let countVariable = "DOGSLED_LOCAL_WORKERS"
+
+  /// How many workers were launched together with this process, itself included.
+  public static var count: Int {
+    let text = ProcessInfo.processInfo.environment[countVariable]
+    return text.flatMap { Int($0) }.map { min(max($0, 1), 256) } ?? 1
+  }
+
   /// The token that this process was launched with; nil where it was launched otherwise.
   public static var token: UInt64? {
     ProcessInfo.processInfo.environment[tokenVariable].flatMap { UInt64($0) }
@@ -42,7 +51,10 @@ public final class LocalWorkers: Sendable {
     processes = zip(tokens, logs).enumerated().map { index, worker in
       LocalProcess(
         executable, arguments(index),
-        environment: [ParentWatch.variable: "1", Self.tokenVariable: "\(worker.0)"],
+        environment: [
+          ParentWatch.variable: "1", Self.tokenVariable: "\(worker.0)",
+          Self.countVariable: "\(tokens.count)",
+        ],
         input: input.read, output: worker.1)
     }
     for (index, process) in processes.enumerated() {

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 
 /// Memory that pictures may take while they are decoded, over all threads of the process.
@@ -9,7 +10,7 @@ package final class DecodingBudget: @unchecked Sendable {
   /// For the files that are decoded, or wait for that.
   static let files = DecodingBudget(bytes: 1 << 28)
   /// For pixels, and for the coefficients of progressive JPEGs.
-  static let pixels = DecodingBudget(bytes: 1 << 30)
+  static let pixels = DecodingBudget(bytes: min(1 << 30, AvailableMemory.now().bytes / 4))
 
   private let limit: Int
   // All below is guarded by the condition.

@@ -51,10 +51,14 @@ public struct MemoryNeed: Sendable {
         + "\(Self.text(available.bytes)): \(advice)")
   }
 
-  /// Bytes that one store of decoded pictures may keep beside: an eighth of what is left, since
-  /// there are two stores and perhaps several workers, and at most 1 GiB.
-  public func pictureCache(of available: AvailableMemory = .now()) -> Int {
-    min(1 << 30, max(0, available.bytes - bytes) / 8)
+  /// Bytes that one store of decoded pictures may keep beside: of what is left an eighth, since
+  /// there are two stores and others may want some, and at most 1 GiB.
+  /// - Parameter processes: how many processes with this need and two stores begin together.
+  public func pictureCache(
+    sharedBy processes: Int = 1, of available: AvailableMemory = .now()
+  ) -> Int {
+    let (needs, isTooLarge) = bytes.multipliedReportingOverflow(by: processes)
+    return isTooLarge ? 0 : min(1 << 30, max(0, available.bytes - needs) / (8 * processes))
   }
 
   private static func text(_ bytes: Int) -> String {

@@ -22,7 +22,7 @@ final class WorkerBench {
   ///   `ThreadError`.
   init(
     _ welcome: Welcome, source: WorkerPictures, threads: Int, kernels: KernelSet,
-    log: (String) -> Void
+    processes: Int, log: (String) -> Void
   ) throws {
     self.welcome = welcome
     let architecture = try KerasConfiguration.decode(welcome.model)
@@ -49,7 +49,7 @@ final class WorkerBench {
         try PictureStore(
           folder: folder, entries: $0, height: architecture.input.height,
           width: architecture.input.width, settings: settings, threads: threads,
-          memoryLimit: need.pictureCache())
+          memoryLimit: need.pictureCache(sharedBy: processes))
       }
       (training, validation) = (stores[0], stores[1])
       training.decodeAll()

@@ -47,6 +47,7 @@ public final class WorkerHost {
 
   private let hello: Hello
   private let source: WorkerPictures
+  private let processes: Int
   private let bodies: BodyForm
   private let kernels: KernelSet
   private let log: (String) -> Void
@@ -60,12 +61,13 @@ public final class WorkerHost {
   /// - Parameters:
   ///   - name: machine and process, as `host:4123`.
   ///   - token: of the process; of all workers of a run none may have the same.
+  ///   - processes: how many workers with the machine's memory in common begin together.
   ///   - damage: for tests: called with each gradient before anybody sees it.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
     name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
-    bodies: BodyForm = .encoded,
+    processes: Int = 1, bodies: BodyForm = .encoded,
     damage: @escaping (ParameterBuffer) -> Void = { _ in },
     log: @escaping (String) -> Void = { _ in }
   ) {
@@ -75,6 +77,7 @@ public final class WorkerHost {
       version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",
       token: token, threads: threads, kernels: kernels.rawValue)
     source = pictures
+    self.processes = processes
     self.bodies = bodies
     self.kernels = kernels
     self.log = log
@@ -139,7 +142,8 @@ public final class WorkerHost {
       if bench?.welcome.isSameRun(as: welcome) != true {
         bench = nil
         bench = try WorkerBench(
-          welcome, source: source, threads: hello.threads, kernels: kernels, log: log)
+          welcome, source: source, threads: hello.threads, kernels: kernels,
+          processes: processes, log: log)
       }
       link.send(.ready(try bench?.answer(welcome.probe) ?? .none))
       log("ready")

@@ -56,7 +56,7 @@ struct WorkerCommand: ParsableCommand {
     try Signals.onInterrupt(ignoringAllButSIGTERM: ParentWatch.isLaunched) { signal.interrupt() }
     let worker = WorkerHost(
       pictures: .folder(data), threads: threading.count, kernels: kernels,
-      token: LocalWorkers.token ?? .random(in: 0...UInt64.max),
+      token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       damage: DamagedGradients.damage(), log: log)
     switch work(worker, signal) {
     case .finished: log("the run is over")

@@ -135,6 +135,10 @@ struct MemoryTests {
     #expect(need.pictureCache(of: AvailableMemory(bytes: .max, bound: "")) == 1 << 30)
     let some = AvailableMemory(bytes: need.bytes + 800, bound: "")
     #expect(need.pictureCache(of: some) == 100)
+    // Together the stores of all take no more than a quarter of what they leave.
+    let shared = AvailableMemory(bytes: 8 * need.bytes + 6400, bound: "")
+    #expect(need.pictureCache(sharedBy: 8, of: shared) == 100)
+    #expect(need.pictureCache(sharedBy: .max, of: shared) == 0)
     #expect(need.pictureCache(of: AvailableMemory(bytes: 0, bound: "")) == 0)
   }
 }

@@ -1,4 +1,3 @@
-import Engine
 import Foundation
 
 /// How much memory this process may still take, and what sets that bound.
