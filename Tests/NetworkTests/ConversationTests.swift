@@ -150,12 +150,7 @@ extension NetworkTests {
       var limits = Limits.standard
       limits.connections = 1
       let test = try TestServer(limits)
-      let (peer, first, _) = try test.join()
-      first.send(.ready(.none))
-      guard case .message(peer, .ready)? = test.next() else {
-        Issue.record("not ready")
-        return
-      }
+      let (_, first, _) = try test.joinReady()
       let (second, inputs) = try test.connect()
       second.send(.hello(hello))
       guard case .message(.refuse(let reason))? = inputs.soon(), case .closed? = inputs.soon()
@@ -175,12 +170,7 @@ extension NetworkTests {
       var limits = Limits.standard
       limits.connections = 3
       let test = try TestServer(limits)
-      let (ready, first, _) = try test.join()
-      first.send(.ready(.none))
-      guard case .message(ready, .ready)? = test.next() else {
-        Issue.record("not ready")
-        return
-      }
+      let (_, first, _) = try test.joinReady()
       let idle = try (0..<2).map { _ in try test.join() }
       var newer: [WorkerClient] = []
       for old in idle {
@@ -207,12 +197,7 @@ extension NetworkTests {
       var limits = Limits.standard
       limits.readyTimeout = 0.4
       let test = try TestServer(limits)
-      let (ready, first, _) = try test.join()
-      first.send(.ready(.none))
-      guard case .message(ready, .ready)? = test.next() else {
-        Issue.record("not ready")
-        return
-      }
+      let (_, first, _) = try test.joinReady()
       let (idle, second, _) = try test.join()
       guard case .closed(let peer, let reason)? = test.next() else {
         Issue.record("not closed")
