@@ -5,9 +5,9 @@
 public final class Engine {
   /// What a batch came to: sums over its pictures.
   public struct Totals: Sendable, Equatable {
-    /// Binary cross-entropy, summed over the pictures.
+    /// The model's loss, summed over the pictures.
     public var loss: Double = 0
-    /// Pictures whose class is the more probable one.
+    /// Pictures whose class is the most probable one.
     public var correct = 0
     /// Pictures.
     public var count = 0
@@ -91,11 +91,11 @@ public final class Engine {
   ///
   /// - Parameters:
   ///   - pictures: per picture height x width x 3 bytes; the engine divides them by 255.
-  ///   - labels: per picture 0 or 1.
+  ///   - labels: per picture its class, from 0.
   ///   - weights: in the model's layout.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
   public func gradient(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer,
+    pictures: [UnsafePointer<UInt8>], labels: [Int], weights: ParameterBuffer,
     into gradient: ParameterBuffer
   ) -> Totals {
     let step = forward(pictures, weights, gradient)
@@ -108,17 +108,20 @@ public final class Engine {
 
   /// The batch's totals, without a gradient; arguments as for `gradient`.
   public func evaluate(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer
+    pictures: [UnsafePointer<UInt8>], labels: [Int], weights: ParameterBuffer
   ) -> Totals {
     _ = forward(pictures, weights, nil)
     return loss(labels: labels, setsGradient: false)
   }
 
-  /// The probability of class 1 for each picture; arguments as for `gradient`.
-  public func predict(pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer) -> [Float] {
+  /// The probability of each class for each picture; arguments as for `gradient`.
+  public func predict(
+    pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer
+  ) -> [[Double]] {
     _ = forward(pictures, weights, nil)
+    let logits = plan.output
     return pictures.indices.map {
-      Float(sigmoid(Double(plan.output.values[$0 * plan.output.channelStride])))
+      architecture.loss.probabilities(logits: logits.values + $0 * logits.channelStride)
     }
   }
 
@@ -157,16 +160,17 @@ public final class Engine {
     profile[index][keyPath: direction] += ContinuousClock().measure(body)
   }
 
-  private func loss(labels: [Float], setsGradient: Bool) -> Totals {
+  private func loss(labels: [Int], setsGradient: Bool) -> Totals {
     let logits = plan.output
     var totals = Totals()
     for (picture, label) in labels.enumerated() {
-      let logit = logits.values[picture * logits.channelStride]
-      let (loss, derivative) = binaryCrossEntropy(logit: logit, label: label)
+      let place = picture * logits.channelStride
+      let (loss, isCorrect) = architecture.loss.picture(
+        logits: logits.values + place, label: label,
+        gradient: setsGradient ? logits.gradient + place : nil)
       totals.loss += loss
-      totals.correct += (logit > 0) == (label > 0.5) ? 1 : 0
+      totals.correct += isCorrect ? 1 : 0
       totals.count += 1
-      if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
     }
     return totals
   }

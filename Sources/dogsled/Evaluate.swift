@@ -104,7 +104,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       store.prefetch(Array(start + batch.count..<min(start + 2 * batch.count, store.entries.count)))
       withExtendedLifetime(pictures) {
         totals += engine.evaluate(
-          pictures: pictures.map(\.bytes), labels: batch.map { Float(store.entries[$0].label) },
+          pictures: pictures.map(\.bytes), labels: batch.map { Int(store.entries[$0].label) },
           weights: file.weights)
       }
     }
