@@ -1,3 +1,5 @@
+import Primitives
+
 /// What a run has learnt: the weights, and what the optimizer remembers of the updates so far.
 ///
 /// It is copied, digested, checkpointed and rolled back as one. Its buffers are references: two

@@ -51,7 +51,12 @@ public struct OptimizerSetting<Owner: Optimizer> {
   /// Where the optimizer has it.
   public let value: WritableKeyPath<Owner, Float>
   /// Whether Dogsled trains with the default alone.
-  public var isFixed = false
+  public let isFixed: Bool
+
+  /// A setting of this name.
+  public init(kerasName: String, value: WritableKeyPath<Owner, Float>, isFixed: Bool = false) {
+    (self.kerasName, self.value, self.isFixed) = (kerasName, value, isFixed)
+  }
 }
 
 /// The one value that Dogsled has for an argument of Keras's.

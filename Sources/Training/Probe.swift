@@ -55,7 +55,7 @@ public struct Probe: Sendable {
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     withExtendedLifetime(pictures) {
       _ = engine.gradient(
-        pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
+        pictures: pictures.map(\.bytes), labels: pictures.indices.map { $0 % 2 },
         weights: weights, into: gradient)
     }
     return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)

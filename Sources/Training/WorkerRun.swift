@@ -117,7 +117,7 @@ final class WorkerRun {
 
   private func with(
     _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: Int,
-    _ body: ([UnsafePointer<UInt8>], [Float], ParameterBuffer) -> Engine.Totals
+    _ body: ([UnsafePointer<UInt8>], [Int], ParameterBuffer) -> Engine.Totals
   ) throws -> Engine.Totals {
     guard let weights, weights.version == version else {
       throw WorkerError("the coordinator sent work for weights \(version), which it did not send")
@@ -129,7 +129,7 @@ final class WorkerRun {
     }
     let pictures = try store.pictures(indices)
     return withExtendedLifetime(pictures) {
-      body(pictures.map(\.bytes), indices.map { Float(entries[$0].label) }, weights.buffer)
+      body(pictures.map(\.bytes), indices.map { Int(entries[$0].label) }, weights.buffer)
     }
   }
 

@@ -53,13 +53,15 @@ struct BenchStep: ParsableCommand {
       try model.map { try KerasConfiguration.model(inFile: $0).architecture }
       ?? .book(height: size.height, width: size.width)
     let (batch, threads) = (batchSize, threading.count)
-    try MemoryNeed.benchmark(model, batch: batch, threads: threads).check(
+    let optimizer = Hyperparameters().optimizer
+    let need = MemoryNeed.benchmark(
+      model, optimizer: type(of: optimizer), batch: batch, threads: threads)
+    try need.check(
       "a step of \(counted(batch, "picture"))",
       advice: "choose a smaller --batch-size, or fewer --threads")
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-    let optimizer = Hyperparameters().optimizer
     var state = ModelState(model.parameters, optimizer: type(of: optimizer))
     state.initialize(seed: 1)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)

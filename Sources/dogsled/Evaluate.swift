@@ -105,7 +105,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       withExtendedLifetime(pictures) {
         totals += engine.evaluate(
           pictures: pictures.map(\.bytes), labels: batch.map { Int(store.entries[$0].label) },
-          weights: file.weights)
+          weights: file.state.weights)
       }
     }
     return totals

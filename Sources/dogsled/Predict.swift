@@ -64,7 +64,7 @@ struct Predict: ParsableCommand, TakesAnyName {
       let batch = read(
         paths[start..<min(start + options.batchSize, paths.count)], for: file, &unreadable)
       let probabilities = withExtendedLifetime(batch) {
-        engine.predict(pictures: batch.map { $0.picture.bytes }, weights: file.weights)
+        engine.predict(pictures: batch.map { $0.picture.bytes }, weights: file.state.weights)
       }
       for ((path, _), probabilities) in zip(batch, probabilities) {
         guard probabilities.allSatisfy(\.isFinite) else {
