@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// Computes with one model: gradients, losses and probabilities.
 ///
 /// Not thread-safe: one caller at a time. Inside a call it uses `threads` threads; no result
@@ -59,7 +61,7 @@ public final class Engine {
       memory: memory)
   }
 
-  private let kernels: KernelTable
+  private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let plan: Plan
 
@@ -79,7 +81,7 @@ public final class Engine {
     self.architecture = architecture
     self.batchCapacity = batchCapacity
     kernelSet = kernels
-    self.kernels = .of(kernels)
+    self.kernels = kernels.operations
     pool = try ThreadPool(threads: threads)
     gradientLayout = GradientLayout(
       architecture.parameters, batch: max(stepSize ?? 0, batchCapacity))
@@ -146,7 +148,8 @@ public final class Engine {
   public func startProfile() {
     profile = plan.stages.map {
       StageTime(
-        layers: $0.layers, products: $0.products, backwardProducts: $0.backwardProducts)
+        layers: $0.layers, multiplyAdds: $0.multiplyAdds,
+        backwardMultiplyAdds: $0.backwardMultiplyAdds)
     }
   }
 
@@ -169,25 +172,5 @@ public final class Engine {
       if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
     }
     return totals
-  }
-}
-
-/// What one stage of a model took.
-public struct StageTime: Sendable {
-  /// The layers that it computes, as "conv2d + max_pooling2d".
-  public let layers: String
-  /// Multiply-adds of a picture's forward pass, as if by direct convolution.
-  public let products: Int
-  /// The same of the backward pass, its weights' and its input's gradient.
-  public let backwardProducts: Int
-  /// Forward passes.
-  public var forward = Duration.zero
-  /// Backward passes.
-  public var backward = Duration.zero
-
-  init(layers: String, products: Int, backwardProducts: Int) {
-    self.layers = layers
-    self.products = products
-    self.backwardProducts = backwardProducts
   }
 }

@@ -1,3 +1,5 @@
+import KernelInterface
+
 extension FeatureMap {
   /// Writes a picture's bytes as floats, divided by 255.
   /// - Parameters:
@@ -6,18 +8,18 @@ extension FeatureMap {
   ///   - needed: the rows and columns that are read; the others are left as they are.
   func read(
     _ bytes: UnsafePointer<UInt8>, at place: Int, _ needed: (height: Int, width: Int),
-    _ kernels: KernelTable
+    _ kernels: any KernelOperations.Type
   ) {
     let channels = shape.channels
     for row in 0..<needed.height {
       let target = values + place * pictureStride + row * rowStride
       let source = bytes + row * shape.width * channels
       if channelStride == channels {
-        kernels.bytesToFloats(source, target, needed.width * channels)
+        kernels.bytesToFloats(source, values: target, count: needed.width * channels)
       } else {
         for column in 0..<needed.width {
           kernels.bytesToFloats(
-            source + column * channels, target + column * channelStride, channels)
+            source + column * channels, values: target + column * channelStride, count: channels)
         }
       }
     }

@@ -29,7 +29,8 @@ struct Plan {
     self.memory = memory
     let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
-    readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
+    let readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
+    self.readsBytes = readsBytes
     input = FeatureMap(
       shape, batch: readsBytes ? threads : batch,
       channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
@@ -39,42 +40,48 @@ struct Plan {
     var stages: [any Stage] = []
     var current = input
     for (index, part) in parts.enumerated() {
-      let own = tensors.filter { $0.weights.layer == layers[part.first].name }
-      let wanted = wantsInputGradient || !stages.isEmpty
-      let output = outputs[part.last]
+      let (name, layer) = layers[part.first]
+      let names = layers[part.first...part.last].map(\.name).joined(separator: " + ")
       let border = index + 1 < parts.count ? parts[index + 1].size?.border ?? .init() : .init()
-      switch layers[part.first].layer {
+      // The next stage's, from what the last one put out.
+      func plan(_ names: String, _ output: FeatureMap) -> StagePlan {
+        StagePlan(
+          layers: names, input: current, output: output,
+          tensors: tensors.filter { $0.weights.layer == name }, batch: batch,
+          stepSize: gradients.batch, threads: threads,
+          wantsInputGradient: wantsInputGradient || !stages.isEmpty,
+          readsBytes: readsBytes && stages.isEmpty, memory: memory)
+      }
+      func map() -> FeatureMap {
+        FeatureMap(outputs[part.last], batch: batch, border: border, memory: memory)
+      }
+      // Without padding a map is flat as it lies.
+      func flatten(_ names: String) {
+        if current.channelStride != current.shape.channels {
+          let flat = FeatureMap(
+            Shape(units: current.shape.count), batch: batch, channelStride: current.shape.count,
+            memory: memory)
+          stages.append(FlattenStage(plan(names, flat)))
+          current = flat
+        } else {
+          current = FeatureMap(flattening: current)
+        }
+      }
+      switch layer {
       case .convolution:
         guard let size = part.size else { continue }
-        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
-        stages.append(
-          Self.convolution(
-            size, input: current, output: map, tensors: own, batch: batch,
-            stepSize: gradients.batch, threads: threads, wantsInputGradient: wanted,
-            readsBytes: readsBytes && stages.isEmpty, memory: memory))
+        stages.append(Self.convolution(plan(names, map()), size))
       case .maxPooling(let size):
-        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
-        stages.append(
-          PoolingStage(
-            layers[part.first].name, size: size, input: current, output: map, batch: batch,
-            threads: threads, memory: memory))
-      case .flatten where current.channelStride == current.shape.channels:
-        current = FeatureMap(flattening: current)
-        continue
+        stages.append(PoolingStage(plan(names, map()), size: size))
       case .flatten:
-        stages.append(
-          FlattenStage(layers[part.first].name, input: current, batch: batch, memory: memory))
+        flatten(name)
+        continue
       case .dense(let units, let activation):
-        if current.channelStride != current.shape.channels {
-          current = FlattenStage.appended(
-            to: &stages, "input of \(layers[part.first].name)", input: current, batch: batch,
-            memory: memory)
-        }
+        flatten("input of \(name)")
         let isLogit = endsInLogit && index + 1 == parts.count && activation == .sigmoid
         stages.append(
           DenseStage(
-            units: units, activation: isLogit ? .linear : activation, input: current, tensors: own,
-            batch: batch, stepSize: gradients.batch, wantsInputGradient: wanted, memory: memory))
+            plan(names, map()), units: units, activation: isLogit ? .linear : activation))
       }
       current = stages[stages.count - 1].output
     }
@@ -82,26 +89,10 @@ struct Plan {
   }
 
   /// The stage that suits a convolution's size.
-  private static func convolution(
-    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, stepSize: Int, threads: Int, wantsInputGradient: Bool, readsBytes: Bool,
-    memory: PlanMemory
-  ) -> any Stage {
-    guard size.suitsWinograd, input.channelStride == padded(input.shape.channels) else {
-      return ConvolutionStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, readsBytes: readsBytes, memory: memory)
-    }
-    let isWhole = WinogradWholeStage.suits(
-      tiles: stepSize * size.tileRows * size.tileColumns, inputs: input.channelStride,
-      outputs: output.channelStride)
-    return isWhole
-      ? WinogradWholeStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, memory: memory)
-      : WinogradBlockStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, memory: memory)
+  private static func convolution(_ plan: StagePlan, _ size: ConvolutionSize) -> any Stage {
+    let suitsWinograd =
+      size.suitsWinograd && plan.input.channelStride == padded(plan.input.shape.channels)
+    return suitsWinograd ? WinogradStage(plan, size) : ConvolutionStage(plan, size)
   }
 
   /// Layers first...last that one stage computes, and a convolution's size.
@@ -129,9 +120,7 @@ struct Plan {
       case .convolution(let convolution):
         let own = ConvolutionSize(
           convolution: convolution, poolSize: poolSize, input: input,
-          layers: layers[index...last].map(\.name).joined(separator: " + "),
-          neededHeight: needed.height,
-          neededWidth: needed.width)
+          neededHeight: needed.height, neededWidth: needed.width)
         needed = own.neededInput
         size = own
       case .maxPooling(let pooling):

@@ -120,8 +120,8 @@ private struct StepResult: Encodable {
 }
 
 /// What a profile prints for the layers that are computed as one: mean milliseconds, the speed as
-/// if every product were computed, and that as a share of the cores' peak. (Winograd's convolution
-/// has a quarter of the products: its share may be above 1.)
+/// if by direct convolution, and that as a share of the cores' peak. (Winograd's convolution does a
+/// quarter of the multiply-adds: its share may be above 1.)
 struct LayerResult: Encodable {
   let bench = "step"
   let layers: String
@@ -138,9 +138,9 @@ struct LayerResult: Encodable {
     self.threads = threads
     forward_ms = time.forward / .milliseconds(steps)
     backward_ms = time.backward / .milliseconds(steps)
-    // A product is two operations.
-    forward_gflops = 2e-6 * Double(time.products * batch) / forward_ms
-    backward_gflops = 2e-6 * Double(time.backwardProducts * batch) / backward_ms
+    // A multiply-add is two operations.
+    forward_gflops = 2e-6 * Double(time.multiplyAdds * batch) / forward_ms
+    backward_gflops = 2e-6 * Double(time.backwardMultiplyAdds * batch) / backward_ms
     (forward_share, backward_share) = (forward_gflops / peak, backward_gflops / peak)
   }
 }
