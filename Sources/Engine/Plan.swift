@@ -36,56 +36,30 @@ struct Plan {
       channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
       border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes,
       memory: memory)
-    let tensors = zip(gradients.parameters.tensors, gradients.places).map(StageTensor.init)
-    var stages: [any Stage] = []
-    var current = input
+    var builder = StageBuilder(
+      input: input, readsBytes: readsBytes, wantsInputGradient: wantsInputGradient,
+      gradients: gradients, batch: batch, threads: threads, memory: memory)
     for (index, part) in parts.enumerated() {
-      let (name, layer) = layers[part.first]
-      let names = layers[part.first...part.last].map(\.name).joined(separator: " + ")
+      let names = layers[part.first...part.last].map(\.name)
+      let shape = outputs[part.last]
       let border = index + 1 < parts.count ? parts[index + 1].size?.border ?? .init() : .init()
-      // The next stage's, from what the last one put out.
-      func plan(_ names: String, _ output: FeatureMap) -> StagePlan {
-        StagePlan(
-          layers: names, input: current, output: output,
-          tensors: tensors.filter { $0.weights.layer == name }, batch: batch,
-          stepSize: gradients.batch, threads: threads,
-          wantsInputGradient: wantsInputGradient || !stages.isEmpty,
-          readsBytes: readsBytes && stages.isEmpty, memory: memory)
-      }
-      func map() -> FeatureMap {
-        FeatureMap(outputs[part.last], batch: batch, border: border, memory: memory)
-      }
-      // Without padding a map is flat as it lies.
-      func flatten(_ names: String) {
-        if current.channelStride != current.shape.channels {
-          let flat = FeatureMap(
-            Shape(units: current.shape.count), batch: batch, channelStride: current.shape.count,
-            memory: memory)
-          stages.append(FlattenStage(plan(names, flat)))
-          current = flat
-        } else {
-          current = FeatureMap(flattening: current)
-        }
-      }
-      switch layer {
+      switch layers[part.first].layer {
       case .convolution:
         guard let size = part.size else { continue }
-        stages.append(Self.convolution(plan(names, map()), size))
+        builder.append(names, shape, border: border) { Self.convolution($0, size) }
       case .maxPooling(let size):
-        stages.append(PoolingStage(plan(names, map()), size: size))
+        builder.append(names, shape, border: border) { PoolingStage($0, size: size) }
       case .flatten:
-        flatten(name)
-        continue
+        builder.flatten(names[0])
       case .dense(let units, let activation):
-        flatten("input of \(name)")
+        builder.flatten("input of \(names[0])")
         let isLogit = endsInLogit && index + 1 == parts.count && activation == .sigmoid
-        stages.append(
-          DenseStage(
-            plan(names, map()), units: units, activation: isLogit ? .linear : activation))
+        builder.append(names, shape, border: border) {
+          DenseStage($0, units: units, activation: isLogit ? .linear : activation)
+        }
       }
-      current = stages[stages.count - 1].output
     }
-    self.stages = stages
+    stages = builder.stages
   }
 
   /// The stage that suits a convolution's size.

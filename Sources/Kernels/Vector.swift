@@ -4,13 +4,6 @@
 
 import KernelInterface
 
-/// The kernels as this module is compiled: for the baseline, AVX2 or AVX-512.
-public var operations: any KernelOperations.Type { Operations.self }
-
-/// Each requirement stands in the file that its comment names; `KernelOperations` says what its
-/// arguments are.
-enum Operations: KernelOperations {}
-
 typealias Vector = SIMD16<Float>
 
 /// Calls `body` with the first column and the width, 32 or 16, of each block of `columns`, a

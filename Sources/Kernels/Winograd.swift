@@ -21,9 +21,9 @@
 // the second-level cache: V is [36 positions][tile][in], M is [36][tile][out], U is
 // [36][out / 32][in][32], its last block perhaps of 16 columns. For each of the 36 positions the
 // sum over channels is a plain matrix product, which is where the time goes.
-// `WinogradForward.swift` makes U, V and Y,
-// `WinogradBackward.swift` the gradients. Each function takes 16 channels at a time; a tile's
-// columns are transformed into a small scratch, and its rows from there.
+// `WinogradForward.swift` makes U, V and Y, `WinogradBackward.swift` the gradients. Each function
+// takes 16 channels at a time; a tile's columns are transformed into a small scratch, and its rows
+// from there.
 
 import KernelInterface
 
