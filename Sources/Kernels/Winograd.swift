@@ -164,8 +164,8 @@ func filterAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
   )
 }
 
-/// Where the outputs of some tiles lie in the stage's output map, as one run from their first row to
-/// their last: `rows` rows a tile.
+/// Where the outputs of some tiles lie in the stage's output map, as one run from their first row
+/// to their last: `rows` rows a tile.
 @inline(__always)
 func outputRun(
   _ grid: TileGrid, _ tiles: Range<Int>, rows: Int
