@@ -1,4 +1,5 @@
 import KernelInterface
+import Primitives
 
 /// Computes with one model: gradients, losses and probabilities.
 ///

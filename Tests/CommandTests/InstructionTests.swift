@@ -1,5 +1,6 @@
 #if arch(x86_64)
   import Foundation
+  import TestSupport
   import Testing
 
   /// The program on processors that have no wide instructions.
@@ -51,11 +52,13 @@
       }
     }
 
-    /// The wider modules import one module, `KernelInterface`, and use the standard library. A
-    /// function of these that is not inlined becomes a weak symbol of the module that calls it,
-    /// with that module's instructions, and the linker may choose it for everybody, whose baseline
-    /// processor then stops. So each of the wider modules' symbols must have the module's name.
-    /// (The test above sees what the linker did choose; this one what it may choose some day.)
+    /// Each symbol of a wider module has the module's name.
+    ///
+    /// The wider modules import `KernelInterface` and use the standard library. A function of these
+    /// that is generic or open to inlining, and is not inlined, becomes a weak symbol of the module
+    /// that calls it, with that module's instructions. The linker may choose it for all callers,
+    /// and a processor without the instructions stops there. The test above sees what the linker
+    /// did choose, this one what it may choose.
     @Test(.enabled(if: has("nm"), "needs nm (binutils)"), arguments: widerModules)
     func theWiderModulesHaveNoSymbolThatOthersCouldLink(_ module: String) throws {
       let build = Bundle.main.bundleURL.appendingPathComponent("\(module).build").path
