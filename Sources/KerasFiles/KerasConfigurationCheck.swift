@@ -50,7 +50,8 @@ struct KerasArgumentCheck {
   ///   - owner: as the error names it.
   ///   - layer: the layer's name, where it is one's.
   ///   - inTraining: whether the object matters to training alone.
-  /// - Throws: `KerasConfigurationError` for an argument that is unknown, or that changes what is computed.
+  /// - Throws: `KerasConfigurationError` for an argument that is unknown, or that changes
+  ///   what is computed.
   mutating func check(
     _ arguments: JSON, of owner: String, layer: String? = nil,
     against known: [String: KerasArgument], inTraining: Bool = false
