@@ -1,8 +1,8 @@
 import Engine
 import Foundation
 
-/// A whole file in memory.
-struct FileBytes: ~Copyable {
+/// A whole file in memory; nobody writes to it any more.
+final class FileBytes: @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
 
   /// Files beyond this are no photographs: refused before memory is allocated.

@@ -20,6 +20,9 @@ final class StoreCore: @unchecked Sendable {
   private static let niceness: Int32 = 10
 
   let loader: PictureLoader
+  /// Bytes of kept pictures and of files that wait.
+  private let memoryLimit: Int
+  /// Pictures that may be kept.
   private let capacity: Int
   private let threads: Int
   /// Pictures decoded ahead beyond the limit that may wait to be taken.
@@ -29,11 +32,13 @@ final class StoreCore: @unchecked Sendable {
   private var slots: [Slot]
   private var queues = [Queue](repeating: Queue(), count: Urgency.allCases.count)
   private var passing = Queue()
+  private var files = FilesAhead()
   private var kept = 0
   private var stopped = false
 
-  init(_ loader: PictureLoader, capacity: Int, threads: Int) {
-    (self.loader, self.capacity, self.threads) = (loader, capacity, threads)
+  init(_ loader: PictureLoader, memoryLimit: Int, threads: Int) {
+    (self.loader, self.memoryLimit, self.threads) = (loader, memoryLimit, threads)
+    capacity = memoryLimit / max(1, loader.decoder.pictureBytes)
     slots = Array(repeating: .empty, count: loader.entries.count)
   }
 
@@ -54,6 +59,18 @@ final class StoreCore: @unchecked Sendable {
     condition.withLock {
       stopped = true
       condition.broadcast()
+    }
+  }
+
+  /// Reads all files, in order.
+  /// - Throws: `WrongFile` for the first that is not what its entry says.
+  func readFiles() throws(WrongFile) {
+    for index in loader.entries.indices {
+      let file = try loader.read(index)
+      condition.withLock {
+        guard case .empty = slots[index], file.bytes.count <= spareMemory else { return }
+        files.add(file, at: index)
+      }
     }
   }
 
@@ -93,7 +110,7 @@ final class StoreCore: @unchecked Sendable {
       let rest = slots.indices.filter { !indices.contains($0) }
       var loader = loader
       loader.entries = rest.map { loader.entries[$0] }
-      let core = StoreCore(loader, capacity: capacity, threads: threads)
+      let core = StoreCore(loader, memoryLimit: memoryLimit, threads: threads)
       for (index, old) in rest.enumerated() {
         if case .kept = slots[old] {
           core.slots[index] = slots[old]
@@ -117,6 +134,9 @@ final class StoreCore: @unchecked Sendable {
   }
 
   // What follows is called with the lock held.
+
+  /// Bytes of the limit that are not taken.
+  private var spareMemory: Int { memoryLimit - kept * loader.decoder.pictureBytes - files.bytes }
 
   private func enqueue(_ indices: [Int], _ urgency: Urgency) {
     for index in indices {
@@ -149,13 +169,16 @@ final class StoreCore: @unchecked Sendable {
   /// Decodes without the lock and stores what came out.
   private func decode(_ index: Int) {
     slots[index] = .decoding
+    let file = files.take(index)
     condition.unlock()
-    let result = loader.load(index)
+    let result = loader.load(index, file)
     condition.lock()
     switch result {
     case .success(let picture) where kept < capacity:
       slots[index] = .kept(picture)
       kept += 1
+      // Pictures are worth more than files: those can be read again.
+      files.shrink(to: memoryLimit - kept * loader.decoder.pictureBytes)
     case .success(let picture):
       slots[index] = .passing(picture)
       passing.append(index)
