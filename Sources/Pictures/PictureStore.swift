@@ -36,10 +36,15 @@ public final class PictureStore: Sendable {
   /// How many pictures are kept at the moment.
   package var keptCount: Int { core.keptCount }
 
-  /// Reads every file, in order, and compares it with its entry. The bytes are kept until they are
-  /// decoded, as far as the memory limit allows: such a file is read once.
-  /// - Throws: `WrongFile` for the first that is not what its entry says.
-  public func readFiles() throws(WrongFile) { try core.readFiles() }
+  /// Starts reading every file and comparing it with its entry, and returns at once.
+  ///
+  /// The bytes are kept until they are decoded, as far as the memory limit allows: such a file is
+  /// read once.
+  public func startReading() { core.startReading() }
+
+  /// Waits until the files are read that `startReading` began with; reads too.
+  /// - Throws: `WrongFile` for the first, in their order, that is not what its entry says.
+  public func finishReading() throws(WrongFile) { try core.finishReading() }
 
   /// Starts decoding everything in order, up to the memory limit, and returns at once.
   public func decodeAll() { core.ask(Array(entries.indices), .background) }
@@ -97,13 +102,14 @@ struct PictureLoader: Sendable {
   var entries: [ManifestEntry]
   let decoder: PictureDecoder
 
-  /// The file of the picture at `index`.
-  /// - Throws: `WrongFile` where it is not what its entry says.
-  func read(_ index: Int) throws(WrongFile) -> FileBytes {
+  /// The file of the picture at `index`, where it is what its entry says.
+  func read(_ index: Int) -> Result<FileBytes, WrongFile> {
     let path = path(index)
-    guard let file = try? FileBytes(path: path) else { throw .unreadable(path: path) }
-    guard entries[index].describes(file) else { throw .different(path: path) }
-    return file
+    let file = try? DecodingBudget.files.with(size(index)) { () throws(PictureError) in
+      try FileBytes(path: path)
+    }
+    guard let file else { return .failure(.unreadable(path: path)) }
+    return entries[index].describes(file) ? .success(file) : .failure(.different(path: path))
   }
 
   /// The picture at `index`.
@@ -111,8 +117,7 @@ struct PictureLoader: Sendable {
   func load(_ index: Int, _ file: FileBytes?) -> Result<DecodedPicture, PictureError> {
     let (entry, path) = (entries[index], path(index))
     return Result { () throws(PictureError) in
-      let size = min(max(entry.bytes, 0), FileBytes.maximumBytes)
-      return try DecodingBudget.files.with(size) { () throws(PictureError) in
+      try DecodingBudget.files.with(size(index)) { () throws(PictureError) in
         if let file { return try decoder.decode(file, path) }
         let file = try FileBytes(path: path)
         guard entry.describes(file) else {
@@ -121,6 +126,11 @@ struct PictureLoader: Sendable {
         return try decoder.decode(file, path)
       }
     }
+  }
+
+  /// What the file takes of the budget: a manifest from elsewhere may say anything.
+  private func size(_ index: Int) -> Int {
+    min(max(entries[index].bytes, 0), FileBytes.maximumBytes)
   }
 
   private func path(_ index: Int) -> String { "\(folder)/\(entries[index].path)" }

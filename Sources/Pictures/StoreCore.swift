@@ -33,6 +33,10 @@ final class StoreCore: @unchecked Sendable {
   private var queues = [Queue](repeating: Queue(), count: Urgency.allCases.count)
   private var passing = Queue()
   private var files = FilesAhead()
+  /// What is still to be read ahead, how many files are being read, and the first wrong one.
+  private var unread = 0..<0
+  private var reading = 0
+  private var wrong: (index: Int, error: WrongFile)?
   private var kept = 0
   private var stopped = false
 
@@ -50,7 +54,7 @@ final class StoreCore: @unchecked Sendable {
       try OwnThread.start("pictures", of: threads) {
         // On Linux a thread's own: decoding ahead must not take time from computing.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
-        self.decodeUntilStopped()
+        self.workUntilStopped()
       }
     }
   }
@@ -62,16 +66,29 @@ final class StoreCore: @unchecked Sendable {
     }
   }
 
-  /// Reads all files, in order.
+  /// Begins to read all files.
+  func startReading() {
+    condition.withLock {
+      (unread, wrong) = (slots.indices, nil)
+      condition.broadcast()
+    }
+  }
+
+  /// Reads what is left of them, with the threads, and waits for the last.
   /// - Throws: `WrongFile` for the first that is not what its entry says.
-  func readFiles() throws(WrongFile) {
-    for index in loader.entries.indices {
-      let file = try loader.read(index)
-      condition.withLock {
-        guard case .empty = slots[index], file.bytes.count <= spareMemory else { return }
-        files.add(file, at: index)
+  func finishReading() throws(WrongFile) {
+    condition.lock()
+    defer { condition.unlock() }
+    while true {
+      if let index = unread.popFirst() {
+        read(index)
+      } else if reading > 0 {
+        condition.wait()
+      } else {
+        break
       }
     }
+    if let wrong { throw wrong.error }
   }
 
   /// Queues those of `indices` that are not there yet.
@@ -121,11 +138,13 @@ final class StoreCore: @unchecked Sendable {
     }
   }
 
-  private func decodeUntilStopped() {
+  private func workUntilStopped() {
     condition.lock()
     defer { condition.unlock() }
     while !stopped {
-      if let index = next(Urgency.allCases) {
+      if let index = unread.popFirst() {
+        read(index)
+      } else if let index = next(Urgency.allCases) {
         decode(index)
       } else {
         condition.wait()
@@ -164,6 +183,24 @@ final class StoreCore: @unchecked Sendable {
       }
     }
     return nil
+  }
+
+  /// Reads a file without the lock, and keeps it where there is memory.
+  private func read(_ index: Int) {
+    reading += 1
+    condition.unlock()
+    let result = loader.read(index)
+    condition.lock()
+    reading -= 1
+    switch result {
+    case .success(let file):
+      if case .empty = slots[index], file.bytes.count <= spareMemory { files.add(file, at: index) }
+    case .failure(let error):
+      // Files are begun in order: all before this one are read, or are being read.
+      unread = 0..<0
+      if index < wrong?.index ?? .max { wrong = (index, error) }
+    }
+    if reading == 0 { condition.broadcast() }
   }
 
   /// Decodes without the lock and stores what came out.

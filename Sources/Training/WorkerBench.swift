@@ -50,14 +50,17 @@ final class WorkerBench {
           folder: folder, entries: $0, decoder: decoder, threads: threads,
           memoryLimit: need.pictureCache(sharedBy: processes))
       }
-      for store in stores { try Self.readFiles(of: store) }
-      for store in stores { store.decodeAll() }
       (training, validation) = (stores[0], stores[1])
+      for store in stores { store.startReading() }
     }
+    // While the files are read.
     engine = try Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
     received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)
+    guard case .folder = source else { return }
+    for store in [training, validation] { try Self.finishReading(store) }
+    for store in [training, validation] { store.decodeAll() }
   }
 
   /// What this machine makes of a probe's pictures.
@@ -126,11 +129,11 @@ final class WorkerBench {
     return (try store.batch(pictures), weights.buffer)
   }
 
-  /// Reads every file and compares it with the manifest.
+  /// Waits until every file is read and compared with the manifest.
   /// - Throws: `WorkerError` naming the first file that is missing or differs.
-  private static func readFiles(of store: PictureStore) throws {
+  private static func finishReading(_ store: PictureStore) throws {
     do {
-      try store.readFiles()
+      try store.finishReading()
     } catch .unreadable(let path) {
       throw WorkerError(
         "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data "

@@ -124,14 +124,14 @@ import Testing
     #expect(try pixels(store.batch(Array(0..<12))) == expected)
   }
 
-  @Test func theFirstWrongFileIsNamed() throws {
+  @Test(arguments: [0, 3]) func theFirstWrongFileIsNamed(threads: Int) throws {
     let files = try Files(6)
     let whole = try jpeg(2)
     try files.folder.write("2.jpg", jpeg(3))
     try files.remove([1, 4])
     func failure() -> WrongFile? {
       do {
-        try files.store(threads: 0, kept: 100).readFiles()
+        try files.store(threads: threads, kept: 100).readFiles()
         return nil
       } catch {
         return error as? WrongFile

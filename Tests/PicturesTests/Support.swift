@@ -70,6 +70,13 @@ func decode(path: String) throws -> DecodedPicture {
   try decode([UInt8](Data(contentsOf: URL(fileURLWithPath: path))))
 }
 
+extension PictureStore {
+  func readFiles() throws(WrongFile) {
+    startReading()
+    try finishReading()
+  }
+}
+
 extension DecodedPicture {
   /// The pixels.
   var array: [UInt8] { Array(UnsafeBufferPointer(start: bytes, count: count)) }
