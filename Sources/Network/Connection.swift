@@ -1,4 +1,5 @@
 import NIOCore
+import Primitives
 import Wire
 
 /// One side of a connection: what it needs to know, and its handlers.

@@ -1,4 +1,5 @@
 import NIOCore
+import Primitives
 import Wire
 
 /// Next to the socket: sends heartbeats, and ends a connection whose peer is silent, or takes

@@ -1,4 +1,4 @@
-import Engine
+import Primitives
 import Synchronization
 
 /// Which pictures each step is given: a function of the counts, the batch size and the seed.

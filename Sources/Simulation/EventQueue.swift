@@ -1,3 +1,5 @@
+import Runs
+
 /// Things that will happen, the soonest first; of those at one time the one that was added first.
 struct EventQueue<Event> {
   private struct Entry {

@@ -1,3 +1,4 @@
+import Coordination
 import NIOCore
 import Training
 import Wire

@@ -1,5 +1,8 @@
+import Coordination
 import Engine
 import NIOCore
+import Primitives
+import Runs
 import Training
 import Wire
 

@@ -2,7 +2,7 @@
 
 import Engine
 import NIOCore
-import Training
+import Primitives
 import Wire
 
 extension World {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Training
 
 /// `dogsled coordinator`: waits for workers, then trains.
 struct CoordinatorCommand: ParsableCommand {

@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 
 /// Where a coordinator listens: what the endpoint that it was given comes to on this machine.
 struct ListenAddress {
