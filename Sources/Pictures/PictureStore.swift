@@ -104,10 +104,11 @@ struct PictureLoader: Sendable {
   let decoder: PictureDecoder
 
   /// The file of the picture at `index`, where it is what its entry says.
-  func read(_ index: Int) -> Result<FileBytes, WrongFile> {
+  /// - Parameter room: where it is read into.
+  func read(_ index: Int, into room: FilesAhead.Room?) -> Result<FileBytes, WrongFile> {
     let path = path(index)
     let file = try? DecodingBudget.files.with(size(index)) { () throws(PictureError) in
-      try FileBytes(path: path)
+      try FileBytes(path: path, room: room)
     }
     guard let file else { return .failure(.unreadable(path: path)) }
     return entries[index].describes(file) ? .success(file) : .failure(.different(path: path))
@@ -129,8 +130,8 @@ struct PictureLoader: Sendable {
     }
   }
 
-  /// What the file takes of the budget: a manifest from elsewhere may say anything.
-  private func size(_ index: Int) -> Int {
+  /// The file's size, as far as it may be read: a manifest from elsewhere may say anything.
+  func size(_ index: Int) -> Int {
     min(max(entries[index].bytes, 0), FileBytes.maximumBytes)
   }
 

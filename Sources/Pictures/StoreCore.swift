@@ -33,7 +33,7 @@ final class StoreCore: @unchecked Sendable {
   private var slots: [Slot]
   private var queues = [Queue](repeating: Queue(), count: Urgency.allCases.count)
   private var passing = Queue()
-  private var files = FilesAhead()
+  private var files: FilesAhead
   /// What is still to be read ahead, how many files are being read, and the first wrong one.
   private var unread = 0..<0
   private var reading = 0
@@ -44,6 +44,7 @@ final class StoreCore: @unchecked Sendable {
   init(_ loader: PictureLoader, memoryLimit: Int, threads: Int) {
     (self.loader, self.memoryLimit, self.threads) = (loader, memoryLimit, threads)
     capacity = memoryLimit / max(1, loader.decoder.pictureBytes)
+    files = FilesAhead(limit: memoryLimit)
     slots = Array(repeating: .empty, count: loader.entries.count)
   }
 
@@ -188,15 +189,18 @@ final class StoreCore: @unchecked Sendable {
 
   /// Reads a file without the lock, and keeps it where there is memory.
   private func read(_ index: Int) {
+    let room = files.room(for: loader.size(index), limit: spareMemory)
     reading += 1
     condition.unlock()
-    let result = loader.read(index)
+    let result = loader.read(index, into: room)
     condition.lock()
     reading -= 1
-    switch result {
-    case .success(let file):
-      if case .empty = slots[index], file.bytes.count <= spareMemory { files.add(file, at: index) }
-    case .failure(let error):
+    if case .success(let file) = result, let room, case .empty = slots[index] {
+      files.add(file, in: room, at: index)
+    } else if let room {
+      files.giveUp(room)
+    }
+    if case .failure(let error) = result {
       // Files are begun in order: all before this one are read, or are being read.
       unread = 0..<0
       if index < wrong?.index ?? .max { wrong = (index, error) }

@@ -54,7 +54,8 @@ public final class WorkerHost {
   private let log: (String) -> Void
   private var current: WorkerRun?
   private var queue: [Item] = []
-  /// What a machine that makes errors does to each gradient before anybody sees it; here nothing.
+  /// What a machine that makes errors does to each gradient before anybody sees it: here nothing.
+  ///
   /// Tests and the simulation set it before the first connection.
   package var damage: (ParameterBuffer) -> Void = { _ in }
 

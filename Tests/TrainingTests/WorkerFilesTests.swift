@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 import Testing
 import Training
