@@ -93,31 +93,31 @@ public final class Engine {
   /// The gradient of the SUM of the pictures' losses (not of the mean), and the batch's totals.
   ///
   /// - Parameters:
-  ///   - pictures: per picture height x width x 3 bytes; the engine divides them by 255.
-  ///   - labels: per picture 0 or 1.
+  ///   - batch: at most `batchCapacity` pictures.
   ///   - weights: in the model's layout.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
   public func gradient(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer,
-    into gradient: ParameterBuffer
+    _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer
   ) -> Totals {
-    let step = forward(pictures, weights, gradient)
-    let totals = loss(labels: labels, setsGradient: true)
-    for index in plan.stages.indices.reversed() {
-      measured(index, \.backward) { plan.stages[index].backward(step) }
+    withExtendedLifetime(batch) {
+      let step = forward(batch.pictures, weights, gradient)
+      let totals = loss(labels: batch.labels, setsGradient: true)
+      for index in plan.stages.indices.reversed() {
+        measured(index, \.backward) { plan.stages[index].backward(step) }
+      }
+      return totals
     }
-    return totals
   }
 
   /// The batch's totals, without a gradient; arguments as for `gradient`.
-  public func evaluate(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer
-  ) -> Totals {
-    _ = forward(pictures, weights, nil)
-    return loss(labels: labels, setsGradient: false)
+  public func evaluate(_ batch: Batch, weights: ParameterBuffer) -> Totals {
+    withExtendedLifetime(batch) {
+      _ = forward(batch.pictures, weights, nil)
+      return loss(labels: batch.labels, setsGradient: false)
+    }
   }
 
-  /// The probability of class 1 for each picture; arguments as for `gradient`.
+  /// The probability of class 1 for each picture, height x width x channels bytes.
   public func predict(pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer) -> [Float] {
     _ = forward(pictures, weights, nil)
     return pictures.indices.map {

@@ -68,17 +68,16 @@ struct BenchStep: ParsableCommand {
     defer { bytes.deallocate() }
     let noise = CounterRandom(seed: 1, purpose: .benchmark)
     for i in bytes.indices { bytes[i] = UInt8(truncatingIfNeeded: noise.bits(UInt64(i))) }
-    let pictures = (0..<batch).map { index in
-      UnsafePointer(bytes.baseAddress! + index * model.input.count)
-    }
-    let labels = (0..<batch).map { Float($0 % 2) }
+    let examples = Batch(
+      pictures: (0..<batch).map { UnsafePointer(bytes.baseAddress! + $0 * model.input.count) },
+      labels: (0..<batch).map { Float($0 % 2) })
 
     let clock = ContinuousClock()
     var milliseconds: [Double] = []
     for step in -3..<count {
       if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
-        _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
+        _ = engine.gradient(examples, weights: weights, into: gradient)
         updater.apply(
           RMSprop(), weights: weights, average: average,
           steps: [StepGradient(gradient, pictures: batch)])
