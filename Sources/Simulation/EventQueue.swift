@@ -28,10 +28,12 @@ struct EventQueue<Event> {
     heap.removeLast()
     var index = 0
     while true {
-      let children = [2 * index + 1, 2 * index + 2].filter { $0 < heap.count }
-      guard let least = children.min(by: { heap[$0] < heap[$1] }), heap[least] < heap[index] else {
-        break
+      var least = index
+      for child in [2 * index + 1, 2 * index + 2]
+      where child < heap.count && heap[child] < heap[least] {
+        least = child
       }
+      guard least != index else { break }
       heap.swapAt(index, least)
       index = least
     }

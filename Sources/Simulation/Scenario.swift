@@ -43,8 +43,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     var losesNumber: Bool { if case .loseNumber = self { true } else { false } }
   }
 
-  /// What a peer says after its hello that is no worker.
-  enum Intrusion: Sendable {
+  /// What a peer says that is no worker.
+  enum Intrusion: Sendable, CaseIterable {
     /// Gradients of all steps, each with the version of weights that it is computed with.
     case gradients
     /// The totals of all validation batches.
@@ -55,6 +55,22 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case lateGradients
     /// That it is ready, twice.
     case readyTwice
+    /// Nothing; some come at once.
+    case nothing
+    /// No more than hello; some come at once.
+    case hello
+    /// That it is ready, and it takes nothing that it is sent.
+    case readyAndDeaf
+
+    /// How many come.
+    var count: Int {
+      switch self {
+      case .nothing, .hello: 4
+      default: 1
+      }
+    }
+
+    var isDeaf: Bool { if case .readyAndDeaf = self { true } else { false } }
   }
 
   /// What a relay can do to some bytes.
@@ -82,6 +98,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let verify: Double
   /// Whether a checkpoint is on the disk as soon as it is written, or some time later.
   let syncsAtOnce: Bool
+  /// Bytes that a connection takes before its peer has taken those before.
+  let window: Int
   /// Which of the jobs is trained.
   let job: Int
   var faults: [(time: Duration, fault: Fault)]
@@ -116,6 +134,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     let first = faults.firstIndex { $0.fault.losesNumber }
     faults = faults.enumerated().filter { !$1.fault.losesNumber || $0 == first }.map(\.element)
     self.faults = faults.sorted { $0.time < $1.time }
+    window = [200, 2_000, 1 << 20][draws.int(0...2)]
   }
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
@@ -146,7 +165,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case 15: return workers > 1 ? .mute(worker) : .cut(worker)
     case 16: return .loseNumber(worker)
     case 17, 18:
-      let all: [Intrusion] = [.gradients, .totals, .earlyGradients, .lateGradients, .readyTwice]
+      let all = Intrusion.allCases
       return .intrude(all[draws.int(0...all.count - 1)])
     default: return .diskFull(for: .milliseconds(draws.int(10...3000)))
     }
@@ -166,7 +185,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   public var description: String {
     let head =
       "seed \(seed): \(workers) workers (\(minimumWorkers) to begin), latency \(latency), "
-      + "step \(stepTime), checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
+      + "step \(stepTime), window \(window) bytes, "
+      + "checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
       + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified"
     return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
   }
