@@ -159,8 +159,9 @@ public struct Scenario: Sendable, CustomStringConvertible {
       return .damage(worker, toCoordinator: toCoordinator, damage)
     case 12, 13: return .killCoordinator(after: draws.int(0...12))
     case 14:
+      // Twenty times the longest is waited for a worker that does not answer: within a run's hour.
       return draws.int(0...1) == 0
-        ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...900)))
+        ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...150)))
     // Of a worker that is alone nobody can take over what it does not answer.
     case 15: return workers > 1 ? .mute(worker) : .cut(worker)
     case 16: return .loseNumber(worker)

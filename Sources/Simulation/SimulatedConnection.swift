@@ -38,7 +38,7 @@ final class SimulatedConnection {
       ended: { [unowned self] in self.world.ended(atCoordinator: self, $0) })
     atWorker = SimulatedEnd(
       self, input: toWorker, output: toCoordinator,
-      // Only a worker's own end would lose a coordinator.
+      // An intruder goes when it is closed.
       state: ConnectionState(limits: World.limits, waitsForEver: host != nil), floats: nil,
       heard: { [unowned self] in self.world.heard($0, at: self) },
       ended: { [unowned self] in self.world.ended(atWorker: self, $0) })

@@ -45,7 +45,7 @@ public enum Simulation {
 extension World {
   /// After so much simulated time, or so many events, a run is taken to be without end.
   private static let longest = Duration.seconds(3600)
-  private static let mostEvents = 400_000
+  private static let mostEvents = 1_000_000
 
   /// Runs to the end, or to what is wrong.
   /// - Returns: how many events there were.

@@ -15,6 +15,7 @@ extension World {
         let connection = SimulatedConnection(
           self, worker: SimulatedWorker(number), host: "intruders")
         connection.isMute = true
+        connection.isDisturbed = intrusion.isDeaf
         connection.atWorker.isDeaf = intrusion.isDeaf
         open(connection)
         for message in try words(of: intrusion, number) { connection.atWorker.send(message) }
