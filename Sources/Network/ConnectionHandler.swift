@@ -83,11 +83,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   // MARK: What the owner wants
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    switch state.send(unwrapOutboundIn(data)) {
-    case .write: pump(.uptime, context)
-    case .close: context.close(promise: nil)
-    case .drop: break
-    }
+    perform(state.send(unwrapOutboundIn(data)), .uptime, context)
   }
 
   func triggerUserOutboundEvent(
@@ -96,8 +92,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     switch event as? ConnectionRequest {
     case .close:
       let now = Duration.uptime
-      state.close(now: now)
-      pump(now, context)
+      perform(state.close(now: now), now, context)
     case .end(let reason): perform(state.failed(reason), context)
     case nil: context.triggerUserOutboundEvent(event, promise: promise)
     }
@@ -144,6 +139,16 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     traffic.sent.add(frame.byteCount, ordering: .relaxed)
     context.write(wrapOutboundOut(frame.head), promise: nil)
     if let piece = frame.piece { context.write(wrapOutboundOut(piece), promise: nil) }
+  }
+
+  private func perform(
+    _ action: ConnectionState.SendAction, _ now: Duration, _ context: ChannelHandlerContext
+  ) {
+    switch action {
+    case .write: pump(now, context)
+    case .close: context.close(promise: nil)
+    case .drop: break
+    }
   }
 
   private func perform(_ action: ConnectionState.FailureAction, _ context: ChannelHandlerContext) {

@@ -89,10 +89,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     }
   }
 
-  func close() {
-    state.close(now: world.now)
-    pump()
-  }
+  func close() { if state.close(now: world.now) == .write { pump() } }
 
   func fail(_ reason: String) { perform(state.failed(reason)) }
 

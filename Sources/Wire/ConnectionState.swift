@@ -59,10 +59,10 @@ extension ConnectionState {
   /// The connection is there.
   /// - Returns: the frame to write: the preface.
   package mutating func opened(now: Duration) -> OutgoingMessage.Frame {
-    liveness.begin(now: now)
     if case .connecting = phase {
       phase = .strange(until: introductionTimeout.map { now + .limited(seconds: $0) })
     }
+    liveness.begin(now: now)
     return given(OutgoingMessage.Frame(head: Preface.bytes, piece: nil))
   }
 
@@ -175,13 +175,13 @@ extension ConnectionState {
 // MARK: What the owner wants
 
 extension ConnectionState {
-  /// What to do with a message to be sent.
+  /// What to do where the owner sends or closes.
   package enum SendAction: Equatable {
     /// Call `write` while the socket takes more.
     case write
-    /// Nothing: no more is sent.
+    /// Nothing: this side has closed.
     case drop
-    /// Close at once: too much waits.
+    /// Close at once.
     case close
   }
 
@@ -220,12 +220,16 @@ extension ConnectionState {
     }
   }
 
-  /// The owner closes; call `write` while the socket takes more.
-  package mutating func close(now: Duration) {
+  /// The owner closes.
+  package mutating func close(now: Duration) -> SendAction {
     switch phase {
-    case .connecting, .strange, .introduced:
+    case .connecting:
+      end(nil)
+      return .close
+    case .strange, .introduced:
       phase = .closing(until: now + .limited(seconds: limits.heartbeatBound))
-    case .closing, .lingering, .ended, .closed: break
+      return .write
+    case .closing, .lingering, .ended, .closed: return .drop
     }
   }
 }

@@ -8,9 +8,12 @@ package struct FrameReader<Message: WireMessage> {
   /// Whether `rest` is a buffer of the socket's.
   private var isBorrowed = false
 
-  /// A reader for a new connection; the parameters are the decoder's.
+  /// A reader for a new connection.
+  package init(_ decoder: FrameDecoder<Message>) { self.decoder = decoder }
+
+  /// A reader for a new connection, of tensors only where `floats` is known or the peer is ready.
   package init(limits: Limits, floats: Int?) {
-    decoder = FrameDecoder(limits: limits, floats: floats, awaitsReady: floats != nil)
+    self.init(FrameDecoder(limits: limits, floats: floats, awaitsReady: floats != nil))
   }
 
   /// Bytes came.
