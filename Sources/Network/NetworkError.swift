@@ -28,7 +28,8 @@ extension NetworkError {
       default: summary(of: error)
       }
     return NetworkError(
-      "cannot listen on \(Endpoint(host: host, port: port)): \(advice)", mayPass: code == EADDRINUSE,
+      "cannot listen on \(Endpoint(host: host, port: port)): \(advice)",
+      mayPass: code == EADDRINUSE,
       isWrongUsage: code == EADDRNOTAVAIL || code == EACCES)
   }
 

@@ -35,7 +35,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case killCoordinator(after: Int)
     /// SIGTERM to the coordinator; it is started again.
     case interruptCoordinator
-    /// The coordinator's machine was asleep.
+    /// Nothing moves for a while, as where a virtual machine that holds all is stopped: clocks go
+    /// on.
     case clockJump(Duration)
     /// Nothing can be written for a while.
     case diskFull(for: Duration)

@@ -20,6 +20,8 @@ final class SimulatedConnection {
   var isMute = false
   /// Whether something was done to it: then not all that is sent arrives.
   var isDisturbed = false
+  /// Whether one of its ends stood still: then the other may lose it.
+  var stoodStill = false
 
   /// A connection to the present coordinator of `world`.
   /// - Parameter host: nil for one that is the worker's alone.
@@ -31,15 +33,14 @@ final class SimulatedConnection {
     self.host = host ?? "worker \(worker.number)"
     atCoordinator = SimulatedEnd(
       self, input: toCoordinator, output: toWorker,
-      state: ConnectionState(
-        limits: World.limits, introductionTimeout: World.limits.helloTimeout),
+      introductionTimeout: World.limits.helloTimeout, waitsForEver: false,
       floats: world.job.job.gradients.buffer.bufferCount,
       heard: { [unowned self] in self.world.heard($0, from: self) },
       ended: { [unowned self] in self.world.ended(atCoordinator: self, $0) })
     atWorker = SimulatedEnd(
       self, input: toWorker, output: toCoordinator,
       // An intruder goes when it is closed.
-      state: ConnectionState(limits: World.limits, waitsForEver: host != nil), floats: nil,
+      introductionTimeout: nil, waitsForEver: host != nil, floats: nil,
       heard: { [unowned self] in self.world.heard($0, at: self) },
       ended: { [unowned self] in self.world.ended(atWorker: self, $0) })
   }

@@ -40,10 +40,14 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   private let output: SimulatedPath
   private let heard: (Incoming) -> Void
   private let ended: (String?) -> Void
+  /// Whether a silent peer is lost.
+  private let losesPeer: Bool
   private var process = Process.running
   private var state: ConnectionState
   private var reader: FrameReader<Incoming>
   private var wakesAt: Duration?
+  /// When bytes last came.
+  private var lastArrival = Duration.zero
   /// Messages that the state took, and that it delivered.
   private var (sent, received) = (0, 0)
   /// Whether it takes nothing from the network.
@@ -54,14 +58,17 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   ///   - ended: called once, with the reason or, where this end closed, nil.
   init(
     _ connection: SimulatedConnection, input: SimulatedPath, output: SimulatedPath,
-    state: ConnectionState, floats: Int?, heard: @escaping (Incoming) -> Void,
+    introductionTimeout: Double?, waitsForEver: Bool, floats: Int?,
+    heard: @escaping (Incoming) -> Void,
     ended: @escaping (String?) -> Void
   ) {
     self.connection = connection
     world = connection.world
     (self.input, self.output) = (input, output)
     (self.heard, self.ended) = (heard, ended)
-    self.state = state
+    losesPeer = !waitsForEver
+    state = ConnectionState(
+      limits: World.limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
     reader = FrameReader(limits: World.limits, floats: floats)
     input.receiver = self
     output.sender = self
@@ -70,7 +77,8 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   // MARK: What its owner wants
 
   func open() {
-    world.transmit(Self.bytes(state.opened(now: world.now)), over: output, of: connection)
+    begin()
+    world.transmit(Self.bytes(state.opened(now: world.clock)), over: output, of: connection)
     pump()
   }
 
@@ -89,7 +97,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     }
   }
 
-  func close() { if state.close(now: world.now) == .write { pump() } }
+  func close() { if state.close(now: world.clock) == .write { pump() } }
 
   func fail(_ reason: String) { perform(state.failed(reason)) }
 
@@ -98,13 +106,16 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   private var isRunning: Bool { if case .running = process { true } else { false } }
 
   func stop() {
-    if isRunning { process = .stopped([]) }
+    guard isRunning else { return }
+    process = .stopped([])
+    connection.stoodStill = true
   }
 
   func goOn() {
     guard case .stopped(let events) = process else { return }
     process = .running
     // As an event loop does: first what came, then the timers.
+    begin()
     for event in events { happen(event) }
     wakesAt = nil
     if isRunning { tick() }
@@ -134,19 +145,23 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     case .wake(let time): if time == wakesAt { tick() }
     case .closed:
       process = .gone
-      if case .report(let reason) = state.closed() { ended(reason) }
+      guard case .report(let reason) = state.closed() else { return }
+      if let reason { checkIsJust(reason) }
+      ended(reason)
     }
   }
 
   private func arrived(_ bytes: ByteBuffer) {
     guard !isDeaf else { return }
+    lastArrival = world.now
     input.inFlight -= bytes.readableBytes
+    input.lastTaken = world.now
     input.sender?.pump()
-    guard state.received(now: world.now) == .decode else { return }
+    guard state.received(now: world.clock) == .decode else { return }
     reader.append(bytes)
     do {
       reading: while let message = try reader.next() {
-        switch state.received(message, now: world.now) {
+        switch state.received(message, now: world.clock) {
         case .deliver:
           received += 1
           heard(message)
@@ -156,21 +171,21 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
         guard isRunning else { return }
       }
     } catch {
-      perform(state.misunderstood("\(error)", now: world.now))
+      perform(state.misunderstood("\(error)", now: world.clock))
     }
     scheduleWake()
   }
 
   private func peerClosed(_ reason: String?, _ messages: Int?) {
     if let messages, messages != received, !connection.isDisturbed,
-      state.received(now: world.now) == .decode
+      state.received(now: world.clock) == .decode
     {
       world.violation = "\(received) of \(messages) messages came before the end of a connection"
     }
     do {
       try reader.finish()
     } catch {
-      _ = state.misunderstood("\(error)", now: world.now)
+      _ = state.misunderstood("\(error)", now: world.clock)
     }
     if let reason { _ = state.failed(reason) }
     closeAtOnce()
@@ -182,7 +197,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     guard isRunning else { return }
     var bytes = ByteBuffer()
     pumping: while output.inFlight + bytes.readableBytes < world.scenario.window {
-      switch state.write(now: world.now) {
+      switch state.write(now: world.clock) {
       case .frame(let frame): bytes.writeImmutableBuffer(Self.bytes(frame))
       case .closeOutput:
         transmit(bytes)
@@ -202,11 +217,13 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
 
   private func tick() {
     let unsent = max(0, output.inFlight - world.scenario.window)
-    switch state.tick(now: world.now, unsent: unsent) {
+    if unsent == 0 { output.lastTaken = world.now }
+    switch state.tick(now: world.clock, unsent: unsent) {
     case .heartbeat(let frame): transmit(Self.bytes(frame))
-    case .close: closeAtOnce()
+    case .close: return closeAtOnce()
     case .none: break
     }
+    checkIsAlive()
     scheduleWake()
   }
 
@@ -231,16 +248,37 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   }
 
   private func scheduleWake() {
-    guard let time = state.wakeAt, wakesAt.map({ time < $0 || $0 <= world.now }) ?? true else {
+    guard let time = state.wakeAt, wakesAt.map({ time < $0 || $0 <= world.clock }) ?? true else {
       return
     }
     wakesAt = time
-    world.queue.add(.end(self, .wake(time)), at: max(time, world.now))
+    world.queue.add(.end(self, .wake(time)), at: max(time - world.clockJump, world.now))
   }
 
   private static func bytes(_ frame: OutgoingMessage.Frame) -> ByteBuffer {
     var bytes = frame.head
     if let piece = frame.piece { bytes.writeImmutableBuffer(piece) }
     return bytes
+  }
+
+  // MARK: What must hold
+
+  private func begin() { (lastArrival, output.lastTaken) = (world.now, world.now) }
+
+  /// An end that goes on has a peer, or closes soon.
+  private func checkIsAlive() {
+    let most = Duration.seconds(World.limits.heartbeatBound * 2)
+    guard losesPeer, isRunning, world.now - min(lastArrival, output.lastTaken) > most else {
+      return
+    }
+    world.violation = "an end goes on with a peer that is silent or takes nothing"
+  }
+
+  /// Who does as it should is not lost.
+  private func checkIsJust(_ reason: String) {
+    guard reason.hasPrefix("silent for") || reason.hasPrefix("took none"),
+      !connection.isDisturbed, !connection.stoodStill
+    else { return }
+    world.violation = "a peer is lost that did all it should: \(reason)"
   }
 }

@@ -8,6 +8,8 @@ final class SimulatedPath {
   var lastArrival = Duration.zero
   /// Bytes that the receiver has not taken yet.
   var inFlight = 0
+  /// When it last took some.
+  var lastTaken = Duration.zero
   /// Whether the sender has said its last.
   var isClosed = false
   /// What becomes of the next bytes.

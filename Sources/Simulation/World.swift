@@ -29,7 +29,7 @@ final class World {
   let process: ProcessState
   var draws: Draws
   var now = Duration.zero
-  /// What the machine's sleep added to the coordinator's clock.
+  /// What standing still, all at once, added to everybody's clock.
   var clockJump = Duration.zero
   var queue = EventQueue<Occurrence>()
   var coordinator: CoordinatorHost?
@@ -65,6 +65,9 @@ final class World {
   func schedule(_ occurrence: Occurrence, in delay: Duration) {
     queue.add(occurrence, at: now + delay)
   }
+
+  /// The time by everybody's clock.
+  var clock: Duration { now + clockJump }
 
   /// A moment up to `most`.
   func moment(_ most: Duration) -> Duration { most * draws.double() }
@@ -189,7 +192,7 @@ final class World {
     do throws(ThreadError) {
       host = try CoordinatorHost(
         job.job, options: options, store: disk, mailbox: mailbox, links: links,
-        checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
+        checkpoint: checkpoint, clock: { [unowned self] in clock },
         report: { [unowned self] report in
           if case .note(let text) = report { heard(text) }
         })

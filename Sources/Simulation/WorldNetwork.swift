@@ -27,7 +27,9 @@ extension World {
     var rest = relayed
     let split = draws.int(0...3) == 0 ? draws.int(0...rest.readableBytes) : rest.readableBytes
     for length in [split, rest.readableBytes - split] where length > 0 {
-      guard let receiver = path.receiver, let part = rest.readSlice(length: length) else { continue }
+      guard let receiver = path.receiver, let part = rest.readSlice(length: length) else {
+        continue
+      }
       path.inFlight += length
       queue.add(.end(receiver, .arrived(part)), at: arrival(over: path))
     }
@@ -82,14 +84,17 @@ extension World {
     guard isServed(connection) else { return }
     switch message {
     case .hello:
-      switch admission.hello(connection.peer, host: connection.host, now: now) {
+      switch admission.hello(connection.peer, host: connection.host, now: clock) {
       case .admitted(let evicted):
         perform(evicted)
         if let time = admission.readyBy(connection.peer) {
-          queue.add(.readyIsDue(connection), at: time)
+          queue.add(.readyIsDue(connection), at: time - clockJump)
         }
         step(.opened(connection.peer, address: connection.address))
       case .turnedAway(let reason):
+        if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
+          violation = "a worker is turned away though one that is not ready could make room"
+        }
         note("\(connection.peer) is turned away")
         connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
         return connection.atCoordinator.close()
@@ -112,7 +117,10 @@ extension World {
   /// A worker should be ready by now.
   func readyIsDue(_ connection: SimulatedConnection) {
     guard isServed(connection) else { return }
-    perform(admission.overdue(connection.peer, now: now))
+    perform(admission.overdue(connection.peer, now: clock))
+    if admission.readyBy(connection.peer) != nil {
+      violation = "\(connection.peer) is not ready in time and keeps its place"
+    }
   }
 
   private func isServed(_ connection: SimulatedConnection) -> Bool {

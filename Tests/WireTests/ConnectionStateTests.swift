@@ -273,7 +273,7 @@ import Wire
       }
       // A heartbeat finds its way between any two.
       reader.append(OutgoingMessage.heartbeat)
-      while let message = try reader.next() where !message.isHeartbeat { texts.append(text(message)) }
+      _ = try reader.next()
     }
     try reader.finish()
     #expect(texts == sent.map(text))
