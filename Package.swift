@@ -46,49 +46,73 @@ let package = Package(
     .target(name: "CJPEG", dependencies: ["CLibJPEG"]),
 
     .target(name: "Kernels", swiftSettings: [.unsafeFlags(kernelFlags)]),
-    .target(name: "Engine", dependencies: kernels + ["CXXHash"]),
-    .target(name: "Pictures", dependencies: ["Engine", "CJPEG", "CCairo"]),
+    .target(name: "Primitives", dependencies: ["CXXHash"]),
+    .target(name: "Engine", dependencies: kernels + ["Primitives"]),
+    .target(name: "Pictures", dependencies: ["Engine", "Primitives", "CJPEG", "CCairo"]),
     .target(
       name: "Wire",
-      dependencies: ["Engine", "CLZ4", .product(name: "NIOCore", package: "swift-nio")]),
-    .target(name: "KerasFiles", dependencies: ["CZlib"]),
+      dependencies: [
+        "Engine", "Primitives", "CLZ4", .product(name: "NIOCore", package: "swift-nio"),
+      ]),
+    .target(name: "KerasFiles", dependencies: ["Engine", "Pictures", "Primitives", "CZlib"]),
+    .target(name: "Coordination", dependencies: ["Wire", "Primitives"]),
     .target(
-      name: "Training", dependencies: ["Wire", "KerasFiles", "Pictures", "Engine", "CCairo"]),
+      name: "Runs",
+      dependencies: ["Coordination", "KerasFiles", "Pictures", "Engine", "Primitives", "CCairo"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine", "Primitives",
+      ]),
     .target(
       name: "Network",
       dependencies: [
-        "Training", "Wire",
+        "Training", "Coordination", "Wire", "Engine", "Primitives",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    .target(name: "Simulation", dependencies: ["Training", "Wire", "Pictures", "Engine"]),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",
+        "Primitives",
+      ]),
     .executableTarget(
       name: "simulate",
       dependencies: [
-        "Simulation", "Engine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Simulation", "Engine", "Primitives",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "dogsled",
       dependencies: [
-        "Network", "Training", "Wire", "Pictures", "Engine",
+        "Network", "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",
+        "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
 
     .target(name: "CountingMalloc", path: "Tests/CountingMalloc"),
-    .testTarget(name: "EngineTests", dependencies: ["Engine", "CountingMalloc"]),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures"]),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
+    .testTarget(name: "EngineTests", dependencies: ["Engine", "Primitives", "CountingMalloc"]),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Primitives"]),
     .testTarget(
       name: "WireTests",
-      dependencies: ["Wire", .product(name: "NIOTestUtils", package: "swift-nio")]),
-    .testTarget(name: "KerasFilesTests", dependencies: ["KerasFiles"], exclude: ["Files"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "KerasFiles"]),
+      dependencies: ["Wire", "Primitives", .product(name: "NIOTestUtils", package: "swift-nio")]),
+    .testTarget(
+      name: "KerasFilesTests", dependencies: ["KerasFiles", "Primitives", "TestSupport"],
+      exclude: ["Files"]),
+    .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
+    .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
     .testTarget(name: "NetworkTests", dependencies: ["Network"]),
-    .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training"]),
+    .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training", "TestSupport"]),
     .testTarget(
-      name: "ParityTests", dependencies: ["Engine", "Pictures", "KerasFiles", "Training"],
+      name: "ParityTests",
+      dependencies: ["Engine", "Pictures", "KerasFiles", "Training"],
       exclude: ["keras_reference.py", "hdf5_witness.py"]),
     .testTarget(name: "FaultTests", dependencies: ["Network", "Training", "Wire"]),
     .testTarget(name: "ClusterTests"),

@@ -1,3 +1,5 @@
+import Primitives
+
 /// Computes with one model: gradients, losses and probabilities.
 ///
 /// Not thread-safe: one caller at a time. Inside a call it uses `threads` threads; no result

@@ -1,6 +1,8 @@
 // The trainable tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
 // gradients and RMSprop's averages all have the same layout.
 
+import Primitives
+
 /// Where each trainable tensor of a model lies in a flat buffer of 32-bit floats.
 ///
 /// Every tensor starts on a multiple of 16 floats (a cache line); the floats between two tensors

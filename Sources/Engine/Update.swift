@@ -2,6 +2,7 @@
 // bits do not depend on how the elements are cut into jobs.
 
 import Kernels
+import Primitives
 import Synchronization
 
 /// Sums gradients and updates weights, on some threads.

@@ -1,7 +1,9 @@
+import Coordination
 import Glibc
 import Logging
 import NIOCore
 import NIOPosix
+import Primitives
 import Training
 import Wire
 

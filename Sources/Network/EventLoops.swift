@@ -2,8 +2,8 @@ import Engine
 import Glibc
 import NIOCore
 import NIOPosix
+import Primitives
 import Synchronization
-import Training
 
 /// The one thread that all sockets of this process are served by.
 ///

@@ -1,6 +1,6 @@
 import Foundation
+import Primitives
 import Synchronization
-import Training
 
 /// A child process in a process group of its own.
 ///
@@ -132,7 +132,7 @@ final class OpenFile: Sendable {
   /// A new log at `path`.
   convenience init(log path: String) throws(NetworkError) {
     do {
-      self.init(try RunFolderFiles.create(path))
+      self.init(try PlainFiles.create(path))
     } catch {
       throw NetworkError(error.description, mayPass: error.mayPass)
     }

@@ -1,6 +1,7 @@
 import Dispatch
 import Engine
 import Foundation
+import Primitives
 import Training
 
 /// Worker processes on this machine, launched by a coordinator and taken down with it.

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import Primitives
 
 /// A connection that cannot be made, or cannot go on.
 public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// Ends a worker process when the coordinator that launched it is gone, also when that was killed.
 public enum ParentWatch {

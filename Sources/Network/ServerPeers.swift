@@ -1,5 +1,7 @@
+import Coordination
 import Logging
 import NIOCore
+import Primitives
 import Synchronization
 import Training
 import Wire

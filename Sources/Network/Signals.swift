@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// The signals that ask the program to end in good order.
 public enum Signals {

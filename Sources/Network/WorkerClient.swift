@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Primitives
 import Training
 import Wire
 

@@ -1,4 +1,5 @@
 import Engine
+import Primitives
 
 /// Which pictures each step is given: a function of the counts, the batch size and the seed.
 ///

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// Memory that pictures may take while they are decoded, over all threads of the process.
 ///

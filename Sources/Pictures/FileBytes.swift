@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// A whole file in memory.
 struct FileBytes: ~Copyable {

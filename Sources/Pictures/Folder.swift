@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 
 /// Listing folders, with errors that say what to do.
 package enum Folder {
@@ -60,24 +61,13 @@ package enum Folder {
   @discardableResult
   static func create(_ path: String) throws(PictureError) -> [String] {
     if isFolder(path) { return [] }
-    let above = try create(parent(of: path))
+    let above = try create(FilePath.parent(of: path))
     guard FileName.withPath(path, { mkdir($0, 0o777) }) == 0 else {
       let reason = lastError()
       for folder in above.reversed() { rmdir(folder) }
       throw PictureError(path: path, "cannot be made: \(reason)")
     }
     return above + [path]
-  }
-
-  /// The folder that `path` lies in, `.` for a bare name.
-  ///
-  /// (Foundation's `deletingLastPathComponent` of Swift 6.3 ends the program at a name of one
-  /// letter.)
-  package static func parent(of path: String) -> String {
-    var name = path.utf8[...]
-    while name.count > 1, name.last == UInt8(ascii: "/") { name.removeLast() }
-    guard let slash = name.lastIndex(of: UInt8(ascii: "/")) else { return "." }
-    return slash == name.startIndex ? "/" : String(Substring(name[..<slash]))
   }
 
   /// Whether `path` is a folder, or a link to one.

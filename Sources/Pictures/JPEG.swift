@@ -1,5 +1,6 @@
 import CJPEG
 import Foundation
+import Primitives
 
 /// JPEG by libjpeg: the pixels that Pillow's `Image.open(file).convert("RGB")` gives.
 public enum JPEG {

@@ -1,4 +1,5 @@
 import Engine
+import Primitives
 
 /// One picture of a data set.
 public struct ManifestEntry: Codable, Hashable, Sendable {

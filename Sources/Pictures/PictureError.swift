@@ -1,3 +1,5 @@
+import Primitives
+
 /// Why a picture, a folder or a data set cannot be used: one line for the user.
 public struct PictureError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The file or folder, as the user would name it; nil for data in memory.

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// Decoded, resized pictures by their index in a list of entries.
 ///

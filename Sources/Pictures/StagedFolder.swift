@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 
 /// A folder that appears whole or not at all: it is filled beside its place and then renamed.
 enum StagedFolder {
@@ -19,7 +20,7 @@ enum StagedFolder {
     }
     var place = destination
     while place.count > 1 && place.hasSuffix("/") { place.removeLast() }
-    let made = try Folder.create(Folder.parent(of: place))
+    let made = try Folder.create(FilePath.parent(of: place))
     var template = Array("\(place).partial-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
       let reason = lastError()

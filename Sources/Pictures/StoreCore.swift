@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// What a `PictureStore` and its threads share; everything mutable is guarded by `condition`.
 final class StoreCore: @unchecked Sendable {

@@ -1,4 +1,5 @@
 import Engine
+import Primitives
 
 /// What goes wrong in a simulated run, and when: a function of a seed.
 public struct Scenario: Sendable, CustomStringConvertible {

@@ -1,3 +1,4 @@
+import Coordination
 import Training
 import Wire
 

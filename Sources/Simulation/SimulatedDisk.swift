@@ -1,6 +1,7 @@
 import Engine
+import KerasFiles
+import Runs
 import Synchronization
-import Training
 
 /// A disk that outlives the coordinators of a run: what was not synced when one is killed is lost.
 final class SimulatedDisk: RunStore {

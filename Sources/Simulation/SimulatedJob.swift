@@ -1,6 +1,8 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
+import Runs
 import Training
 
 /// What simulated runs train: a tiny network on a few real JPEGs, and what it comes to undisturbed.

@@ -1,4 +1,6 @@
 import Engine
+import Primitives
+import Runs
 import Training
 
 /// Runs scenarios, and holds each against the undisturbed run.

@@ -1,4 +1,7 @@
+import Coordination
 import Engine
+import Primitives
+import Runs
 import Training
 import Wire
 

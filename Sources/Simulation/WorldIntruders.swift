@@ -1,6 +1,7 @@
 // Peers that are no workers and find the port.
 
 import Engine
+import Primitives
 import Training
 import Wire
 

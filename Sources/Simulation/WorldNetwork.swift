@@ -1,6 +1,8 @@
 // What is on its way between workers and coordinators, and what goes wrong with it.
 
+import Coordination
 import NIOCore
+import Primitives
 import Training
 import Wire
 

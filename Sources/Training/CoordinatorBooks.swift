@@ -1,7 +1,11 @@
 // What the coordinator's host does with answers: it sums them, applies updates and writes down
 // what came of them.
 
+import Coordination
 import Engine
+import KerasFiles
+import Primitives
+import Runs
 import Wire
 
 /// An answer of a worker that cannot be what the work asked for.
@@ -122,14 +126,14 @@ extension CoordinatorHost {
           weights.initialize(seed: job.hyperparameters.seed)
           average.copy(from: ParameterBuffer(average.layout))
         }
-        ledger = EpochLedger(at: position)
+        ledger = EpochTotals(at: position)
         beginEpoch()
         lastCheckpoint = (now, position.updates)
         unwritten = nil
       } catch {
         // What is in the folder holds errors: no checkpoint may be added to it.
         unwritten = "\(error)"
-        let mayPass = error is MemoryError || (error as? RunFolderError)?.mayPass == true
+        let mayPass = error is MemoryError || (error as? FileError)?.mayPass == true
         return rules.failed(
           mayPass
             ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
@@ -138,7 +142,7 @@ extension CoordinatorHost {
       }
     }
     note(.rolledBack(updates: position.updates))
-    return rules.wentBack(to: position, now: now)
+    return rules.wentBack(toUpdate: position.updates, epochs: position.epochs, now: now)
   }
 
   func tellProgress() {
@@ -171,7 +175,7 @@ extension CoordinatorHost {
       picturesPerSecond: ledger.pace(now: end),
       bytesReceived: links.bytesReceived - ledger.bytesReceived,
       bytesSent: links.bytesSent - ledger.bytesSent)
-    ledger = EpochLedger(at: RunPosition())
+    ledger = EpochTotals(at: RunPosition())
     beginEpoch()
     do {
       try store.append(record)
@@ -224,7 +228,7 @@ extension CoordinatorHost {
     }
     if let reason = ending.reason { store.record(Event(.failure, reason: reason)) }
     // Who connected just now has not come to the rules yet.
-    var peers = rules.members.keys.sorted()
+    var peers = rules.peers
     while let input = mailbox.next(timeout: .zero) {
       switch input {
       case .opened(let peer, _): peers.append(peer)

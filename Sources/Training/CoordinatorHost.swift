@@ -1,8 +1,12 @@
 // The thread that turns what the transport brings into events for the coordinator's rules, and
 // performs their actions.
 
+import Coordination
 import Engine
 import Foundation
+import KerasFiles
+import Primitives
+import Runs
 import Wire
 
 /// How bodies travel between a coordinator and its workers.
@@ -67,7 +71,7 @@ public final class CoordinatorHost {
   /// The present weights as a message, once somebody needed it.
   var published: (header: WeightsHeader, body: Body)?
   var tree: GradientTree?
-  var ledger: EpochLedger
+  var ledger: EpochTotals
   var arrived: WorkerMessage?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
@@ -110,13 +114,13 @@ public final class CoordinatorHost {
       weights.initialize(seed: job.hyperparameters.seed)
       average = ParameterBuffer(layout)
     }
-    ledger = EpochLedger(at: position)
+    ledger = EpochTotals(at: position)
     lastCheckpoint = (self.clock(), position.updates)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
       verify: options.verify, seed: job.hyperparameters.seed,
-      heartbeatBound: options.heartbeatBound, position: position)
+      heartbeatBound: options.heartbeatBound, updates: position.updates, epochs: position.epochs)
   }
 
   /// The digest of the present weights.

@@ -1,3 +1,5 @@
+import Coordination
+import Primitives
 import Synchronization
 import Wire
 

@@ -1,6 +1,10 @@
+import Coordination
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import Primitives
+import Runs
 
 /// Training in one process: the coordinator on the caller's thread, one worker on another.
 public enum OneProcess {

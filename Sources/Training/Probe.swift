@@ -1,6 +1,8 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
+import Runs
 import Wire
 
 /// What a worker computes when it joins, to prove that it computes the coordinator's bits: the

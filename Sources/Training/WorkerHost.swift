@@ -3,6 +3,7 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
 import Wire
 
 /// Where a worker's pictures come from.
@@ -51,7 +52,7 @@ public final class WorkerHost {
   private let bodies: BodyForm
   private let kernels: KernelSet
   private let log: (String) -> Void
-  private var bench: WorkerBench?
+  private var current: WorkerRun?
   private var queue: [Item] = []
   /// For tests: what a machine that makes errors does to its gradients.
   private let damage: (ParameterBuffer) -> Void
@@ -97,7 +98,7 @@ public final class WorkerHost {
   /// Begins to work for a connection; then `step` until it ends.
   package func begin(_ link: any CoordinatorLink) {
     queue = []
-    bench?.forgetWeights()
+    current?.forgetWeights()
     link.send(.hello(hello))
   }
 
@@ -139,13 +140,13 @@ public final class WorkerHost {
     case .message(.heartbeat): break
     case .message(.welcome(let welcome)):
       log("welcome as worker \(welcome.worker)")
-      if bench?.welcome.isSameRun(as: welcome) != true {
-        bench = nil
-        bench = try WorkerBench(
+      if current?.welcome.isSameRun(as: welcome) != true {
+        current = nil
+        current = try WorkerRun(
           welcome, source: source, threads: hello.threads, kernels: kernels,
           processes: processes, log: log)
       }
-      link.send(.ready(try bench?.answer(welcome.probe) ?? .none))
+      link.send(.ready(try current?.answer(welcome.probe) ?? .none))
       log("ready")
     case .message(.weights(let header, let body)):
       // Newer weights cancel older ones and the work that is left on them.
@@ -157,20 +158,20 @@ public final class WorkerHost {
       }
       queue.append(.weights(header, body))
     case .message(.work(let work)):
-      bench?.prefetch(work.work)
+      current?.prefetch(work.work)
       queue.append(.work(work))
     }
     return nil
   }
 
   private func compute(_ item: Item, _ link: any CoordinatorLink) throws {
-    guard let bench else { throw WorkerError("the coordinator sent work before its welcome") }
+    guard let current else { throw WorkerError("the coordinator sent work before its welcome") }
     switch item {
-    case .weights(let header, let body): try bench.take(header, body)
+    case .weights(let header, let body): try current.take(header, body)
     case .work(let work):
       switch work.work {
       case .gradient(let step, let pictures):
-        var (gradient, totals) = try bench.gradient(pictures, version: work.weightsVersion)
+        var (gradient, totals) = try current.gradient(pictures, version: work.weightsVersion)
         damage(gradient)
         if !gradient.isFinite || !totals.loss.isFinite {
           // The bits of NaN differ between instruction sets: all that is no number is made equal.
@@ -183,7 +184,7 @@ public final class WorkerHost {
         let body: Body = bodies == .local ? .local(gradient) : try TensorCoding.encode(gradient)
         link.send(.gradient(header, body))
       case .validation(let batch, let pictures):
-        var totals = try bench.evaluate(pictures, version: work.weightsVersion)
+        var totals = try current.evaluate(pictures, version: work.weightsVersion)
         if !totals.loss.isFinite { totals.loss = .nan }
         link.send(
           .evaluated(

@@ -1,3 +1,5 @@
+import Primitives
+
 /// The rules of one side of a connection: when to send a heartbeat, what may still be sent or heard,
 /// when the connection ends, and why.
 ///

@@ -2,6 +2,7 @@
 
 import Engine
 import FoundationEssentials
+import Primitives
 
 /// What a coordinator says to a worker.
 public enum CoordinatorMessage: Sendable {

@@ -1,5 +1,6 @@
 import Engine
 import NIOCore
+import Primitives
 
 /// What a frame is.
 ///

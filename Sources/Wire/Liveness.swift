@@ -1,3 +1,5 @@
+import Primitives
+
 /// When a heartbeat is due, and whether the peer is silent, or takes nothing of what waits to be
 /// sent, for longer than the bound. Any byte is a sign of life.
 struct Liveness: Sendable {
@@ -79,9 +81,6 @@ struct Liveness: Sendable {
 }
 
 extension Duration {
-  /// A time in seconds: none below zero, and thirty years at most.
-  package static func limited(seconds: Double) -> Duration { .seconds(min(max(seconds, 0), 1e9)) }
-
   /// The time in seconds, to one decimal, as messages give it.
   fileprivate var shortSeconds: String { "\(((self / .seconds(1)) * 10).rounded() / 10) s" }
 }

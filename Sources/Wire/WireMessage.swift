@@ -33,10 +33,8 @@ package struct MessageParts: Sendable {
   }
 
   init(_ kind: Kind, header: some Encodable, body: Body? = nil) throws {
-    let encoder = JSONEncoder()
+    let encoder = JSONEncoder.anyNumbers
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     (self.kind, self.header, self.body) = (kind, try encoder.encode(header), body)
   }
 
@@ -45,10 +43,7 @@ package struct MessageParts: Sendable {
   }
 
   func header<Header: Decodable>(_ type: Header.Type = Header.self) throws -> Header {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(type, from: header)
+    try JSONDecoder.anyNumbers.decode(type, from: header)
   }
 
   /// The body of a kind that has one.

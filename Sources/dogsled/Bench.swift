@@ -1,7 +1,8 @@
 import ArgumentParser
 import Engine
 import Foundation
-import Training
+import KerasFiles
+import Primitives
 
 /// Figures of this machine, one JSON object a line.
 struct Bench: ParsableCommand {

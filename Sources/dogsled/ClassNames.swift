@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
-import Pictures
-import Training
+import KerasFiles
 
 /// What the two classes are called, in the order of the model's outputs: `--classes cats,dogs`.
 struct ClassNames: ExpressibleByArgument {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Network
-import Training
 
 /// `dogsled coordinator`: waits for workers, then trains.
 struct CoordinatorCommand: ParsableCommand {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Training
 
 /// `dogsled digest`: the digest of a model's weights.
 struct DigestCommand: ParsableCommand {

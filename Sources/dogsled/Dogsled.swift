@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Primitives
 
 /// The root command: one file a verb beside this one.
 @main

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
-import Training
 
 /// `dogsled evaluate`: loss and accuracy over a folder.
 struct Evaluate: ParsableCommand, TakesAnyName {

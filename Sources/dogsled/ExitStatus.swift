@@ -4,7 +4,8 @@ import Foundation
 import Logging
 import Network
 import Pictures
-import Training
+import Primitives
+import Runs
 
 // From 128 on a job controller may try again (Kubernetes's training operators follow that rule);
 // below 128 the problem has to be fixed first.
@@ -72,7 +73,7 @@ extension Dogsled {
     case is ThreadError, is MemoryError: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.mayPass: ExitCode.tryAgain.rawValue
     case let error as NetworkError where error.isWrongUsage: ExitCode.wrongUsage.rawValue
-    case let error as RunFolderError where error.mayPass: ExitCode.tryAgain.rawValue
+    case let error as FileError where error.mayPass: ExitCode.tryAgain.rawValue
     default: ExitCode.failure.rawValue
     }
   }

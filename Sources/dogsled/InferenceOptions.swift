@@ -1,8 +1,8 @@
 import ArgumentParser
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
-import Training
 
 /// What `evaluate` and `predict` share: how a trained model is run.
 struct InferenceOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import Foundation
 import Network
+import Primitives
 
 /// Where a coordinator listens: what the endpoint that it was given comes to on this machine.
 struct ListenAddress {

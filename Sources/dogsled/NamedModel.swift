@@ -1,6 +1,6 @@
 import Foundation
+import KerasFiles
 import Pictures
-import Training
 
 /// The model that a verb is given: a file, or a run's folder.
 enum NamedModel {

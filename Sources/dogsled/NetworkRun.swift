@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Network
+import Primitives
 import Training
 import Wire
 

@@ -3,8 +3,10 @@
 import ArgumentParser
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
-import Training
+import Primitives
+import Runs
 
 extension Interpolation: ExpressibleByArgument {}
 

@@ -3,7 +3,7 @@
 import ArgumentParser
 import Foundation
 import Pictures
-import Training
+import Primitives
 
 /// What ends a verb with a status of its own; one clear line.
 struct Failure: Error, CustomStringConvertible {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Pictures
-import Training
+import Runs
 
 /// `dogsled plot`: the curves of runs.
 struct Plot: ParsableCommand {

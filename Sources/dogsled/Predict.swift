@@ -1,8 +1,8 @@
 import ArgumentParser
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
-import Training
 
 /// `dogsled predict`: a class and its probability for each file.
 struct Predict: ParsableCommand, TakesAnyName {

@@ -2,6 +2,7 @@
 // epoch. Results go to standard output, notes to standard error.
 
 import Foundation
+import Runs
 import Training
 
 /// Prints what a coordinator reports; one thread at a time.

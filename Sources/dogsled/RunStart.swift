@@ -1,6 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import Primitives
+import Runs
 import Training
 
 /// Where a run begins: anew, or at the checkpoint of one that goes on.

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Engine
 import Foundation
-import Training
+import KerasFiles
 
 /// `dogsled summary`: the layer table.
 struct Summary: ParsableCommand {

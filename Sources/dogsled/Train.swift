@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Network
+import Primitives
 import Training
 
 /// `dogsled train`: the whole run on this machine.

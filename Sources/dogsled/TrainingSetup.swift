@@ -1,7 +1,11 @@
 import ArgumentParser
+import Coordination
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import Primitives
+import Runs
 import Training
 
 /// What `train` and `coordinator` do before anybody computes: the data set is scanned, every

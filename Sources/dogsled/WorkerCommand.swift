@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import Network
 import Pictures
+import Primitives
 import Synchronization
 import Training
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Primitives
 import Simulation
 import Synchronization
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a run of the `dogsled` that stands beside the tests gave.
@@ -62,25 +63,5 @@ func textToEnd(of pipe: Pipe) -> String {
     } else if count == 0 || errno != EINTR {
       return String(decoding: text, as: UTF8.self)
     }
-  }
-}
-
-/// A folder that is gone when this object is.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  /// Writes `bytes` to `name`, which may have folders before it.
-  func write(_ bytes: Data, to name: String) throws {
-    let file = URL(fileURLWithPath: path + "/" + name)
-    try FileManager.default.createDirectory(
-      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try bytes.write(to: file)
   }
 }

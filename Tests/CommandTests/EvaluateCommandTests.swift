@@ -1,6 +1,6 @@
 import Foundation
+import TestSupport
 import Testing
-import Training
 
 /// `evaluate`: which folder is which class, and what is said of the pictures.
 @Suite struct EvaluateCommandTests {

@@ -1,8 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import TestSupport
 import Testing
-import Training
 
 /// Damaged model files, given to every verb that reads one: no crash, no hang, no great hunger, and
 /// nothing of ours is loaded that is not as it was written.

@@ -1,5 +1,6 @@
 #if arch(x86_64)
   import Foundation
+  import TestSupport
   import Testing
 
   /// The program on processors that have no wide instructions.

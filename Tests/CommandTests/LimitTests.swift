@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Limits of processes, threads and memory, one step after the other, so that each thread and each

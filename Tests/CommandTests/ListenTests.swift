@@ -1,4 +1,6 @@
 import Foundation
+import Primitives
+import TestSupport
 import Testing
 
 /// Where a coordinator listens, and what it tells its workers to type.

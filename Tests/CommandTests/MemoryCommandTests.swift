@@ -1,8 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import TestSupport
 import Testing
-import Training
 
 /// What is refused before it is taken, where a shell allows a process little memory.
 @Suite(.serialized) struct MemoryCommandTests {

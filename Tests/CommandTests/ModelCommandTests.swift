@@ -1,7 +1,8 @@
 import Engine
 import Foundation
+import KerasFiles
+import TestSupport
 import Testing
-import Training
 
 /// The verbs that take a trained model: summary, digest, and how all of them are used wrongly.
 @Suite struct ModelCommandTests {

@@ -1,7 +1,8 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
-import Training
+import TestSupport
 
 /// A folder with model.h5 and, under data, five dark cats and four bright dogs.
 ///

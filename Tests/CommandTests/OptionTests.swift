@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Names of verbs and options: the same for the same thing, and found where they are mistyped.

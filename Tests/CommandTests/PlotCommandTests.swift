@@ -1,6 +1,7 @@
 import Foundation
+import Runs
+import TestSupport
 import Testing
-import Training
 
 /// The verb that draws runs.
 @Suite struct PlotCommandTests {

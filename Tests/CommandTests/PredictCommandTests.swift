@@ -1,6 +1,6 @@
 import Foundation
+import TestSupport
 import Testing
-import Training
 
 /// `predict`: the table, for people and for programs, and the names of files in it.
 @Suite struct PredictCommandTests {

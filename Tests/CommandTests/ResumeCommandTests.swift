@@ -1,8 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import TestSupport
 import Testing
-import Training
 
 /// How runs are named, interrupted, and gone on with.
 @Suite(.serialized) struct ResumeCommandTests {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Signals to a run: it finishes its update, writes a checkpoint and ends, or goes on.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a run shows on a terminal, and what becomes of it when the terminal or a reader is gone.

@@ -1,8 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import TestSupport
 import Testing
-import Training
 
 /// The verbs that train, as real processes on real sockets.
 @Suite(.serialized) struct TrainCommandTests {

@@ -1,8 +1,9 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import TestSupport
 import Testing
-import Training
 
 /// What `train` does with numbers that are none, and what it calls its workers.
 @Suite(.serialized) struct TrainingRulesTests {

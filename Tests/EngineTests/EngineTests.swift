@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 import Testing
 
 /// Whole networks: the same bits everywhere, and gradients that lead downhill.

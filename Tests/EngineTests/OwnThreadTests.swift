@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 import Testing
 
 @Suite struct OwnThreadTests {

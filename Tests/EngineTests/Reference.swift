@@ -1,4 +1,5 @@
 import Engine
+import Primitives
 
 /// The layers written the plain way, in doubles: what the kernels are compared with.
 struct Reference {

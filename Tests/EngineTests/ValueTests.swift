@@ -30,41 +30,6 @@ import Testing
     #expect(error?.description.contains(words) == true)
   }
 
-  @Test func digestIsXXH3() {
-    #expect(
-      Digest(of: UnsafeRawBufferPointer(start: nil, count: 0)).description
-        == "99aa06d3014798d86001c324468d497f")
-    let bytes = (0..<1000).map { UInt8($0 % 251) }
-    bytes.withUnsafeBytes { all in
-      var hasher = DigestHasher()
-      hasher.update(UnsafeRawBufferPointer(rebasing: all[..<7]))
-      hasher.update(UnsafeRawBufferPointer(rebasing: all[7...]))
-      #expect(hasher.finish() == Digest(of: all))
-    }
-    #expect(Digest("99aa06d3014798d86001c324468d497f")?.low == 0x6001_c324_468d_497f)
-    #expect(Digest("99aa") == nil)
-  }
-
-  @Test func drawsDependOnEveryPartOfTheKey() {
-    var seen: Set<UInt64> = []
-    for seed in 0..<4 as Range<UInt64> {
-      for purpose in [CounterRandom.Purpose.initialWeights, .trainingOrder] {
-        for a in 0..<4 as Range<UInt64> {
-          for b in 0..<4 as Range<UInt64> {
-            let draws = CounterRandom(seed: seed, purpose: purpose, a, b)
-            for i in 0..<4 as Range<UInt64> { seen.insert(draws.bits(i)) }
-          }
-        }
-      }
-    }
-    #expect(seen.count == 4 * 2 * 4 * 4 * 4)
-    let draws = CounterRandom(seed: 1, purpose: .benchmark)
-    let mean = (0..<10000).reduce(0.0) { $0 + draws.double(UInt64($1)) } / 10000
-    #expect(abs(mean - 0.5) < 0.01)
-    let order = draws.permutation(500)
-    #expect(order.sorted() == Array(0..<500) && order != Array(0..<500))
-  }
-
   @Test func lossFunctionsAgreeWithTheMathematicsLibrary() {
     for x in stride(from: -60.0, through: 0, by: 0.37) {
       #expect(abs(exponential(x) / exp(x) - 1) < 1e-15)

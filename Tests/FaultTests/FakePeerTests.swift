@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import NIOCore
 import Network
+import Primitives
 import Synchronization
 import Testing
 import Training

@@ -1,7 +1,6 @@
 import Foundation
 import NIOCore
 import Synchronization
-import Wire
 
 /// Stands between workers and a coordinator, passes frames on, and does harm to one of them.
 final class Relay: Sendable {

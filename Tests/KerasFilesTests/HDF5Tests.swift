@@ -1,5 +1,7 @@
 import Foundation
 import KerasFiles
+import Primitives
+import TestSupport
 import Testing
 
 @Suite("Files of HDF5")
@@ -97,13 +99,13 @@ struct HDF5Tests {
     #expect(mkfifo(pipe, 0o600) == 0)
     #expect(symlink(Fixture.keras.path, link) == 0)
     for path in [pipe, "/dev/null", "/dev/zero", folder.path] {
-      let error = #expect(throws: PlainFileError.self) { try PlainFile(path) }
+      let error = #expect(throws: FileError.self) { try PlainFile(path) }
       #expect(error?.description == "\(path): not a file")
     }
     #expect(try PlainFile(link).size == PlainFile(Fixture.keras.path).size)
-    let error = #expect(throws: PlainFileError.self) { try PlainFile(link, followingLinks: false) }
+    let error = #expect(throws: FileError.self) { try PlainFile(link, followingLinks: false) }
     #expect(error?.description.contains("a symbolic link") == true)
-    let missing = #expect(throws: PlainFileError.self) { try PlainFile(folder.path + "/none") }
+    let missing = #expect(throws: FileError.self) { try PlainFile(folder.path + "/none") }
     #expect(missing?.description.contains("No such file") == true)
   }
 }

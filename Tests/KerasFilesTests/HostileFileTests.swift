@@ -1,5 +1,7 @@
 import Foundation
 import KerasFiles
+import Primitives
+import TestSupport
 import Testing
 
 @Suite("Hostile files of HDF5")

@@ -1,5 +1,7 @@
 import Foundation
 import KerasFiles
+import Primitives
+import TestSupport
 
 /// Files of h5py and Keras: `Files/make.py` made them.
 enum Fixture: String, CaseIterable {
@@ -14,17 +16,7 @@ enum Fixture: String, CaseIterable {
   }
 }
 
-/// A folder that is gone when this object is.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
+extension TemporaryFolder {
   /// Writes a file and opens it.
   func root(_ bytes: some Sequence<UInt8>, as name: String = "file.h5") throws -> HDF5Group {
     try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(name)"))

@@ -1,8 +1,9 @@
+import Coordination
 import Foundation
 import NIOCore
 import Network
+import Primitives
 import Testing
-import Training
 import Wire
 
 extension NetworkTests {

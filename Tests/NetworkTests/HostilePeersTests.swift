@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Network
+import Primitives
 import Testing
 import Training
 import Wire

@@ -1,10 +1,12 @@
 // What the tests of Network share.
 
+import Coordination
 import Engine
 import Foundation
 import Logging
 import NIOCore
 import Network
+import Primitives
 import Synchronization
 import Testing
 import Training

@@ -1,7 +1,6 @@
 import Foundation
 import KerasFiles
 import Testing
-import Training
 
 /// What our reader and writer of HDF5 and h5py's make of each other's files: `hdf5_witness.py`.
 @Suite(.enabled(if: Python.withHDF5 != nil, "DOGSLED_PYTHON names no python with h5py"))

@@ -1,7 +1,7 @@
 import Engine
 import Foundation
+import KerasFiles
 import Testing
-import Training
 
 /// What Keras writes into model files, and sigmoids that are not the last layer's.
 extension KerasTests {

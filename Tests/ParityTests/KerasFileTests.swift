@@ -2,7 +2,6 @@ import Engine
 import Foundation
 import KerasFiles
 import Testing
-import Training
 
 /// Model files that go between Dogsled and Keras.
 extension KerasTests {

@@ -2,8 +2,8 @@ import Engine
 import Foundation
 import KerasFiles
 import Pictures
+import Primitives
 import Testing
-import Training
 
 /// What Keras computed from a model and pictures of ours: `keras_reference.py`, run once.
 struct KerasReference {

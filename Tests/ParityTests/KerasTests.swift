@@ -1,7 +1,6 @@
 import Engine
 import Foundation
 import Testing
-import Training
 
 /// Our engine beside Keras, on one batch of pictures and the weights of one `.h5` file.
 @Suite(

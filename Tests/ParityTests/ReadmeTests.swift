@@ -1,8 +1,8 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 import Testing
-import Training
 
 /// README's lines of Python, run as they stand there.
 @Suite(.enabled(if: Python.withKeras != nil, "DOGSLED_PYTHON names no python with TensorFlow"))

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
 import Testing
 
 @Suite struct DataSetTests {

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Pictures
+import Primitives
 import Testing
 
 /// A folder that is gone with the value.

@@ -1,5 +1,8 @@
+import Coordination
 import Engine
 import Foundation
+import KerasFiles
+import Primitives
 import Testing
 import Training
 import Wire

@@ -1,4 +1,5 @@
 import Engine
+import Primitives
 import Testing
 import Training
 

@@ -1,8 +1,7 @@
 import Engine
-import Pictures
+import Runs
 import Testing
 import Training
-import Wire
 
 @Suite struct ProbeTests {
   private func architecture(_ filters: Int = 16) throws -> Architecture {

@@ -1,6 +1,11 @@
+import Coordination
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
+import Primitives
+import Runs
+import TestSupport
 import Training
 import Wire
 

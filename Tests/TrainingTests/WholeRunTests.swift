@@ -1,5 +1,8 @@
 import Engine
 import Foundation
+import KerasFiles
+import Primitives
+import Runs
 import Testing
 import Training
 

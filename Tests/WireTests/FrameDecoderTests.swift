@@ -1,5 +1,6 @@
 import NIOCore
 import NIOTestUtils
+import Primitives
 import Testing
 import Wire
 

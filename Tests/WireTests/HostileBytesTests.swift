@@ -1,5 +1,6 @@
 import Engine
 import NIOCore
+import Primitives
 import Testing
 import Wire
 

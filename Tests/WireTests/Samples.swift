@@ -2,6 +2,7 @@
 
 import Engine
 import NIOCore
+import Primitives
 import Wire
 
 /// A small model and a buffer of it with numbers of every kind: zeros, subnormals, infinities, NaN.

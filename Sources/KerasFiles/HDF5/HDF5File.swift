@@ -2,6 +2,8 @@
 //
 // The format is described in the HDF5 File Format Specification, version 3, of The HDF Group.
 
+import Primitives
+
 /// A file of HDF5 as Keras writes it, open for reading.
 ///
 /// Nothing in it is believed: every place and length is checked against the file's size before it

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// One drawn picture of a cat or a dog.
 enum SamplePicture {

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Primitives
 
 /// The draws of one sample picture, in the order they are asked for.
 struct SampleRandom {

@@ -1,0 +1,51 @@
+// How long work takes: of one worker, and of all.
+
+/// What a worker needs for a step, and for a validation batch: the quickest of its last few.
+struct Pace: Sendable {
+  private static let most = 3
+  /// A figure counts for this many times as long as it is: who was slow gets another chance, which
+  /// costs the run little.
+  private static let trust = 20
+
+  private var steps: [Duration] = []
+  private var validations: [Duration] = []
+  private var measured = Duration.zero
+
+  mutating func append(_ duration: Duration, of unit: WorkUnit, now: Duration) {
+    measured = now
+    switch unit {
+    case .step: steps = steps.suffix(Self.most - 1) + [duration]
+    case .validation: validations = validations.suffix(Self.most - 1) + [duration]
+    }
+  }
+
+  /// The longest that it needed for any of the last few; nil where it has not answered.
+  var slowest: Duration? { (steps + validations).max() }
+
+  /// nil where nothing is known, or too long ago.
+  func expected(of unit: WorkUnit, now: Duration) -> Duration? {
+    let quickest =
+      switch unit {
+      case .step: steps.min()
+      case .validation: validations.min()
+      }
+    guard let quickest, now - measured <= quickest * Self.trust else { return nil }
+    return quickest
+  }
+}
+
+/// The middle of the last few times that work took.
+struct RecentDurations: Sendable {
+  private static let most = 32
+  private var durations: [Duration] = []
+  /// nil with fewer than 3.
+  private(set) var median: Duration?
+  /// The median; the longest where there are too few for one, nil with none.
+  var usual: Duration? { median ?? durations.max() }
+
+  mutating func append(_ duration: Duration) {
+    durations.append(duration)
+    if durations.count > Self.most { durations.removeFirst() }
+    if durations.count >= 3 { median = durations.sorted()[durations.count / 2] }
+  }
+}

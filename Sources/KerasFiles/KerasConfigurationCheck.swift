@@ -1,0 +1,121 @@
+// What of a model file Dogsled takes, argument by argument.
+
+import Engine
+
+/// A model as a file of Keras's describes it.
+public struct KerasModel: Sendable {
+  /// What is computed.
+  public let architecture: Architecture
+  /// What would change the result of training it.
+  public let untaken: [Untaken]
+  /// RMSprop's settings, where the model is compiled with it.
+  public let optimizer: RMSprop?
+
+  /// Something that Keras trains by and Dogsled does not.
+  public struct Untaken: Hashable, Sendable {
+    /// The layer's name; nil for the model and for what it is compiled with.
+    public let layer: String?
+    /// The argument's name.
+    public let argument: String
+    /// One line: what it is, and what Dogsled has.
+    public let description: String
+    /// Whether Keras's `evaluate` gives another loss because of it.
+    public var changesLoss: Bool { argument.hasSuffix("regularizer") || argument == "loss" }
+  }
+
+  /// Refuses a model that Keras would train otherwise.
+  /// - Parameter path: the file, as the error names it.
+  /// - Throws: `KerasConfigurationError` naming the first argument that Dogsled does not take.
+  public func checkTraining(_ path: String) throws {
+    guard let first = untaken.first else { return }
+    throw KerasConfigurationError(
+      "\(path): \(first.description): change that in Keras and save the model again")
+  }
+
+  /// Layers whose weights Keras would not train.
+  public var frozenLayers: Set<String> {
+    let frozen = untaken.filter { $0.argument == "trainable" }
+    let all = frozen.contains { $0.layer == nil }
+    return Set(all ? architecture.layers.map(\.name) : frozen.compactMap(\.layer))
+  }
+}
+
+/// Looks at every argument of a model and collects what only training minds.
+struct KerasArgumentCheck {
+  private(set) var untaken: [KerasModel.Untaken] = []
+
+  /// Checks all arguments of one object.
+  ///
+  /// - Parameters:
+  ///   - owner: as the error names it.
+  ///   - layer: the layer's name, where it is one's.
+  ///   - inTraining: whether the object matters to training alone.
+  /// - Throws: `KerasConfigurationError` for an argument that is unknown, or that changes what is computed.
+  mutating func check(
+    _ arguments: JSON, of owner: String, layer: String? = nil,
+    against known: [String: KerasArgument], inTraining: Bool = false
+  ) throws {
+    guard let arguments = arguments.object else {
+      throw KerasConfigurationError(
+        "\(owner) is \(arguments.shown), where arguments by name belong")
+    }
+    for (name, value) in arguments.sorted(by: { $0.key < $1.key }) {
+      guard let argument = known[name] else {
+        let line =
+          "\(owner) has the argument \(JSON.string(name).shown), which Dogsled does not know: it "
+          + "may change the result"
+        guard inTraining else { throw KerasConfigurationError(line) }
+        untaken.append(.init(layer: layer, argument: name, description: line))
+        continue
+      }
+      guard !argument.accepts(value) else { continue }
+      guard argument.role == .refusedInTraining else {
+        let known = argument.known.isEmpty ? "none" : "only \(argument.known)"
+        throw KerasConfigurationError("\(owner): \(name) is \(value.shown); Dogsled has \(known)")
+      }
+      refuseInTraining(owner, layer: layer, name, value, argument.known)
+    }
+  }
+
+  /// Notes an argument that training minds.
+  mutating func refuseInTraining(
+    _ owner: String, layer: String? = nil, _ name: String, _ value: JSON, _ known: String
+  ) {
+    let own = known.isEmpty ? "without" : "only with \(known)"
+    untaken.append(
+      .init(
+        layer: layer, argument: name,
+        description: "\(owner): \(name) is \(value.shown); Dogsled trains \(own)"))
+  }
+
+  /// Checks what a model is compiled with.
+  ///
+  /// - Parameter owner: the attribute that it stands in.
+  /// - Returns: RMSprop's settings; nil for another optimizer, or none.
+  mutating func compiled(_ compiled: JSON, _ owner: String) throws -> RMSprop? {
+    try check(compiled, of: owner, against: KerasArgument.compiled, inTraining: true)
+    guard let setting = compiled["optimizer_config"] ?? compiled["optimizer"] else { return nil }
+    // tf.keras may write `Custom>RMSprop`.
+    let kind = (setting.string ?? setting["class_name"]?.string)?.split(separator: ">").last
+    guard let kind, kind.lowercased() == "rmsprop" else {
+      refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, "RMSprop")
+      return nil
+    }
+    guard let config = setting["config"] else { return nil }
+    let owner = "\(owner): RMSprop"
+    try check(config, of: owner, against: KerasArgument.optimizer, inTraining: true)
+    var optimizer = RMSprop()
+    for (name, place) in [
+      ("lr", \RMSprop.learningRate), ("learning_rate", \.learningRate), ("rho", \.rho),
+      ("epsilon", \.epsilon),
+    ] {
+      guard let value = config[name] else { continue }
+      if let number = value.number {
+        optimizer[keyPath: place] = Float(number)
+      } else {
+        refuseInTraining(owner, name, value, "numbers")
+      }
+    }
+    return optimizer
+  }
+}

@@ -1,0 +1,94 @@
+// One layer out of Keras's JSON: the arguments that decide what it computes. The others have been
+// checked before (`KerasConfigurationArguments.swift`).
+
+import Engine
+
+/// Reads one layer of a `Sequential`.
+struct LayerReader {
+  let kind: String
+  let name: String?
+  let config: JSON
+
+  /// As errors name it.
+  var owner: String { "layer \(kind.prefix(40)) \(name ?? "")" }
+
+  /// Why a layer of this kind cannot be read.
+  var unknownKind: KerasConfigurationError {
+    guard kind != "Rescaling" else {
+      return KerasConfigurationError(
+        "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
+    }
+    return KerasConfigurationError(
+      "\(owner): Dogsled has only Conv2D, MaxPooling2D, Flatten and Dense")
+  }
+
+  /// - Throws: `KerasConfigurationError` naming the layer and what of it Dogsled does not have.
+  func layer() throws -> Layer {
+    switch kind {
+    case "Conv2D": return .convolution(try convolution())
+    case "MaxPooling2D": return try maxPooling()
+    case "Flatten": return .flatten
+    case "Dense":
+      return .dense(
+        units: try integer("units"), activation: try activation([.linear, .relu, .sigmoid]))
+    default: throw unknownKind
+    }
+  }
+
+  private func convolution() throws -> Convolution {
+    var convolution = Convolution(filters: try integer("filters"))
+    convolution.kernel = try pair("kernel_size")
+    convolution.strides = try pair("strides", default: (1, 1))
+    convolution.activation = try activation([.linear, .relu])
+    guard let padding = (config["padding"] ?? "valid").string.flatMap(Padding.init) else {
+      throw refusal("padding", "only valid and same")
+    }
+    convolution.padding = padding
+    return convolution
+  }
+
+  private func maxPooling() throws -> Layer {
+    let size = try pair("pool_size")
+    guard size.height == size.width else { throw refusal("pool_size", "only squares") }
+    guard try pair("strides", default: size) == size else {
+      throw refusal("strides", "only those equal to pool_size")
+    }
+    return .maxPooling(size: size.height)
+  }
+
+  private func activation(_ known: [Activation]) throws -> Activation {
+    // Keras 3 may write a function as an object whose `config` is its name.
+    let setting = config["activation"] ?? "linear"
+    let isFunction = setting["class_name"] == "function"
+    let name = isFunction ? setting["config"]?.string : setting.string
+    guard let activation = known.first(where: { $0.rawValue == name }) else {
+      throw refusal("activation", "only " + known.map(\.rawValue).joined(separator: ", "))
+    }
+    return activation
+  }
+
+  private func integer(_ setting: String) throws -> Int {
+    guard let value = config[setting]?.integer, (1...1 << 20).contains(value) else {
+      throw refusal(setting, "a number from 1 to 1048576")
+    }
+    return value
+  }
+
+  /// `[a, b]`, or one number for both.
+  private func pair(
+    _ setting: String, default absent: (height: Int, width: Int)? = nil
+  ) throws -> (height: Int, width: Int) {
+    let value = config[setting]
+    if value == nil, let absent { return absent }
+    let sizes = value?.array ?? value.map { [$0, $0] } ?? []
+    guard sizes.count == 2, let height = sizes[0].integer, let width = sizes[1].integer,
+      (1...4096).contains(height), (1...4096).contains(width)
+    else { throw refusal(setting, "one or two numbers from 1 to 4096") }
+    return (height, width)
+  }
+
+  private func refusal(_ setting: String, _ known: String) -> KerasConfigurationError {
+    KerasConfigurationError(
+      "\(owner): \(setting) is \(config[setting]?.shown ?? "not given"); Dogsled has \(known)")
+  }
+}

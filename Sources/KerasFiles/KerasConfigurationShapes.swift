@@ -1,0 +1,128 @@
+// The layers of a `Sequential` in order, and the shape of its input, which Keras writes in up to
+// five places: all of them must say the same.
+
+import Engine
+
+/// Takes the entries of a model's list one by one.
+struct KerasLayersReader {
+  private var entries: [(owner: String, build: JSON?)] = []
+  private var layers: [(name: String?, layer: Layer)] = []
+  private var input: (shape: JSON, owner: String)?
+  private var hasInputLayer = false
+
+  /// Adds the next entry.
+  mutating func add(_ entry: JSON, _ check: inout KerasArgumentCheck) throws {
+    guard let kind = entry["class_name"]?.string, let config = entry["config"],
+      config.object != nil
+    else {
+      throw KerasConfigurationError(
+        "the model's configuration has a layer without class or settings")
+    }
+    let name = try Self.checked(config["name"])
+    let reader = LayerReader(kind: kind, name: name, config: config)
+    guard let known = KerasArgument.layers[kind] else { throw reader.unknownKind }
+    try check.check(entry, of: reader.owner, layer: name, against: KerasArgument.entry)
+    try check.check(config, of: reader.owner, layer: name, against: known)
+    try takeShape(of: reader)
+    guard kind != "InputLayer" else {
+      guard layers.isEmpty, !hasInputLayer else {
+        throw KerasConfigurationError(
+          "\(reader.owner): a model has one input layer, which is its first")
+      }
+      hasInputLayer = true
+      return
+    }
+    layers.append((name, try reader.layer()))
+    entries.append((reader.owner, entry["build_config"]?["input_shape"]))
+  }
+
+  /// Takes the shape that a layer's arguments give for its input.
+  private mutating func takeShape(of reader: LayerReader) throws {
+    for argument in ["batch_shape", "batch_input_shape"] {
+      guard let shape = reader.config[argument] else { continue }
+      let said = "\(reader.owner): \(argument) is \(shape.shown)"
+      guard layers.isEmpty else {
+        throw KerasConfigurationError("\(said): only a model's first layer has one")
+      }
+      if let batch = shape.array?.first, batch != .null, batch.integer.map({ $0 > 0 }) != true {
+        throw KerasConfigurationError("\(said), whose first number is a batch's pictures, or null")
+      }
+      if let input, !Self.agree(shape, input.shape) {
+        throw KerasConfigurationError("\(said), but \(input.owner) has \(input.shape.shown)")
+      }
+      input = input ?? (shape, reader.owner)
+    }
+  }
+
+  /// The model.
+  /// - Parameter built: the input's shapes that stand beside the layers.
+  func architecture(built: [JSON]) throws -> Architecture {
+    for shape in built {
+      guard let input else { continue }
+      guard Self.agree(shape, input.shape) else {
+        throw KerasConfigurationError(
+          "the model's build_input_shape is \(shape.shown), but \(input.owner) has "
+            + input.shape.shown)
+      }
+    }
+    if built.count == 2, !Self.agree(built[0], built[1]) {
+      throw KerasConfigurationError(
+        "the model's build_input_shape is \(built[0].shown), but its build_config has "
+          + built[1].shown)
+    }
+    let architecture: Architecture
+    do {
+      architecture = try Architecture(
+        input: try Self.shape(input?.shape ?? built.first), layers: layers)
+    } catch let error as ArchitectureError {
+      throw KerasConfigurationError("the model cannot be built: \(error)")
+    }
+    var shape = architecture.input
+    for (entry, output) in zip(entries, architecture.outputs) {
+      defer { shape = output }
+      let sizes = shape.isFlat ? [shape.channels] : [shape.height, shape.width, shape.channels]
+      if let build = entry.build, !Self.agree(build, .array([.null] + sizes.map(JSON.integer))) {
+        throw KerasConfigurationError(
+          "\(entry.owner): build_config has the input \(build.shown), but the layers before it "
+            + "give \(sizes)")
+      }
+    }
+    return architecture
+  }
+
+  /// Whether two shapes are the same where neither leaves a size open; the batch does not count.
+  private static func agree(_ a: JSON, _ b: JSON) -> Bool {
+    guard let a = sizes(a), let b = sizes(b), a.count == b.count else { return false }
+    return zip(a, b).dropFirst().allSatisfy { $0 == $1 || $0 == .null || $1 == .null }
+  }
+
+  /// The sizes of a shape; some versions of tf.keras write it as an object.
+  private static func sizes(_ shape: JSON) -> [JSON]? { shape.array ?? shape["items"]?.array }
+
+  private static func shape(_ json: JSON?) throws -> Shape {
+    let sizes = json.flatMap(sizes)?.dropFirst().map(\.integer)
+    guard let sizes, sizes.count == 3, let height = sizes[0], let width = sizes[1],
+      let channels = sizes[2]
+    else {
+      throw KerasConfigurationError(
+        "the model's input is \(json?.shown ?? "not given"), not [null, height, width, 3]")
+    }
+    return Shape(height: height, width: width, channels: channels)
+  }
+
+  /// A layer's name, which becomes the name of a group in HDF5 and a line of `summary`.
+  private static func checked(_ name: JSON?) throws -> String? {
+    guard let name else { return nil }
+    let isPlain = name.string?.unicodeScalars.allSatisfy {
+      $0 != "/" && $0.properties.generalCategory != .control
+    }
+    guard let text = name.string, isPlain == true, !["", ".", ".."].contains(text),
+      text.utf8.count <= 255
+    else {
+      throw KerasConfigurationError(
+        "a layer is called \(name.shown): a name has 1 to 255 bytes, no slash and no control "
+          + "character, and is not . or ..")
+    }
+    return text
+  }
+}

@@ -1,0 +1,69 @@
+// A model in a file, in the HDF5 form that Keras calls legacy: weights, architecture, RMSprop's
+// state, and what Dogsled adds for a run that goes on.
+
+import Engine
+import Foundation
+import Pictures
+
+/// A model file that cannot be read or written; `description` says which file and why.
+public struct ModelFileError: Error, CustomStringConvertible {
+  /// One line for the user.
+  public let description: String
+  /// An error that says `description`.
+  public init(_ description: String) { self.description = description }
+}
+
+/// What a model file holds.
+///
+/// Buffers are references: nobody may write to them during `write`.
+public struct ModelFile: Sendable {
+  /// The model.
+  public var architecture: Architecture
+  /// Its weights.
+  public var weights: ParameterBuffer
+  /// RMSprop's average of squared gradients; nil where the file has no optimizer state.
+  public var average: ParameterBuffer?
+  /// RMSprop's settings.
+  public var optimizer: RMSprop
+  /// Updates that made the weights, as Keras's optimizer counts them.
+  public var iterations: Int
+  /// The names of class 0 and class 1; nil where the file does not say.
+  public var classes: [String]?
+  /// How JPEGs became pictures; nil where the file does not say.
+  public var pictures: PictureSettings?
+  /// How far the run had come; nil in a file that is no checkpoint.
+  public var position: RunPosition?
+  /// What a file of Keras's says of training it that Dogsled does not take over.
+  public internal(set) var untaken: [KerasModel.Untaken] = []
+
+  /// A model to write.
+  public init(
+    architecture: Architecture, weights: ParameterBuffer, average: ParameterBuffer? = nil,
+    optimizer: RMSprop = RMSprop(), iterations: Int = 0, classes: [String]? = nil,
+    pictures: PictureSettings? = nil, position: RunPosition? = nil
+  ) {
+    self.architecture = architecture
+    self.weights = weights
+    self.average = average
+    self.optimizer = optimizer
+    self.iterations = iterations
+    self.classes = classes
+    self.pictures = pictures
+    self.position = position
+  }
+
+  /// The names in the file.
+  enum Name {
+    static let configuration = "model_config"
+    static let training = "training_config"
+    static let weights = "model_weights"
+    static let layers = "layer_names"
+    static let tensors = "weight_names"
+    static let optimizer = "optimizer_weights"
+    /// A group of our own, which Keras does not look at.
+    static let own = "dogsled"
+    static let classes = "classes"
+    static let pictures = "pictures"
+    static let position = "position"
+  }
+}

@@ -1,0 +1,176 @@
+// A model out of a file that Dogsled, Keras 3 or Keras 2 wrote. As Keras does, weights are taken in
+// the order of the lists of names; names themselves mean nothing.
+
+import Engine
+import Foundation
+import Pictures
+import Primitives
+
+extension ModelFile {
+  /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
+  /// - Parameter asCheckpoint: whether it must be as Dogsled wrote it, and no link.
+  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape,
+  ///   and for one of ours that is not as it was written.
+  public init(reading path: String, asCheckpoint: Bool = false) throws {
+    self = try HDF5.read(path, asCheckpoint: asCheckpoint) { root in
+      guard let configuration = try root.string(Name.configuration) else {
+        throw ModelFileError(
+          "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
+            + "(weights alone are not enough)")
+      }
+      if try root.string("backend") == "theano" {
+        throw ModelFileError("\(path): written with Theano, whose convolutions turn the kernel")
+      }
+      let keras = try Self.keras(
+        configuration, training: try root.string(Name.training), path: path)
+      try Self.check(keras.architecture.parameters, in: root)
+      var file = ModelFile(
+        architecture: keras.architecture, weights: ParameterBuffer(keras.architecture.parameters))
+      file.untaken = keras.untaken
+      try file.readWeights(from: try root.group(Name.weights))
+      if let optimizer = keras.optimizer {
+        file.optimizer = optimizer
+        if root.contains(Name.optimizer) {
+          try file.readOptimizer(from: try root.group(Name.optimizer))
+        }
+      }
+      if root.contains(Name.own) { try file.readOwn(from: try root.group(Name.own)) }
+      return file
+    }
+  }
+
+  private static func keras(
+    _ json: String, training: String?, path: String
+  ) throws -> KerasModel {
+    do {
+      let keras = try KerasConfiguration.read(json, training: training)
+      let parameters = keras.architecture.parameters
+      var need = MemoryNeed()
+      // The weights, and RMSprop's averages.
+      need.add(2, parameters)
+      try need.check("a model of \(parameters.parameterCount) parameters")
+      return keras
+    } catch let error as MemoryError {
+      throw MemoryError(description: "\(path): \(error)")
+    } catch {
+      throw ModelFileError("\(path): \(error)")
+    }
+  }
+
+  /// Refuses a model for which `root` has no weights, before there is memory for them.
+  private static func check(_ parameters: ParameterLayout, in root: HDF5Group) throws {
+    let group = try root.group(Name.weights)
+    let names = try weightNames(for: parameters, in: group)
+    for (name, tensor) in zip(names, parameters.tensors) {
+      let shape = try group.shape(of: name)
+      guard shape == tensor.shape else {
+        throw ModelFileError("\(group.path): \(name) has the shape \(shape), not \(tensor.shape)")
+      }
+    }
+    guard root.justifies(bytes: 4 * parameters.bufferCount) else {
+      throw ModelFileError(
+        "\(group.path): damaged: it is too small for \(parameters.parameterCount) parameters")
+    }
+  }
+
+  private static func check(
+    _ names: [String], for layout: ParameterLayout, in group: HDF5Group
+  ) throws {
+    let expected = layout.tensors.count
+    guard names.count == expected else {
+      let count = names.count > expected ? "more than \(expected)" : "\(names.count)"
+      throw ModelFileError(
+        "\(group.path): holds \(count) weight tensors, but its model has \(expected)")
+    }
+  }
+
+  private func readWeights(from group: HDF5Group) throws {
+    let names = try Self.weightNames(for: weights.layout, in: group)
+    try read(names, from: group, into: weights)
+  }
+
+  /// The names of the weights that `layout` has, over all layers.
+  private static func weightNames(
+    for layout: ParameterLayout, in group: HDF5Group
+  ) throws -> [String] {
+    guard let layers = try group.strings(Name.layers) else {
+      throw ModelFileError("\(group.path): \(Name.weights) has no list \(Name.layers)")
+    }
+    var names: [String] = []
+    for layer in layers {
+      let part = try group.group(layer)
+      names += (try part.strings(Name.tensors) ?? []).map { "\(layer)/\($0)" }
+      // A short file can list one layer many times: what is too much is not collected.
+      if names.count > layout.tensors.count { break }
+    }
+    try check(names, for: layout, in: group)
+    return names
+  }
+
+  private func read(
+    _ names: [String], from group: HDF5Group, into buffer: ParameterBuffer
+  ) throws {
+    try Self.check(names, for: buffer.layout, in: group)
+    for (name, tensor) in zip(names, buffer.layout.tensors) {
+      try group.read(name, shape: tensor.shape, into: buffer[tensor])
+    }
+  }
+
+  /// Takes over the averages and the iteration.
+  ///
+  /// Keras 3 and tf.keras write the iteration, perhaps the learning rate, and one average a
+  /// tensor; Keras 2.2 the averages alone. With momentum there are more: those are left alone.
+  private mutating func readOptimizer(from group: HDF5Group) throws {
+    let names = try group.strings(Name.tensors) ?? []
+    var averages: [String] = []
+    for name in names {
+      if !(try group.shape(of: name)).isEmpty {
+        averages.append(name)
+      } else if name.contains("iter") {
+        iterations = try group.integer(name)
+      }
+    }
+    guard averages.count == weights.layout.tensors.count else { return }
+    let average = ParameterBuffer(weights.layout)
+    try read(averages, from: group, into: average)
+    self.average = average
+  }
+
+  private mutating func readOwn(from group: HDF5Group) throws {
+    classes = try group.strings(Name.classes)
+    pictures = try group.string(Name.pictures).flatMap(PictureSettings.init)
+    guard let json = try group.string(Name.position) else { return }
+    do {
+      position = try JSONDecoder.anyNumbers.decode(RunPosition.self, from: Data(json.utf8))
+    } catch {
+      throw ModelFileError("\(group.path): its position in the run cannot be read")
+    }
+  }
+}
+
+extension KerasConfiguration {
+  /// The model in the file at `path`: an `.h5` file, or JSON as Keras's `to_json()` gives it where
+  /// the name ends in `.json`.
+  /// - Throws: `ModelFileError` naming the file.
+  public static func model(inFile path: String) throws -> KerasModel {
+    guard path.hasSuffix(".json") else {
+      let file = try ModelFile(reading: path)
+      return KerasModel(
+        architecture: file.architecture, untaken: file.untaken, optimizer: file.optimizer)
+    }
+    do {
+      var status = stat()
+      if stat(path, &status) == 0 {
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ModelFileError("not a file") }
+        guard status.st_size <= JSON.bytesMax else {
+          throw ModelFileError("\(status.st_size) bytes: no model's configuration is so large")
+        }
+      }
+      return try read(try PlainFiles.text(of: path, followingLinks: true))
+    } catch let error as FileError {
+      throw ModelFileError("\(error)")
+    } catch {
+      throw ModelFileError("\(path): \(error)")
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Engine
+import Foundation
+import KerasFiles
+import Primitives
+import Synchronization
+
+/// When checkpoints are written beside those at each epoch's end.
+public enum CheckpointInterval: Hashable, Sendable {
+  /// After so many updates.
+  case updates(Int)
+  /// After the update that ends so many seconds or more.
+  case seconds(Double)
+}
+
+/// Weights that are not to be kept: every update checks its own, so memory must have lost them.
+package struct NotFinite: Error, CustomStringConvertible {
+  package let description = "the weights are not finite: nothing was written"
+}
+
+extension ModelFile {
+  /// Whether all weights, and RMSprop's average, are finite numbers.
+  public var isFinite: Bool { weights.isFinite && average?.isFinite != false }
+
+  /// Itself.
+  /// - Throws: `NotFinite` where they are not.
+  package func finite() throws -> ModelFile {
+    guard isFinite else { throw NotFinite() }
+    return self
+  }
+}
+
+/// Writes checkpoints beside the training: of copies, on a thread of its own.
+///
+/// Used from one thread.
+package final class CheckpointWriter: Sendable {
+  private struct Progress {
+    var isWriting = false
+    /// What the last one took of the processors.
+    var cost = Duration.zero
+  }
+
+  /// What writing may take of the run's time; the figure of CheckFreq (Mohan, Phanishayee and
+  /// Chidambaram, FAST 2021).
+  private static let share = 0.035
+
+  private let store: any RunStore
+  /// Nil where the caller writes.
+  private let thread: SerialThread?
+  /// Written to only while nothing is queued.
+  private let weights: ParameterBuffer
+  private let average: ParameterBuffer
+  private let progress = Mutex(Progress())
+
+  /// - Throws: where the thread cannot be had.
+  package init(
+    _ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool
+  ) throws(ThreadError) {
+    self.store = store
+    thread = inBackground ? try SerialThread("checkpoint") : nil
+    weights = ParameterBuffer(layout)
+    average = ParameterBuffer(layout)
+  }
+
+  /// Whether another one, so long after the last was begun, would neither wait for that nor take
+  /// more than its share of the time.
+  package func hasTime(_ sinceLast: Duration) -> Bool {
+    progress.withLock { !$0.isWriting && $0.cost <= sinceLast * Self.share }
+  }
+
+  /// Begins to write `file`, whose buffers may change from now on; waits for the one before.
+  /// - Parameter done: called on the thread that writes.
+  package func write(
+    _ file: ModelFile, done: @escaping @Sendable (Result<Digest, any Error>) -> Void
+  ) {
+    wait()
+    let begin = Self.threadTime
+    weights.copy(from: file.weights)
+    if let fileAverage = file.average { average.copy(from: fileAverage) }
+    var copy = file
+    copy.weights = weights
+    copy.average = file.average == nil ? nil : average
+    let write = { @Sendable [store, copy] in
+      done(
+        Result {
+          try store.writeCheckpoint(copy.finite())
+          return copy.weights.digest
+        })
+    }
+    guard let thread else { return write() }
+    progress.withLock { $0 = Progress(isWriting: true, cost: Self.threadTime - begin) }
+    thread.perform { [self] in
+      let begin = Self.threadTime
+      write()
+      let cost = Self.threadTime - begin
+      progress.withLock { $0 = Progress(isWriting: false, cost: $0.cost + cost) }
+    }
+  }
+
+  /// The processor time of the calling thread.
+  private static var threadTime: Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+  }
+
+  /// Waits until nothing is being written.
+  package func wait() { thread?.wait() }
+}

@@ -1,0 +1,107 @@
+// What an epoch came to, and the table of all epochs: history.csv.
+
+import Foundation
+import Primitives
+
+/// What one epoch came to: a row of `history.csv`.
+public struct EpochRecord: Hashable, Sendable, Codable {
+  /// Counted from 1.
+  public var epoch: Int
+  /// Mean training loss over the epoch's pictures.
+  public var loss: Double
+  /// Training accuracy, 0 to 1.
+  public var accuracy: Double
+  /// Mean validation loss; nan where the run has no validation steps.
+  public var validationLoss: Double
+  /// Validation accuracy, 0 to 1; nan where the run has no validation steps.
+  public var validationAccuracy: Double
+  /// Wall time of the epoch, validation included.
+  public var seconds: Double
+  /// Training pictures a second of training time.
+  public var picturesPerSecond: Double
+  /// Bytes from the workers in this epoch; 0 in one process.
+  public var bytesReceived: Int
+  /// Bytes to the workers in this epoch; 0 in one process.
+  public var bytesSent: Int
+
+  /// A row of all its fields.
+  public init(
+    epoch: Int, loss: Double, accuracy: Double, validationLoss: Double,
+    validationAccuracy: Double, seconds: Double, picturesPerSecond: Double,
+    bytesReceived: Int = 0, bytesSent: Int = 0
+  ) {
+    self.epoch = epoch
+    self.loss = loss
+    self.accuracy = accuracy
+    self.validationLoss = validationLoss
+    self.validationAccuracy = validationAccuracy
+    self.seconds = seconds
+    self.picturesPerSecond = picturesPerSecond
+    self.bytesReceived = bytesReceived
+    self.bytesSent = bytesSent
+  }
+}
+
+/// The epochs of a run in order, as `history.csv` holds them.
+public struct History: Hashable, Sendable {
+  /// The first line of the file.
+  public static let header =
+    "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent"
+
+  /// One record an epoch.
+  public var records: [EpochRecord]
+
+  /// A history of `records`.
+  public init(_ records: [EpochRecord] = []) { self.records = records }
+
+  /// Reads a `history.csv`.
+  /// - Parameter followingLinks: whether `path` may be a symbolic link, as a run folder's may not.
+  /// - Throws: `FileError` naming the file and the line that is wrong.
+  public init(reading path: String, followingLinks: Bool = false) throws {
+    let text = try PlainFiles.text(of: path, followingLinks: followingLinks)
+    var lines = text.split(whereSeparator: \.isNewline)
+    guard lines.first.map(String.init) == Self.header else {
+      throw FileError("\(path): not a history: its first line is not \(Self.header)")
+    }
+    lines.removeFirst()
+    records = try lines.enumerated().map { index, line in
+      guard let record = EpochRecord(csv: line) else {
+        throw FileError(
+          "\(path): line \(index + 2) is not an epoch: \(line.prefix(80)): restore the file from "
+            + "a copy"
+        )
+      }
+      return record
+    }
+  }
+
+  /// The whole file, header included.
+  public var csv: String {
+    ([Self.header] + records.map(\.csv)).map { $0 + "\n" }.joined()
+  }
+}
+
+extension EpochRecord {
+  /// One line of `history.csv`, without its end.
+  public var csv: String {
+    [
+      "\(epoch)", "\(loss)", "\(accuracy)", "\(validationLoss)", "\(validationAccuracy)",
+      String(format: "%.3f", seconds), String(format: "%.1f", picturesPerSecond),
+      "\(bytesReceived)", "\(bytesSent)",
+    ].joined(separator: ",")
+  }
+
+  /// From one line of `history.csv`; nil for anything else.
+  init?(csv line: Substring) {
+    let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+    guard fields.count == 9, let epoch = Int(fields[0]), let received = Int(fields[7]),
+      let sent = Int(fields[8])
+    else { return nil }
+    let numbers = fields[1...6].compactMap { Double($0) }
+    guard numbers.count == 6 else { return nil }
+    self.init(
+      epoch: epoch, loss: numbers[0], accuracy: numbers[1], validationLoss: numbers[2],
+      validationAccuracy: numbers[3], seconds: numbers[4], picturesPerSecond: numbers[5],
+      bytesReceived: received, bytesSent: sent)
+  }
+}

@@ -1,0 +1,117 @@
+import Coordination
+import Engine
+import KerasFiles
+import Pictures
+
+/// All that, with the data set, the model and the seed, decides the trained weights.
+///
+/// The defaults are those of F. Chollet, Deep Learning with Python, section 5.2.
+public struct Hyperparameters: Codable, Hashable, Sendable {
+  /// Passes of `stepsPerEpoch` steps, each followed by a validation.
+  public var epochs = 30
+  /// Batches whose gradients are computed in one epoch.
+  public var stepsPerEpoch = 100
+  /// Pictures of one step.
+  public var batchSize = 20
+  /// Batches of one validation; fewer where the set has fewer.
+  public var validationSteps = 50
+  /// RMSprop's step size.
+  public var learningRate: Float = 1e-4
+  /// RMSprop's decay of the average of squared gradients.
+  public var rho: Float = 0.9
+  /// RMSprop's term after the square root.
+  public var epsilon: Float = 1e-7
+  /// The random seed: the key of every draw.
+  public var seed: UInt64 = 1
+  /// U: steps whose gradients are averaged into one update.
+  public var batchesPerUpdate = 1
+  /// How pictures are brought to the model's size.
+  public var interpolation = Interpolation.nearest
+  /// How JPEGs are decoded.
+  public var decode = PictureSettings.Decoding.exact
+
+  /// The book's values.
+  public init() {}
+
+  /// How a JPEG becomes a picture.
+  public var pictures: PictureSettings {
+    PictureSettings(decoding: decode, interpolation: interpolation)
+  }
+
+  /// The optimizer.
+  public var optimizer: RMSprop {
+    RMSprop(learningRate: learningRate, rho: rho, epsilon: epsilon)
+  }
+
+  /// Checks every value by itself.
+  /// - Throws: `HyperparameterError` with one line a problem.
+  public func validate() throws {
+    var problems: [String] = []
+    for (name, value, most) in [
+      ("epochs", epochs, 1_000_000), ("steps-per-epoch", stepsPerEpoch, 1_000_000),
+      ("batch-size", batchSize, 4096), ("validation-steps", validationSteps, 1_000_000),
+      ("batches-per-update", batchesPerUpdate, 4096),
+    ] where !(1...most).contains(value) {
+      problems.append("--\(name) must be from 1 to \(most), not \(value)")
+    }
+    if !(learningRate > 0 && learningRate.isFinite) {
+      problems.append("--learning-rate must be a number above 0, not \(learningRate)")
+    }
+    if !(rho >= 0 && rho < 1) {
+      problems.append("--rho must be at least 0 and below 1, not \(rho)")
+    }
+    if !(epsilon > 0 && epsilon.isFinite) {
+      problems.append("epsilon must be above 0, not \(epsilon)")
+    }
+    if !problems.isEmpty { throw HyperparameterError(problems: problems) }
+  }
+
+  /// `--seed 1 (not 2)` for each value that is 1 in `other` and 2 here.
+  public func differences(from other: Hyperparameters) -> [String] {
+    func pair<Value: Equatable>(
+      _ option: String, _ value: KeyPath<Hyperparameters, Value>
+    ) -> String? {
+      let (new, old) = (self[keyPath: value], other[keyPath: value])
+      return new == old ? nil : "--\(option) \(old) (not \(new))"
+    }
+    return [
+      pair("epochs", \.epochs), pair("steps-per-epoch", \.stepsPerEpoch),
+      pair("batch-size", \.batchSize), pair("validation-steps", \.validationSteps),
+      pair("learning-rate", \.learningRate), pair("rho", \.rho), pair("epsilon", \.epsilon),
+      pair("seed", \.seed), pair("batches-per-update", \.batchesPerUpdate),
+      pair("interpolation", \.interpolation), pair("decode", \.decode),
+    ].compactMap { $0 }
+  }
+
+  /// Whether a run of these values can have come as far as `position` says.
+  public func allow(_ position: RunPosition) -> Bool {
+    let schedule = Schedule(
+      epochs: epochs, stepsPerEpoch: stepsPerEpoch, batchesPerUpdate: batchesPerUpdate,
+      validationBatches: validationSteps)
+    guard (0...epochs).contains(position.epochs), (0...stepsPerEpoch).contains(position.steps),
+      (0...position.steps * batchSize).contains(position.count),
+      (0...position.count).contains(position.correct)
+    else { return false }
+    let updates = (position.steps + batchesPerUpdate - 1) / batchesPerUpdate
+    return position.updates == position.epochs * schedule.updatesPerEpoch + updates
+  }
+
+  /// Checks the values against the size of a training set.
+  /// - Throws: `HyperparameterError` where a batch is larger than the set.
+  public func validate(trainingPictures: Int) throws {
+    try validate()
+    guard batchSize > trainingPictures else { return }
+    throw HyperparameterError(problems: [
+      "--batch-size \(batchSize) is larger than the training set: choose at most "
+        + "\(trainingPictures)"
+    ])
+  }
+}
+
+/// Values that no run can have.
+public struct HyperparameterError: Error, CustomStringConvertible {
+  /// One clear line a problem.
+  public let problems: [String]
+  /// The problems in one line.
+  public var description: String { problems.joined(separator: "; ") }
+}

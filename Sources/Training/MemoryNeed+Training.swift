@@ -1,0 +1,92 @@
+// What coordinators and workers take.
+
+import Engine
+import Runs
+
+extension MemoryNeed {
+  /// A worker's: the engine, the weights it is sent, gradients.
+  ///
+  /// - Parameter bodies: encoded ones are beside what they encode.
+  static func worker(
+    _ architecture: Architecture, batch: Int, threads: Int, bodies: BodyForm
+  ) -> MemoryNeed {
+    var need = MemoryNeed()
+    need.addEngine(architecture, batch: batch, threads: threads)
+    // The batch that is computed, and the next.
+    need.addPictures(2 * batch, of: architecture.input)
+    let gradient = GradientLayout(architecture.parameters, batch: batch).buffer
+    switch bodies {
+    case .encoded:
+      need.add(2, architecture.parameters)
+      // One is computed while the one before is sent, encoded.
+      need.add(3, gradient)
+    case .local: need.add(2, gradient)
+    }
+    return need
+  }
+
+  /// A coordinator's: weights and averages, copies of both for a checkpoint and the file made of
+  /// them; of an update, the gradients or what they are summed to.
+  static func coordinator(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, bodies: BodyForm
+  ) -> MemoryNeed {
+    let steps = hyperparameters.batchesPerUpdate
+    let gradient = GradientLayout(
+      architecture.parameters, batch: hyperparameters.batchSize
+    ).buffer
+    var need = MemoryNeed()
+    // Four buffers, and a file of two that is there three times while it is put together.
+    need.add(10, architecture.parameters)
+    if case .encoded = bodies { need.add(1, architecture.parameters) }
+    if steps > Updater.gradientsAtOnce {
+      // Runs of gradients are summed as soon as they are there; workers finish them out of order.
+      need.add(steps / Updater.gradientsAtOnce + 1, architecture.parameters)
+    }
+    need.add(steps + 1, gradient)
+    return need
+  }
+
+  /// A run's whose coordinator and worker are one process.
+  public static func oneProcess(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int
+  ) -> MemoryNeed {
+    var need = coordinator(architecture, hyperparameters, bodies: .local)
+    let worker = worker(
+      architecture, batch: hyperparameters.batchSize, threads: threads, bodies: .local)
+    need.add(1, ofBytes: worker.bytes)
+    return need
+  }
+
+  /// A probe's, at a run's start: an engine for two pictures, their gradient, weights.
+  static func probe(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int
+  ) -> MemoryNeed {
+    var need = MemoryNeed()
+    need.addEngine(
+      architecture, batch: min(2, hyperparameters.batchSize), stepSize: hyperparameters.batchSize,
+      threads: threads)
+    // Drawn at up to four times the size, and as they are decoded.
+    need.addPictures(20, of: architecture.input)
+    need.add(1, architecture.parameters)
+    need.add(1, GradientLayout(architecture.parameters, batch: hyperparameters.batchSize).buffer)
+    return need
+  }
+
+  /// A coordinator's and that of the workers that it launches on the same machine.
+  /// - Parameters:
+  ///   - threads: the coordinator's.
+  ///   - workerThreads: of each worker.
+  public static func networkRun(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, threads: Int,
+    localWorkers: Int, workerThreads: Int
+  ) -> MemoryNeed {
+    // The probe's engine is gone when training begins.
+    let probe = probe(architecture, hyperparameters, threads: threads)
+    var need = coordinator(architecture, hyperparameters, bodies: .encoded)
+    need.cover(probe)
+    let worker = worker(
+      architecture, batch: hyperparameters.batchSize, threads: workerThreads, bodies: .encoded)
+    need.add(localWorkers, ofBytes: worker.bytes)
+    return need
+  }
+}

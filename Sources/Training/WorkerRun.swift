@@ -1,0 +1,153 @@
+import Engine
+import Foundation
+import KerasFiles
+import Pictures
+import Wire
+
+/// What a worker computes with: the engine, the pictures and the weights of one run.
+final class WorkerRun {
+  /// What it was built for.
+  let welcome: Welcome
+  private let manifest: Manifest
+  private let settings: PictureSettings
+  private let engine: Engine
+  private let training: PictureStore
+  private let validation: PictureStore
+  private let received: ParameterBuffer
+  private var gradients: BufferPool
+  private var weights: (version: Int, buffer: ParameterBuffer)?
+
+  /// Builds the model and finds the pictures; decoding them all begins in the background.
+  ///
+  /// - Throws: where the model is none, or the pictures are not those of the manifest;
+  ///   `ThreadError`.
+  init(
+    _ welcome: Welcome, source: WorkerPictures, threads: Int, kernels: KernelSet,
+    processes: Int, log: (String) -> Void
+  ) throws {
+    self.welcome = welcome
+    let architecture = try KerasConfiguration.decode(welcome.model)
+    guard (1...4096).contains(welcome.batchSize),
+      welcome.floats == architecture.parameters.bufferCount,
+      let settings = PictureSettings(welcome.pictures),
+      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
+    else { throw WorkerError("the coordinator's welcome makes no sense") }
+    self.manifest = manifest
+    self.settings = settings
+    switch source {
+    case .shared(let training, let validation):
+      (self.training, self.validation) = (training, validation)
+    case .folder(let folder):
+      let need = MemoryNeed.worker(
+        architecture, batch: welcome.batchSize, threads: threads, bodies: .encoded)
+      try need.check(
+        "the coordinator's run",
+        advice: "start the worker with fewer --threads, or the run with a "
+          + "smaller --batch-size")
+      log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
+      try Self.check(folder, against: manifest)
+      let stores = try [manifest.training, manifest.validation].map {
+        try PictureStore(
+          folder: folder, entries: $0, height: architecture.input.height,
+          width: architecture.input.width, settings: settings, threads: threads,
+          memoryLimit: need.pictureCache(sharedBy: processes))
+      }
+      (training, validation) = (stores[0], stores[1])
+      training.decodeAll()
+      validation.decodeAll()
+    }
+    engine = try Engine(
+      architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
+    received = ParameterBuffer(architecture.parameters)
+    gradients = BufferPool(engine.gradientLayout.buffer)
+  }
+
+  /// What this machine makes of a probe's pictures.
+  func answer(_ probe: [Data]) throws -> ProbeAnswer {
+    try Probe.answer(probe, settings: settings, engine: engine)
+  }
+
+  /// Weights of an earlier connection count no more.
+  func forgetWeights() { weights = nil }
+
+  /// Begins to decode what is needed soon.
+  func prefetch(_ work: Work) {
+    switch work {
+    case .gradient(_, let pictures):
+      training.prefetch(pictures.filter(manifest.training.indices.contains))
+    case .validation(_, let pictures):
+      validation.prefetch(pictures.filter(manifest.validation.indices.contains))
+    }
+  }
+
+  /// Takes new weights.
+  /// - Throws: where they are not what their header says.
+  func take(_ header: WeightsHeader, _ body: Body) throws {
+    switch body {
+    case .local(let buffer): weights = (header.version, buffer)
+    case .frame:
+      weights = nil
+      try TensorCoding.decode(body, into: received)
+      guard received.digest == header.digest else {
+        throw WorkerError(
+          "the weights of version \(header.version) do not have the digest that was announced")
+      }
+      weights = (header.version, received)
+    }
+  }
+
+  /// The gradient of the sum of the losses of training pictures; the buffer is the caller's until
+  /// nobody holds it any more.
+  func gradient(
+    _ pictures: [Int], version: Int
+  ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
+    let gradient = gradients.take()
+    let totals = try with(pictures, of: training, manifest.training, version) {
+      engine.gradient(pictures: $0, labels: $1, weights: $2, into: gradient)
+    }
+    return (gradient, totals)
+  }
+
+  /// Loss and accuracy on validation pictures.
+  func evaluate(_ pictures: [Int], version: Int) throws -> Engine.Totals {
+    try with(pictures, of: validation, manifest.validation, version) {
+      engine.evaluate(pictures: $0, labels: $1, weights: $2)
+    }
+  }
+
+  private func with(
+    _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: Int,
+    _ body: ([UnsafePointer<UInt8>], [Float], ParameterBuffer) -> Engine.Totals
+  ) throws -> Engine.Totals {
+    guard let weights, weights.version == version else {
+      throw WorkerError("the coordinator sent work for weights \(version), which it did not send")
+    }
+    guard (1...welcome.batchSize).contains(indices.count),
+      indices.allSatisfy(entries.indices.contains)
+    else {
+      throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
+    }
+    let pictures = try store.pictures(indices)
+    return withExtendedLifetime(pictures) {
+      body(pictures.map(\.bytes), indices.map { Float(entries[$0].label) }, weights.buffer)
+    }
+  }
+
+  /// Compares every file with its digest in the manifest.
+  /// - Throws: `WorkerError` naming the first file that is missing or differs.
+  private static func check(_ folder: String, against manifest: Manifest) throws {
+    for entry in manifest.training + manifest.validation {
+      let path = "\(folder)/\(entry.path)"
+      guard let isSame = entry.isFile(at: path) else {
+        throw WorkerError(
+          "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data "
+            + "folder here")
+      }
+      guard isSame else {
+        throw WorkerError(
+          "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's "
+            + "data folder here")
+      }
+    }
+  }
+}
