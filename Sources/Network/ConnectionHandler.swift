@@ -1,8 +1,9 @@
 import NIOCore
 import Wire
 
-/// Drives the `ConnectionState` of one socket: tells it what happens, and does what it says. The
-/// only handler of a channel; all that it is told comes on the channel's event loop.
+/// Drives the `ConnectionState` of one socket: tells it what happens, and does what it says.
+///
+/// The only handler of its channel.
 final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = OutgoingMessage

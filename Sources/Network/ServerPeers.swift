@@ -7,7 +7,9 @@ import Training
 import Wire
 
 /// The peers of a `CoordinatorServer`: performs what `Admission` says of them, and puts what workers
-/// say into the coordinator's mailbox. Any thread may call it.
+/// say into the coordinator's mailbox.
+///
+/// Any thread may call it.
 final class ServerPeers: Sendable {
   private struct State {
     var admission: Admission

@@ -44,7 +44,7 @@ package struct ConnectionState: Sendable {
       heartbeat: limits.heartbeat, bound: limits.heartbeatBound, waitsForEver: waitsForEver)
   }
 
-  /// When to call `tick`; an event may bring it forward. Nil: not any more.
+  /// When to call `tick`, which an event may bring forward; nil where never again.
   package var wakeAt: Duration? {
     switch phase {
     case .connecting, .ended, .closed: nil

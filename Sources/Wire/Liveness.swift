@@ -1,7 +1,9 @@
 import Primitives
 
 /// When a heartbeat is due, and whether the peer is silent, or takes nothing of what waits to be
-/// sent, for longer than the bound. Any byte is a sign of life.
+/// sent, for longer than the bound.
+///
+/// Any byte is a sign of life.
 struct Liveness: Sendable {
   private var interval: Duration
   private var bound: Duration

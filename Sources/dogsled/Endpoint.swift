@@ -2,6 +2,7 @@ import ArgumentParser
 import Network
 
 extension Endpoint: ExpressibleByArgument {
+  /// The endpoint that somebody typed; nil where it is none.
   public init?(argument: String) {
     guard let colon = argument.lastIndex(of: ":"),
       let port = Int(argument[argument.index(after: colon)...]), (0...65535).contains(port)
