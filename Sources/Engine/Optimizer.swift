@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// A rule that makes new weights from a gradient: a value that holds the rule's settings.
 ///
@@ -87,13 +87,13 @@ public struct UpdateTile {
   let count: Int
   /// What makes the mean gradient of the sum: 1 / pictures.
   let scale: Float
-  let kernels: KernelTable
+  let kernels: any KernelOperations.Type
   private let state: ModelState
   private let first: Int
 
   init(
     of state: ModelState, first: Int, count: Int, gradientSum: Source, scale: Float,
-    kernels: KernelTable
+    kernels: any KernelOperations.Type
   ) {
     self.state = state
     self.first = first

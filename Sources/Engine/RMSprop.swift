@@ -38,7 +38,7 @@ extension RMSprop: Optimizer {
 
   public func update(_ tile: UpdateTile) -> Bool {
     tile.kernels.updateRMSprop(
-      tile.weights, tile.slot(0), tile.gradientSum, tile.count, tile.scale, learningRate, rho,
-      epsilon)
+      weights: tile.weights, secondMoment: tile.slot(0), gradient: tile.gradientSum,
+      count: tile.count, scale: tile.scale, learningRate: learningRate, rho: rho, epsilon: epsilon)
   }
 }
