@@ -2,6 +2,8 @@
 ///
 /// A new loss is one file, with a type that conforms, and one line in `Losses.all`.
 public protocol Loss: Hashable, Sendable {
+  /// In words: `binary cross-entropy`.
+  static var name: String { get }
   /// Keras's name of the function, `binary_crossentropy`.
   static var kerasName: String { get }
   /// Keras's name of the class, `BinaryCrossentropy`.
