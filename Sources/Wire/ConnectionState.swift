@@ -4,8 +4,8 @@ import Primitives
 /// heard, when the connection ends, and why.
 ///
 /// Each event is a method that returns what is to be done now. Time comes with the events: there is
-/// no clock, no socket and no timer here. `ConnectionHandler` drives it for a socket, `SimulatedEnd`
-/// in the simulation.
+/// no clock, no socket and no timer here. `ConnectionHandler` drives it for a socket, and
+/// `SimulatedEnd` in the simulation.
 package struct ConnectionState: Sendable {
   private enum Phase {
     case connecting
