@@ -79,20 +79,21 @@ final class World {
 
   func startWorker(_ worker: SimulatedWorker) {
     worker.incarnation += 1
-    worker.host = WorkerHost(
+    let host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
-      token: UInt64(worker.number << 32 + worker.incarnation),
-      damage: { [unowned self, unowned worker] gradient in
-        guard worker.miscomputes || worker.losesNumber else { return }
-        // A zero's low bits might be lost in the weights.
-        let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
-        guard !places.isEmpty else { return }
-        let place = places[draws.int(0...places.count - 1)]
-        let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
-        gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
-        (worker.miscomputes, worker.losesNumber) = (false, false)
-      })
+      token: UInt64(worker.number << 32 + worker.incarnation))
+    host.damage = { [unowned self, unowned worker] gradient in
+      guard worker.miscomputes || worker.losesNumber else { return }
+      // A zero's low bits might be lost in the weights.
+      let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
+      guard !places.isEmpty else { return }
+      let place = places[draws.int(0...places.count - 1)]
+      let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
+      gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
+      (worker.miscomputes, worker.losesNumber) = (false, false)
+    }
+    worker.host = host
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
     note("worker \(worker.number) starts")
