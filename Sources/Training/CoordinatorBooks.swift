@@ -25,7 +25,7 @@ extension CoordinatorHost {
       if case .local(let buffer) = body {
         gradient = buffer
       } else {
-        gradient = gradientPool.take()
+        gradient = learner.gradientBuffer()
         try TensorCoding.decode(body, into: gradient)
         guard gradient.digest == header.digest else {
           throw UnusableAnswer(
@@ -39,12 +39,10 @@ extension CoordinatorHost {
             + "its processor makes errors")
       }
       let steps = job.schedule.steps(ofUpdate: rules.updatesApplied)
-      if tree == nil {
-        tree = GradientTree(count: steps.count)
-        ledger.update = Array(repeating: nil, count: steps.count)
-      }
-      tree?.insert(
-        StepGradient(gradient, pictures: header.count), at: step - steps.lowerBound, using: updater)
+      if ledger.update.isEmpty { ledger.update = Array(repeating: nil, count: steps.count) }
+      learner.take(
+        StepGradient(gradient, pictures: header.count), at: step - steps.lowerBound,
+        of: steps.count)
       ledger.update[step - steps.lowerBound] = totals
     case (.evaluated(let header), .validation(let batch)):
       let totals = try checked(
@@ -89,12 +87,9 @@ extension CoordinatorHost {
 
   /// Applies the average of an update's gradients.
   func apply(_ update: Int, _ steps: Range<Int>) -> [CoordinatorAction] {
-    guard let tree, tree.isComplete else { return [] }
-    let isFinite = tree.apply(
-      job.hyperparameters.optimizer, weights: weights, average: average,
-      pictures: ledger.update.reduce(0) { $0 + ($1?.count ?? 0) }, using: updater)
+    guard learner.isComplete else { return [] }
+    let isFinite = learner.applyUpdate()
     published = nil
-    self.tree = nil
     guard isFinite else {
       unwritten = "the weights are no longer finite after update \(update + 1)"
       return rules.overflowed(update)
@@ -110,7 +105,7 @@ extension CoordinatorHost {
   /// and forgets all that came later; nothing but the update under way where that is `update` and
   /// its weights are still there.
   func goBack(before update: Int) -> [CoordinatorAction] {
-    tree = nil
+    learner.forgetGradients()
     published = nil
     ledger.update = []
     var position = position
@@ -119,13 +114,7 @@ extension CoordinatorHost {
       do {
         let file = try store.goBack(before: update)
         position = file?.position ?? RunPosition()
-        if let file, let fileAverage = file.average {
-          weights.copy(from: file.weights)
-          average.copy(from: fileAverage)
-        } else {
-          weights.initialize(seed: job.hyperparameters.seed)
-          average.copy(from: ParameterBuffer(average.layout))
-        }
+        learner.rollBack(to: file?.state)
         ledger = EpochTotals(at: position)
         beginEpoch()
         lastCheckpoint = (now, position.updates)
@@ -201,7 +190,7 @@ extension CoordinatorHost {
       do {
         try store.writeModel(modelFile(position: nil).finite())
         store.record(
-          Event(.finished, updates: rules.updatesApplied, digest: weights.digest.description))
+          Event(.finished, updates: rules.updatesApplied, digest: learner.digest.description))
         if let unwritten { ending = .cutShort(unwritten) }
       } catch let error as NotFinite {
         ending = .failed("\(error)")
@@ -218,7 +207,7 @@ extension CoordinatorHost {
         try store.writeCheckpoint(modelFile(position: position).finite())
         store.record(
           Event(
-            .checkpoint, updates: rules.updatesApplied, digest: weights.digest.description))
+            .checkpoint, updates: rules.updatesApplied, digest: learner.digest.description))
       } catch {
         if ending == .interrupted {
           ending = .cutShort(
@@ -282,9 +271,9 @@ extension CoordinatorHost {
 
   private func modelFile(position: RunPosition?) -> ModelFile {
     ModelFile(
-      architecture: job.architecture, weights: weights, average: average,
-      optimizer: job.hyperparameters.optimizer, iterations: rules.updatesApplied,
-      classes: job.manifest.classes, pictures: job.hyperparameters.pictures,
+      architecture: job.architecture, state: learner.state,
+      optimizer: job.hyperparameters.optimizer, classes: job.manifest.classes,
+      pictures: job.hyperparameters.pictures,
       position: position)
   }
 

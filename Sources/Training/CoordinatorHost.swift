@@ -18,7 +18,7 @@ public enum BodyForm: Sendable {
   case local
 }
 
-/// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
+/// A coordinator: drives the rules and the learner, and writes the run folder.
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class CoordinatorHost {
@@ -55,7 +55,6 @@ public final class CoordinatorHost {
   let mailbox: Mailbox<CoordinatorInput>
   let links: any WorkerLinks
   let report: (TrainingReport) -> Void
-  let updater: Updater
   let checkpoints: CheckpointWriter
   /// When the newest checkpoint was begun, and after how many updates.
   var lastCheckpoint: (time: Duration, updates: Int)
@@ -65,12 +64,9 @@ public final class CoordinatorHost {
   private var strangers = LineLimit<Bool, CoordinatorNote>()
 
   var rules: CoordinatorRules
-  let weights: ParameterBuffer
-  let average: ParameterBuffer
-  var gradientPool: BufferPool
+  var learner: Learner
   /// The present weights as a message, once somebody needed it.
   var published: (header: WeightsHeader, body: Body)?
-  var tree: GradientTree?
   var ledger: EpochTotals
   var arrived: WorkerMessage?
   /// How the run ended, once it has.
@@ -100,20 +96,12 @@ public final class CoordinatorHost {
     self.mailbox = mailbox
     self.links = links
     self.report = report
-    updater = try Updater(job.gradients, threads: options.threads, kernels: options.kernels)
+    learner = try Learner(
+      job, from: checkpoint?.state, threads: options.threads, kernels: options.kernels)
     checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, inBackground: options.writesInBackground)
-    let layout = job.architecture.parameters
-    gradientPool = BufferPool(job.gradients.buffer)
+      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
+      inBackground: options.writesInBackground)
     let position = checkpoint?.position ?? RunPosition()
-    if let checkpoint {
-      weights = checkpoint.weights
-      average = checkpoint.average ?? ParameterBuffer(layout)
-    } else {
-      weights = ParameterBuffer(layout)
-      weights.initialize(seed: job.hyperparameters.seed)
-      average = ParameterBuffer(layout)
-    }
     ledger = EpochTotals(at: position)
     lastCheckpoint = (self.clock(), position.updates)
     rules = CoordinatorRules(
@@ -124,7 +112,7 @@ public final class CoordinatorHost {
   }
 
   /// The digest of the present weights.
-  public var digest: Digest { weights.digest }
+  public var digest: Digest { learner.digest }
 
   /// Trains until the end, a signal, or a failure that the run cannot go on from.
   public func run() -> RunEnding {
@@ -164,7 +152,7 @@ public final class CoordinatorHost {
   package var inconsistency: String? { rules.inconsistency(now: now) }
 
   /// Gradients that there is memory for.
-  package var gradientBuffers: Int { gradientPool.count }
+  package var gradientBuffers: Int { learner.gradientBuffers }
 
   /// The time by the coordinator's clock.
   var now: Duration { clock() }
@@ -284,6 +272,7 @@ public final class CoordinatorHost {
   private func publish() throws -> (header: WeightsHeader, body: Body) {
     if let published { return published }
     let version = rules.weightsVersion
+    let weights = learner.state.weights
     let message: (WeightsHeader, Body) =
       switch options.bodies {
       case .encoded:

@@ -1,0 +1,86 @@
+import Engine
+import Primitives
+
+/// What a run learns, and what it learns it with: the state, the gradients of the update under way,
+/// and the threads that sum and apply them.
+///
+/// It decides nothing: whoever drives it says which gradient goes where, when the update is
+/// applied, and to which state the run rolls back. Not thread-safe.
+struct Learner {
+  /// What the run has learnt so far; nobody else writes to its buffers.
+  private(set) var state: ModelState
+  private let optimizer: any Optimizer
+  private let seed: UInt64
+  private let updater: Updater
+  private var gradients: BufferPool
+  /// Nil until the update's first gradient is there.
+  private var tree: GradientTree?
+
+  /// - Parameters:
+  ///   - state: goes on from there, with these buffers; nil for the start of the run.
+  ///   - threads: of an update.
+  ///   - kernels: the instruction set of an update.
+  /// - Throws: where the threads cannot be had.
+  init(
+    _ job: TrainingJob, from state: ModelState? = nil, threads: Int, kernels: KernelSet
+  ) throws(ThreadError) {
+    optimizer = job.hyperparameters.optimizer
+    seed = job.hyperparameters.seed
+    updater = try Updater(job.gradients, threads: threads, kernels: kernels)
+    gradients = BufferPool(job.gradients.buffer)
+    if let state {
+      precondition(state.suits(type(of: optimizer)))
+      self.state = state
+    } else {
+      self.state = ModelState(job.architecture.parameters, optimizer: type(of: optimizer))
+      self.state.initialize(seed: seed)
+    }
+  }
+
+  /// The digest of the present weights.
+  var digest: Digest { state.digest }
+
+  /// Gradients that there is memory for.
+  var gradientBuffers: Int { gradients.count }
+
+  /// Whether the gradients of all steps of the update under way are there.
+  var isComplete: Bool { tree?.isComplete ?? false }
+
+  /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
+  mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
+
+  /// Takes the gradient of a step of the update under way, each once.
+  ///
+  /// - Parameters:
+  ///   - gradient: nobody may write to it any more.
+  ///   - place: the step's in the update, from 0 to `count` - 1.
+  ///   - count: steps of the update.
+  mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
+    if tree == nil { tree = GradientTree(count: count) }
+    let updater = updater
+    tree?.insert(gradient, at: place, using: updater)
+  }
+
+  /// Applies the mean of the update's gradients, all of which must be there, and begins the next
+  /// update.
+  /// - Returns: whether all numbers of the state are finite now.
+  mutating func applyUpdate() -> Bool {
+    guard let tree else { preconditionFailure("an update without gradients") }
+    self.tree = nil
+    return tree.apply(optimizer, to: &state, using: updater)
+  }
+
+  /// Forgets the gradients of the update under way.
+  mutating func forgetGradients() { tree = nil }
+
+  /// Makes the state a copy of an earlier one, nil for the start of the run, and forgets the
+  /// gradients of the update under way.
+  mutating func rollBack(to earlier: ModelState?) {
+    forgetGradients()
+    if let earlier {
+      state.copy(from: earlier)
+    } else {
+      state.initialize(seed: seed)
+    }
+  }
+}
