@@ -15,7 +15,7 @@ final class WorkerRun {
   private let validation: PictureStore
   private let received: ParameterBuffer
   private var gradients: BufferPool
-  private var weights: (version: Int, buffer: ParameterBuffer)?
+  private var weights: (version: WeightsVersion, buffer: ParameterBuffer)?
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
@@ -99,7 +99,7 @@ final class WorkerRun {
   /// The gradient of the sum of the losses of training pictures; the buffer is the caller's until
   /// nobody holds it any more.
   func gradient(
-    _ pictures: [Int], version: Int
+    _ pictures: [Int], version: WeightsVersion
   ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
     let gradient = gradients.take()
     let totals = try with(pictures, of: training, manifest.training, version) {
@@ -109,14 +109,14 @@ final class WorkerRun {
   }
 
   /// Loss and accuracy on validation pictures.
-  func evaluate(_ pictures: [Int], version: Int) throws -> Engine.Totals {
+  func evaluate(_ pictures: [Int], version: WeightsVersion) throws -> Engine.Totals {
     try with(pictures, of: validation, manifest.validation, version) {
       engine.evaluate(pictures: $0, labels: $1, weights: $2)
     }
   }
 
   private func with(
-    _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: Int,
+    _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: WeightsVersion,
     _ body: ([UnsafePointer<UInt8>], [Float], ParameterBuffer) -> Engine.Totals
   ) throws -> Engine.Totals {
     guard let weights, weights.version == version else {
