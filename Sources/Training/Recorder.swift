@@ -70,8 +70,8 @@ final class Recorder {
 
   /// Says how many notes were left out of late; with `isLast` also of what has just begun.
   func noteLeftOut(isLast: Bool = false) {
-    for (note, more) in strangers.leftOut(now: now, isLast: isLast) {
-      write(note.standing(forMore: more))
+    for left in strangers.leftOut(now: now, isLast: isLast) {
+      write(left.line.standing(for: left.others))
     }
   }
 
