@@ -1,5 +1,5 @@
 // The trainable tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
-// gradients and RMSprop's averages all have the same layout.
+// gradients and an optimizer's slots all have the same layout.
 
 import Primitives
 
@@ -57,7 +57,7 @@ public struct ParameterLayout: Hashable, Sendable {
   }
 }
 
-/// A buffer in a model's `ParameterLayout`: weights, a gradient, or an optimizer's averages.
+/// A buffer in a model's `ParameterLayout`: weights, a gradient, or a slot of an optimizer.
 ///
 /// A reference: whoever holds it says who may write. Not locked.
 public final class ParameterBuffer: @unchecked Sendable {

@@ -1,6 +1,8 @@
 // Every argument that a class of Keras writes into a model file, and what becomes of it. A model
 // with an argument that is not here is refused: it may change what is computed.
 
+import Engine
+
 /// One argument: whether it is computed, and which values are refused.
 package struct KerasArgument: Sendable {
   /// What becomes of an argument.
@@ -101,13 +103,35 @@ package struct KerasArgument: Sendable {
     "pss_evaluation_shards": .harmless,
   ]
 
-  /// RMSprop's.
-  package static let optimizer: [String: KerasArgument] = [
-    "name": .harmless, "learning_rate": .computed, "lr": .computed, "rho": .computed,
-    "epsilon": KerasArgument(
-      role: .refusedInTraining, known: "1e-07",
-      accepts: { $0 == .null || $0.number.map(Float.init) == 1e-7 }),
-    "momentum": .trained(nil, 0, 0.0), "centered": .trained(false),
+  /// The arguments of each optimizer's class.
+  package static let optimizers = Dictionary(
+    uniqueKeysWithValues: Optimizers.all.map { ($0.kerasClass, arguments(of: $0)) })
+
+  private static func arguments<Rule: Optimizer>(of rule: Rule.Type) -> [String: KerasArgument] {
+    var known = anyOptimizer
+    for setting in rule.settings {
+      known[setting.kerasName] =
+        setting.isFixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
+    }
+    for (name, constant) in rule.kerasConstants {
+      switch constant {
+      case .zero: known[name] = .trained(nil, 0, 0.0)
+      case .off: known[name] = .trained(false)
+      }
+    }
+    return known
+  }
+
+  /// Refused in training with any number but this.
+  private static func fixed(_ number: Float) -> KerasArgument {
+    KerasArgument(
+      role: .refusedInTraining, known: "\(number)",
+      accepts: { $0 == .null || $0.number.map(Float.init) == number })
+  }
+
+  /// Every optimizer's.
+  private static let anyOptimizer: [String: KerasArgument] = [
+    "name": .harmless, "learning_rate": .computed, "lr": .computed,
     "decay": .trained(nil, 0, 0.0), "weight_decay": .trained(nil, false, 0, 0.0),
     "clipnorm": .trained(nil), "global_clipnorm": .trained(nil), "clipvalue": .trained(nil),
     "use_ema": .trained(false), "ema_momentum": .harmless, "ema_overwrite_frequency": .harmless,

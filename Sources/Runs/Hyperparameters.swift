@@ -39,7 +39,7 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
   }
 
   /// The optimizer.
-  public var optimizer: RMSprop {
+  public var optimizer: any Optimizer {
     RMSprop(learningRate: learningRate, rho: rho, epsilon: epsilon)
   }
 

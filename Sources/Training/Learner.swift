@@ -1,5 +1,4 @@
 import Engine
-import KerasFiles
 import Primitives
 
 /// What a run learns, and what it learns it with: the state, the gradients of the update under way,
@@ -10,14 +9,12 @@ import Primitives
 struct Learner {
   /// What the run has learnt so far; nobody else writes to its buffers.
   private(set) var state: ModelState
-  private let optimizer: RMSprop
+  private let optimizer: any Optimizer
   private let seed: UInt64
   private let updater: Updater
   private var gradients: BufferPool
   /// Nil until the update's first gradient is there.
   private var tree: GradientTree?
-  /// Pictures of the gradients that are there.
-  private var pictures = 0
 
   /// - Parameters:
   ///   - state: goes on from there, with these buffers; nil for the start of the run.
@@ -32,20 +29,22 @@ struct Learner {
     updater = try Updater(job.gradients, threads: threads, kernels: kernels)
     gradients = BufferPool(job.gradients.buffer)
     if let state {
+      precondition(state.suits(type(of: optimizer)))
       self.state = state
     } else {
-      let layout = job.architecture.parameters
-      self.state = ModelState(
-        weights: ParameterBuffer(layout), average: ParameterBuffer(layout), updates: 0)
+      self.state = ModelState(job.architecture.parameters, optimizer: type(of: optimizer))
       self.state.initialize(seed: seed)
     }
   }
 
   /// The digest of the present weights.
-  var digest: Digest { state.weights.digest }
+  var digest: Digest { state.digest }
 
   /// Gradients that there is memory for.
   var gradientBuffers: Int { gradients.count }
+
+  /// Whether the gradients of all steps of the update under way are there.
+  var isComplete: Bool { tree?.isComplete ?? false }
 
   /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
   mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
@@ -57,10 +56,9 @@ struct Learner {
   ///   - place: the step's in the update, from 0 to `count` - 1.
   ///   - count: steps of the update.
   mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
-    if tree == nil { (tree, pictures) = (GradientTree(count: count), 0) }
+    if tree == nil { tree = GradientTree(count: count) }
     let updater = updater
     tree?.insert(gradient, at: place, using: updater)
-    pictures += gradient.pictures
   }
 
   /// Applies the mean of the update's gradients, all of which must be there, and begins the next
@@ -69,9 +67,7 @@ struct Learner {
   mutating func applyUpdate() -> Bool {
     guard let tree else { preconditionFailure("an update without gradients") }
     self.tree = nil
-    state.updates += 1
-    return tree.apply(
-      optimizer, weights: state.weights, average: state.average, pictures: pictures, using: updater)
+    return tree.apply(optimizer, to: &state, using: updater)
   }
 
   /// Forgets the gradients of the update under way.
@@ -86,39 +82,5 @@ struct Learner {
     } else {
       state.initialize(seed: seed)
     }
-  }
-}
-
-/// Weights, RMSprop's running mean of squared gradients, and the updates that made them.
-struct ModelState {
-  let weights: ParameterBuffer
-  let average: ParameterBuffer
-  var updates: Int
-
-  mutating func initialize(seed: UInt64) {
-    weights.initialize(seed: seed)
-    average.buffer.update(repeating: 0)
-    updates = 0
-  }
-
-  mutating func copy(from other: ModelState) {
-    weights.copy(from: other.weights)
-    average.copy(from: other.average)
-    updates = other.updates
-  }
-}
-
-extension ModelFile {
-  var state: ModelState {
-    ModelState(
-      weights: weights, average: average ?? ParameterBuffer(weights.layout),
-      updates: position?.updates ?? 0)
-  }
-
-  init(_ job: TrainingJob, _ state: ModelState, position: RunPosition?) {
-    self.init(
-      architecture: job.architecture, weights: state.weights, average: state.average,
-      optimizer: job.hyperparameters.optimizer, iterations: state.updates,
-      classes: job.manifest.classes, pictures: job.hyperparameters.pictures, position: position)
   }
 }

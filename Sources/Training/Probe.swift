@@ -52,8 +52,7 @@ public struct Probe: Sendable {
     weights.initialize(seed: 0)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     let batch = Batch(
-      pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
-      owners: pictures)
+      pictures: pictures.map(\.bytes), labels: pictures.indices.map { $0 % 2 }, owners: pictures)
     _ = engine.gradient(batch, weights: weights, into: gradient)
     return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)
   }

@@ -46,7 +46,8 @@ final class Recorder {
     self.report = report
     checkpointEvery = options.checkpointEvery
     checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, inBackground: options.writesInBackground)
+      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
+      inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
     lastCheckpoint = (clock(), position.updates)
   }
@@ -153,8 +154,13 @@ final class Recorder {
 
   /// The file of a checkpoint.
   private func checkpoint(_ state: ModelState) -> ModelFile {
-    let position = totals.position(run: job.digest, updates: state.updates, now: now)
-    return ModelFile(job, state, position: position)
+    file(state, at: totals.position(run: job.digest, updates: state.updates, now: now))
+  }
+
+  private func file(_ state: ModelState, at position: RunPosition?) -> ModelFile {
+    ModelFile(
+      architecture: job.architecture, state: state, optimizer: job.hyperparameters.optimizer,
+      classes: job.manifest.classes, pictures: job.hyperparameters.pictures, position: position)
   }
 
   /// Begins to write a checkpoint where `--checkpoint-every` says so and there is time for it.
@@ -221,9 +227,9 @@ final class Recorder {
 
   private func writeModel(_ state: ModelState) -> RunEnding {
     do {
-      try store.writeModel(ModelFile(job, state, position: nil).finite())
+      try store.writeModel(file(state, at: nil).finite())
       store.record(
-        Event(.finished, updates: state.updates, digest: state.weights.digest.description))
+        Event(.finished, updates: state.updates, digest: state.digest.description))
       return unwritten.map(RunEnding.cutShort) ?? .finished
     } catch let error as NotFinite {
       return .failed("\(error)")
@@ -241,7 +247,7 @@ final class Recorder {
     do {
       try store.writeCheckpoint(checkpoint(state).finite())
       store.record(
-        Event(.checkpoint, updates: state.updates, digest: state.weights.digest.description))
+        Event(.checkpoint, updates: state.updates, digest: state.digest.description))
       return ending
     } catch {
       guard ending == .interrupted else { return ending }

@@ -101,7 +101,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       let end = min(start + options.batchSize, store.entries.count)
       let batch = try store.batch(Array(start..<end))
       store.prefetch(Array(end..<min(end + options.batchSize, store.entries.count)))
-      totals += engine.evaluate(batch, weights: file.weights)
+      totals += engine.evaluate(batch, weights: file.state.weights)
     }
     return totals
   }

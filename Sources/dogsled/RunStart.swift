@@ -94,12 +94,12 @@ struct RunStart {
   }
 
   /// Whoever names a model that was compiled with other settings than the defaults has to choose.
-  private static func check(_ optimizer: RMSprop, _ options: TrainingOptions) throws {
-    let defaults = Hyperparameters()
-    for (option, given, compiled, own) in [
-      ("--learning-rate", options.learningRate, optimizer.learningRate, defaults.learningRate),
-      ("--rho", options.rho, optimizer.rho, defaults.rho),
-    ] where given == nil && compiled != own {
+  private static func check(_ optimizer: any Optimizer, _ options: TrainingOptions) throws {
+    let given = [("learning_rate", options.learningRate), ("rho", options.rho)]
+    for ((name, compiled), (_, own)) in zip(
+      optimizer.values, Hyperparameters().optimizer.values)
+    where compiled != own && given.contains(where: { $0 == name && $1 == nil }) {
+      let option = "--" + name.replacingOccurrences(of: "_", with: "-")
       throw Failure(
         "\(options.model ?? ""): compiled with \(option.dropFirst(2)) \(compiled), where Dogsled's "
           + "default is \(own): say \(option) \(compiled) or \(option) \(own)")
