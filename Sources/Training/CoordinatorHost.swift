@@ -1,5 +1,5 @@
-// The thread that turns what the transport brings into events for the coordinator's rules, and
-// performs their actions.
+// The thread that turns what the transport brings into events for the coordinator's rules, and does
+// what they decide. What is learnt is the learner's, what is written the recorder's.
 
 import Coordination
 import Engine
@@ -9,71 +9,23 @@ import Primitives
 import Runs
 import Wire
 
-/// How bodies travel between a coordinator and its workers.
-public enum BodyForm: Sendable {
-  /// As LZ4 frames, over sockets.
-  case encoded
-  /// By reference, between a coordinator and its only worker in one process: that computes nothing
-  /// while the weights change, since an update waits for all that it was given.
-  case local
-}
-
-/// A coordinator: drives the rules and the learner, and writes the run folder.
+/// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class CoordinatorHost {
-  /// What does not decide the weights.
-  public struct Options: Sendable {
-    /// Ready workers that training waits for before it starts.
-    public var minimumWorkers = 1
-    /// The tokens of the workers that the program launched itself: workers 1, 2 and so on.
-    public var localWorkers: [UInt64] = []
-    /// Threads of an update.
-    public var threads = 1
-    /// The instruction set of an update.
-    public var kernels: KernelSet
-    /// Checkpoints beside those at each epoch's end.
-    public var checkpointEvery: CheckpointInterval?
-    /// What workers have to prove on joining; nil where they are in the same process.
-    public var probe: Probe?
-    /// Whether checkpoints are written beside the training, on a thread of their own.
-    public var writesInBackground = true
-    /// The fraction of steps and validation batches that two workers compute, to find one that
-    /// computes wrong.
-    public var verify = 0.0
-    /// Silence after which a worker's connection counts as lost.
-    public var heartbeatBound = Duration.seconds(3)
-    /// How bodies travel.
-    public var bodies = BodyForm.encoded
-    /// One worker, one thread, sockets.
-    public init(kernels: KernelSet) { self.kernels = kernels }
-  }
-
-  let job: TrainingJob
-  let options: Options
-  let store: any RunStore
-  let mailbox: Mailbox<CoordinatorInput>
-  let links: any WorkerLinks
-  let report: (TrainingReport) -> Void
-  let checkpoints: CheckpointWriter
-  /// When the newest checkpoint was begun, and after how many updates.
-  var lastCheckpoint: (time: Duration, updates: Int)
+  private let job: TrainingJob
+  private let options: Options
+  private let mailbox: Mailbox<CoordinatorInput>
+  private let links: any WorkerLinks
   private let clock: () -> Duration
+  private var learner: Learner
+  private let recorder: Recorder
+  private var rules: CoordinatorRules
   private var lastTick = Duration.zero
-  /// Of the lines that any stranger can cause there are few.
-  private var strangers = LineLimit<Bool, CoordinatorNote>()
-
-  var rules: CoordinatorRules
-  var learner: Learner
-  /// The present weights as a message, once somebody needed it.
-  var published: (header: WeightsHeader, body: Body)?
-  var ledger: EpochTotals
-  var arrived: WorkerMessage?
+  /// The present weights as they travel, once somebody needed them.
+  private var encodedWeights: (digest: Digest, body: Body)?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
-  /// Why the last epoch's history could not be written, earlier weights not be found, or the
-  /// present ones are no numbers: no checkpoint may be written any more.
-  var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
   ///
@@ -90,20 +42,16 @@ public final class CoordinatorHost {
   ) throws(ThreadError) {
     self.job = job
     self.options = options
-    self.store = store
-    let began = ContinuousClock.now
-    self.clock = clock ?? { .now - began }
     self.mailbox = mailbox
     self.links = links
-    self.report = report
+    let began = ContinuousClock.now
+    self.clock = clock ?? { .now - began }
+    let position = checkpoint?.position ?? RunPosition()
     learner = try Learner(
       job, from: checkpoint?.state, threads: options.threads, kernels: options.kernels)
-    checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
-      inBackground: options.writesInBackground)
-    let position = checkpoint?.position ?? RunPosition()
-    ledger = EpochTotals(at: position)
-    lastCheckpoint = (self.clock(), position.updates)
+    recorder = try Recorder(
+      job, options, store: store, mailbox: mailbox, position: position, clock: self.clock,
+      report: report)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
@@ -128,118 +76,196 @@ public final class CoordinatorHost {
 
   /// Begins the run; then `step` until it has its `ending`.
   package func begin() {
-    store.record(Event(rules.updatesApplied == 0 ? .started : .resumed))
+    recorder.begin(isResumed: learner.state.updates > 0)
     perform(rules.start(now: now))
   }
 
   /// Does what follows from `input`, and from the passing of time.
   package func step(_ input: CoordinatorInput?) {
-    if let input { perform(handle(input)) }
+    if let input { handle(input) }
     guard now - lastTick >= Self.tick else { return }
     lastTick = now
     perform(rules.tick(now: now))
-    sayLeftOut()
+    recorder.noteLeftOut()
   }
 
-  /// Says how many lines were left out of late; with `isLast` also of what has just begun.
-  func sayLeftOut(isLast: Bool = false) {
-    for left in strangers.leftOut(now: now, isLast: isLast) {
-      write(left.line.standing(for: left.others))
-    }
-  }
-
-  /// What the rules' books contradict themselves in; nil where all is well.
+  /// What the rules contradict themselves in; nil where all is well.
   package var inconsistency: String? { rules.inconsistency(now: now) }
 
   /// Gradients that there is memory for.
   package var gradientBuffers: Int { learner.gradientBuffers }
 
   /// The time by the coordinator's clock.
-  var now: Duration { clock() }
+  private var now: Duration { clock() }
 
-  private func handle(_ input: CoordinatorInput) -> [CoordinatorAction] {
-    let now = now
+  // MARK: Events
+
+  private func handle(_ input: CoordinatorInput) {
     switch input {
-    case .opened(let peer, let address): return rules.opened(peer, address: address, now: now)
-    case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
+    case .opened(let peer, let address):
+      perform(rules.opened(peer, address: address, now: now))
+    case .closed(let peer, let reason): perform(rules.lost(peer, reason: reason, now: now))
     case .localWorkerExited(let index, let reason):
-      return rules.localWorkerExited(index, reason: reason, now: now)
-    case .checkpointFailed(let reason):
-      note(.failure(worker: nil, reason: reason))
-      return []
-    case .interrupted: return rules.interrupted(now: now)
-    case .message(let peer, let message):
-      arrived = message
-      defer { arrived = nil }
-      switch message {
-      case .hello(let hello): return rules.hello(peer, hello, now: now)
-      case .ready(let answer): return rules.ready(peer, answer, now: now)
-      case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
-      case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
-      case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
-      case .leaving: return rules.dismiss(peer, reason: "it left the run", now: now)
-      case .heartbeat: return []
-      }
+      perform(rules.localWorkerExited(index, reason: reason, now: now))
+    case .checkpointFailed(let reason): recorder.note(.failure(worker: nil, reason: reason))
+    case .interrupted: perform(rules.interrupted(now: now))
+    case .message(let peer, let message): handle(message, from: peer)
     }
   }
 
-  /// Takes in what `arrived` holds where the rules ask for it, and goes on with what follows.
-  private func take(_ actions: [CoordinatorAction]) -> [CoordinatorAction] {
-    actions.flatMap { action in
-      guard case .accept(let peer, let unit) = action else { return [action] }
-      do {
-        try takeIn(unit)
-        tellProgress()
-        return rules.accepted(peer, unit, now: now)
-      } catch {
-        return rules.unusable(peer, reason: "\(error)", now: now)
+  private func handle(_ message: WorkerMessage, from peer: PeerID) {
+    switch message {
+    case .hello(let hello):
+      switch rules.hello(peer, hello, now: now) {
+      case .welcome(let worker): links.send(.welcome(welcome(worker)), to: peer)
+      case .turnAway(let actions): perform(actions)
       }
+    case .ready(let answer): perform(rules.ready(peer, answer, now: now))
+    case .unable(let reason): perform(rules.unable(peer, reason: reason, now: now))
+    case .gradient(let header, let body): take(header, body, from: peer)
+    case .evaluated(let header): take(header, from: peer)
+    case .leaving: perform(rules.dismiss(peer, reason: "it left the run", now: now))
+    case .heartbeat: break
     }
   }
+
+  private func take(_ header: GradientHeader, _ body: Body, from peer: PeerID) {
+    let unit = WorkUnit.step(header.step)
+    let (totals, gradient): (Engine.Totals, StepGradient)
+    do throws(AnswerFault) {
+      totals = try job.plan.totals(
+        of: unit, loss: header.loss, correct: header.correct, count: header.count)
+      gradient = try decode(body, header)
+    } catch {
+      return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
+    }
+    switch rules.gradient(peer, header, now: now) {
+    case .keep(let place, let actions):
+      keep(gradient, totals, at: place)
+      perform(actions)
+    case .completeUpdate(let place, let actions):
+      keep(gradient, totals, at: place)
+      perform(actions)
+      applyUpdate()
+    case .drop(let consequence): follow(consequence)
+    }
+  }
+
+  private func take(_ header: EvaluationHeader, from peer: PeerID) {
+    let unit = WorkUnit.validation(header.batch)
+    let totals: Engine.Totals
+    do throws(AnswerFault) {
+      totals = try job.plan.totals(
+        of: unit, loss: header.loss, correct: header.correct, count: header.count)
+    } catch {
+      return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
+    }
+    switch rules.evaluated(peer, header, now: now) {
+    case .keep(let actions):
+      recorder.add(totals, batch: header.batch)
+      recorder.tellProgress(workers: rules.readyWorkers)
+      perform(actions)
+    case .drop(let consequence): follow(consequence)
+    }
+  }
+
+  /// The gradient that came with an answer.
+  /// - Throws: where it is damaged, or not finite although its loss is.
+  private func decode(_ body: Body, _ header: GradientHeader) throws(AnswerFault) -> StepGradient {
+    let step = "step \(header.step)"
+    let buffer: ParameterBuffer
+    if case .local(let local) = body {
+      buffer = local
+    } else {
+      buffer = learner.gradientBuffer()
+      do { try TensorCoding.decode(body, into: buffer) } catch { throw .damaged("\(error)") }
+      guard buffer.digest == header.digest else {
+        throw .damaged("the digest of its gradient of \(step) is not the one it names")
+      }
+    }
+    // A worker says so itself, by its loss.
+    guard buffer.isFinite || !header.loss.isFinite else {
+      throw .impossible(
+        "its gradient of \(step) is not finite, though its loss is: its memory or its processor "
+          + "makes errors")
+    }
+    return StepGradient(buffer, pictures: header.count)
+  }
+
+  // MARK: Weights
+
+  private func keep(_ gradient: StepGradient, _ totals: Engine.Totals, at place: Int) {
+    let count = job.schedule.steps(ofUpdate: learner.state.updates).count
+    learner.take(gradient, at: place, of: count)
+    recorder.add(totals, at: place, of: count)
+    recorder.tellProgress(workers: rules.readyWorkers)
+  }
+
+  private func applyUpdate() {
+    let isFinite = learner.applyUpdate()
+    encodedWeights = nil
+    if isFinite { recorder.updateApplied() }
+    let consequence = rules.updateApplied(isFinite: isFinite, now: now)
+    if isFinite { recorder.writeCheckpointIfDue(learner.state) }
+    follow(consequence)
+  }
+
+  private func follow(_ consequence: Consequence) {
+    switch consequence {
+    case .goOn(let actions): perform(actions)
+    case .rollBack(let update, let reason, let actions):
+      if let reason { recorder.note(reason) }
+      let anew = rollBack(before: update)
+      perform(actions + anew)
+    }
+  }
+
+  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start;
+  /// forgets nothing but the update under way where they hold no more than `update`.
+  /// - Returns: what follows from the earlier weights, or from there being none.
+  private func rollBack(before update: Int) -> [CoordinatorAction] {
+    learner.forgetGradients()
+    recorder.forgetUpdate()
+    if update < learner.state.updates {
+      do throws(RollbackFailure) {
+        let checkpoint = try recorder.rollBack(before: update, links)
+        learner.rollBack(to: checkpoint?.state)
+        encodedWeights = nil
+      } catch {
+        return rules.failed(error.ending)
+      }
+    }
+    let updates = learner.state.updates
+    recorder.note(.rolledBack(updates: updates))
+    return rules.rolledBack(to: updates, epochs: recorder.totals.epoch, now: now)
+  }
+
+  // MARK: Actions
 
   private func perform(_ actions: [CoordinatorAction]) {
-    var actions = actions[...]
-    while let action = actions.popFirst() { actions += perform(action) }
+    for action in actions { perform(action) }
   }
 
-  /// - Returns: what the rules ask for because of it.
-  private func perform(_ action: CoordinatorAction) -> [CoordinatorAction] {
+  private func perform(_ action: CoordinatorAction) {
     switch action {
-    case .welcome(let peer, let worker): links.send(.welcome(welcome(worker)), to: peer)
     case .refuse(let peer, let reason):
       links.send(.refuse(reason: reason), to: peer)
       links.close(peer)
     case .close(let peer): links.close(peer)
-    case .sendWeights(let peer):
-      do {
-        let (header, body) = try publish()
-        links.send(.weights(header, body), to: peer)
-      } catch {
-        return rules.failed(.failed("the weights cannot be sent: \(error)"))
-      }
+    case .sendWeights(let peer): sendWeights(to: peer)
     case .assign(let peer, let unit):
-      if ledger.began == nil { beginEpoch() }
+      recorder.beginEpoch(links)
       links.send(.work(assigned(unit)), to: peer)
-    case .accept: break
-    case .applyUpdate(let update, let steps): return apply(update, steps)
-    case .goBack(let update): return goBack(before: update)
-    case .finishEpoch(let epoch): return finishEpoch(epoch)
-    case .note(let note): self.note(note)
+    case .finishEpoch(let epoch):
+      finishEpoch(epoch)
+    case .note(let note): recorder.note(note)
     case .stop(let ending): self.ending = end(ending)
     }
-    return []
   }
 
-  func note(_ note: CoordinatorNote) {
-    if let isRefusal = note.isRefusalOfStranger {
-      guard strangers.passes(note, kind: isRefusal, now: now) else { return }
-    }
-    write(note)
-  }
-
-  private func write(_ note: CoordinatorNote) {
-    store.record(note.event)
-    report(.note(note))
+  private func finishEpoch(_ epoch: Int) {
+    guard let failure = recorder.finishEpoch(epoch, learner.state, links) else { return }
+    perform(rules.failed(failure))
   }
 
   private func welcome(_ worker: Int) -> Welcome {
@@ -259,6 +285,26 @@ public final class CoordinatorHost {
     return (try? encoder.encode(job.manifest)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }()
 
+  private func sendWeights(to peer: PeerID) {
+    do {
+      let (digest, body) = try encodedWeights ?? encodeWeights()
+      encodedWeights = (digest, body)
+      let header = WeightsHeader(version: rules.weightsVersion, digest: digest)
+      links.send(.weights(header, body), to: peer)
+    } catch {
+      perform(rules.failed(.failed("the weights cannot be sent: \(error)")))
+    }
+  }
+
+  private func encodeWeights() throws -> (digest: Digest, body: Body) {
+    let weights = learner.state.weights
+    switch options.bodies {
+    case .encoded: return (weights.digest, try TensorCoding.encode(weights))
+    // Nothing travels that could be damaged: no digest, which takes a millisecond.
+    case .local: return (.ofNothing, .local(weights))
+    }
+  }
+
   private func assigned(_ unit: WorkUnit) -> AssignedWork {
     let work: Work =
       switch unit {
@@ -269,20 +315,27 @@ public final class CoordinatorHost {
     return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
-  private func publish() throws -> (header: WeightsHeader, body: Body) {
-    if let published { return published }
-    let version = rules.weightsVersion
-    let weights = learner.state.weights
-    let message: (WeightsHeader, Body) =
-      switch options.bodies {
-      case .encoded:
-        (
-          WeightsHeader(version: version, digest: weights.digest), try TensorCoding.encode(weights)
-        )
-      // Nothing travels that could be damaged: no digest, which takes a millisecond.
-      case .local: (WeightsHeader(version: version, digest: .ofNothing), .local(weights))
+  /// Ends the run: has written what it leaves behind and lets the workers go.
+  private func end(_ ending: RunEnding) -> RunEnding {
+    let ending = recorder.end(ending, learner.state)
+    // Who connected just now has not come to the rules yet.
+    var peers = rules.peers
+    while let input = mailbox.next(timeout: .zero) {
+      switch input {
+      case .opened(let peer, _): peers.append(peer)
+      case .checkpointFailed(let reason): recorder.note(.failure(worker: nil, reason: reason))
+      default: break
       }
-    published = message
-    return message
+    }
+    recorder.noteLeftOut(isLast: true)
+    for peer in peers {
+      if let reason = ending.reason {
+        links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
+      } else {
+        links.send(.finished, to: peer)
+      }
+      links.close(peer)
+    }
+    return ending
   }
 }

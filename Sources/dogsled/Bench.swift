@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import KerasFiles
 import Primitives
+import Runs
 
 /// Figures of this machine, one JSON object a line.
 struct Bench: ParsableCommand {
