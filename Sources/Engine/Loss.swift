@@ -36,7 +36,7 @@ public enum Losses {
   public static let all: [any Loss.Type] = [BinaryCrossEntropy.self]
 
   /// The loss that goes with a last layer; nil where there is none.
-  static func fitting(_ head: Layer?) -> (any Loss)? {
+  package static func fitting(_ head: Layer?) -> (any Loss)? {
     guard let head else { return nil }
     for type in all {
       if let loss = type.init(head: head) { return loss }
