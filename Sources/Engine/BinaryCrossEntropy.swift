@@ -2,19 +2,20 @@
 ///
 /// It takes the sigmoid's logit z, so that neither a logarithm nor a quotient loses digits. The
 /// target y of a picture is its label, 0 or 1.
-public struct BinaryCrossEntropy: Loss {
-  public static let kerasName = "binary_crossentropy"
-  public static let kerasClass = "BinaryCrossentropy"
-  public static let kerasAlias: String? = "bce"
-  public static let head = "Dense(1, activation=\"sigmoid\")"
+struct BinaryCrossEntropy: Loss {
+  static let name = "binary cross-entropy"
+  static let kerasName = "binary_crossentropy"
+  static let kerasClass = "BinaryCrossentropy"
+  static let kerasAlias: String? = "bce"
+  static let head = "Dense(1, activation=\"sigmoid\")"
 
-  public init?(head: Layer) {
+  init?(head: Layer) {
     guard case .dense(units: 1, activation: .sigmoid) = head else { return nil }
   }
 
-  public var classes: Int { 2 }
+  var classes: Int { 2 }
 
-  public func picture(
+  func picture(
     logits: UnsafePointer<Float>, label: Int, gradient: UnsafeMutablePointer<Float>?
   ) -> (loss: Double, isCorrect: Bool) {
     let logit = logits[0]
@@ -23,7 +24,7 @@ public struct BinaryCrossEntropy: Loss {
     return (loss, (logit > 0) == (label == 1))
   }
 
-  public func probabilities(logits: UnsafePointer<Float>) -> [Double] {
+  func probabilities(logits: UnsafePointer<Float>) -> [Double] {
     // As a `Float`: what Keras gives, and what has the same digits wherever it is printed.
     let second = Double(Float(sigmoid(Double(logits[0]))))
     return [1 - second, second]

@@ -35,7 +35,9 @@ final class GradientSum {
 
   init(_ layout: GradientLayout, threads: Int) {
     self.layout = layout
-    let tiles = zip(layout.parameters.tensors, layout.places).flatMap(Self.tiles)
+    let tiles = layout.parameters.tensors.flatMap { tensor in
+      layout.places[tensor.name].map { Self.tiles(tensor, $0) } ?? []
+    }
     self.tiles = tiles
     levelFloats = tiles.map(Self.floats).max() ?? 0
     let size = levelFloats * Self.levels

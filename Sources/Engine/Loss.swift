@@ -2,6 +2,8 @@
 ///
 /// A new loss is one file, with a type that conforms, and one line in `Losses.all`.
 public protocol Loss: Hashable, Sendable {
+  /// In words: `binary cross-entropy`.
+  static var name: String { get }
   /// Keras's name of the function, `binary_crossentropy`.
   static var kerasName: String { get }
   /// Keras's name of the class, `BinaryCrossentropy`.
@@ -34,7 +36,7 @@ public enum Losses {
   public static let all: [any Loss.Type] = [BinaryCrossEntropy.self]
 
   /// The loss that goes with a last layer; nil where there is none.
-  static func fitting(_ head: Layer?) -> (any Loss)? {
+  package static func fitting(_ head: Layer?) -> (any Loss)? {
     guard let head else { return nil }
     for type in all {
       if let loss = type.init(head: head) { return loss }

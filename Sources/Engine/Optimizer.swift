@@ -31,6 +31,9 @@ public enum Optimizers {
   /// One line for each.
   public static let all: [any Optimizer.Type] = [RMSprop.self]
 
+  /// What a model is trained with that names none.
+  public static let standard: any Optimizer = RMSprop()
+
   /// The one that Keras calls so, whatever the case of the letters; nil where there is none.
   public static func named(_ kerasClass: some StringProtocol) -> (any Optimizer.Type)? {
     all.first { $0.kerasClass.lowercased() == kerasClass.lowercased() }

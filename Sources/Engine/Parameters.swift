@@ -36,6 +36,16 @@ public struct ParameterLayout: Hashable, Sendable {
     public internal(set) var offset = 0
     /// Its floats.
     public var count: Int { shape.reduce(1, *) }
+    /// What no other tensor of the model is called.
+    public var name: TensorName { TensorName(layer: layer, kind: kind) }
+  }
+
+  /// How a tensor is found, in the weights, in a gradient, or in a slot of an optimizer.
+  public struct TensorName: Hashable, Sendable {
+    /// The name of its layer.
+    public let layer: String
+    /// What it is to the layer.
+    public let kind: Kind
   }
 
   /// The tensors in Keras's order.
@@ -44,6 +54,9 @@ public struct ParameterLayout: Hashable, Sendable {
   public let bufferCount: Int
   /// The trainable parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
+
+  /// The tensor of this name; nil where the model has none.
+  public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
 
   init(_ tensors: [Tensor]) {
     var offset = 0

@@ -20,22 +20,28 @@ public struct RMSprop: Hashable, Sendable {
 }
 
 extension RMSprop: Optimizer {
+  /// `RMSprop`.
   public static let kerasClass = "RMSprop"
+  /// `rm_sprop`.
   public static let kerasName = "rm_sprop"
+  /// The second moment.
   public static let slots = [OptimizerSlot(name: "second moment", kerasName: "velocity")]
+  /// Decay and epsilon.
   public static var settings: [OptimizerSetting<Self>] {
     [
       .init(kerasName: "rho", value: \.rho),
       .init(kerasName: "epsilon", value: \.epsilon, isFixed: true),
     ]
   }
+  /// Neither momentum nor the centred form.
   public static let kerasConstants: [String: OptimizerConstant] = [
     "momentum": .zero, "centered": .off,
   ]
 
-  /// The default settings.
+  /// The book's values.
   public init() { self.init(learningRate: 1e-4) }
 
+  /// Weights and second moments of a tile, by the formula above.
   public func update(_ tile: UpdateTile) -> Bool {
     tile.kernels.updateRMSprop(
       weights: tile.weights, secondMoment: tile.slot(0), gradient: tile.gradientSum,

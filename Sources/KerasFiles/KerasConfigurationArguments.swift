@@ -189,26 +189,25 @@ package struct KerasArgument: Sendable {
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static let loss = KerasArgument(
-    role: .refusedInTraining, known: "binary_crossentropy",
+    role: .refusedInTraining, known: Losses.all.map { $0.kerasName }.joined(separator: ", "),
     accepts: { loss in
       var loss = loss
       if let list = loss.array, list.count == 1 { loss = list[0] }
       if loss["class_name"] == .none, let named = loss.object, named.count == 1 {
         loss = named.first?.value ?? loss
       }
-      switch loss {
-      case .null, "binary_crossentropy", "BinaryCrossentropy", "bce": return true
-      default: break
+      if loss == .null { return true }
+      if let name = loss.string {
+        return Losses.all.contains { [$0.kerasName, $0.kerasClass, $0.kerasAlias].contains(name) }
       }
-      let config = loss["config"]
-      switch loss["class_name"]?.string {
-      case "function": return config == "binary_crossentropy"
-      case "BinaryCrossentropy":
-        let smoothing = config?["label_smoothing"]?.number ?? 0
-        let reduction = config?["reduction"]?.string ?? "auto"
-        return smoothing == 0 && config?["from_logits"] ?? false == false
-          && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
-      default: return false
+      let (config, kind) = (loss["config"], loss["class_name"]?.string)
+      if kind == "function" {
+        return Losses.all.contains { config == .string($0.kerasName) }
       }
+      let smoothing = config?["label_smoothing"]?.number ?? 0
+      let reduction = config?["reduction"]?.string ?? "auto"
+      return Losses.all.contains { $0.kerasClass == kind } && smoothing == 0
+        && config?["from_logits"] ?? false == false
+        && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
     })
 }

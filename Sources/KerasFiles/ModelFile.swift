@@ -34,7 +34,7 @@ public struct ModelFile: Sendable {
 
   /// A model to write.
   public init(
-    architecture: Architecture, state: ModelState, optimizer: any Optimizer = RMSprop(),
+    architecture: Architecture, state: ModelState, optimizer: any Optimizer = Optimizers.standard,
     classes: [String]? = nil, pictures: PictureSettings? = nil, position: RunPosition? = nil
   ) {
     self.architecture = architecture

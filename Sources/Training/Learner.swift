@@ -6,9 +6,9 @@ import Primitives
 ///
 /// It decides nothing: whoever drives it says which gradient goes where, when the update is
 /// applied, and to which state the run rolls back. Not thread-safe.
-struct Learner {
+package struct Learner {
   /// What the run has learnt so far; nobody else writes to its buffers.
-  private(set) var state: ModelState
+  package private(set) var state: ModelState
   private let optimizer: any Optimizer
   private let seed: UInt64
   private let updater: Updater
@@ -21,7 +21,7 @@ struct Learner {
   ///   - threads: of an update.
   ///   - kernels: the instruction set of an update.
   /// - Throws: where the threads cannot be had.
-  init(
+  package init(
     _ job: TrainingJob, from state: ModelState? = nil, threads: Int, kernels: KernelSet
   ) throws(ThreadError) {
     optimizer = job.hyperparameters.optimizer
@@ -38,16 +38,16 @@ struct Learner {
   }
 
   /// The digest of the present weights.
-  var digest: Digest { state.digest }
+  package var digest: Digest { state.digest }
 
   /// Gradients that there is memory for.
-  var gradientBuffers: Int { gradients.count }
+  package var gradientBuffers: Int { gradients.count }
 
   /// Whether the gradients of all steps of the update under way are there.
-  var isComplete: Bool { tree?.isComplete ?? false }
+  package var isComplete: Bool { tree?.isComplete ?? false }
 
   /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
-  mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
+  package mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
 
   /// Takes the gradient of a step of the update under way, each once.
   ///
@@ -55,7 +55,7 @@ struct Learner {
   ///   - gradient: nobody may write to it any more.
   ///   - place: the step's in the update, from 0 to `count` - 1.
   ///   - count: steps of the update.
-  mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
+  package mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
     if tree == nil { tree = GradientTree(count: count) }
     let updater = updater
     tree?.insert(gradient, at: place, using: updater)
@@ -64,18 +64,18 @@ struct Learner {
   /// Applies the mean of the update's gradients, all of which must be there, and begins the next
   /// update.
   /// - Returns: whether all numbers of the state are finite now.
-  mutating func applyUpdate() -> Bool {
+  package mutating func applyUpdate() -> Bool {
     guard let tree else { preconditionFailure("an update without gradients") }
     self.tree = nil
     return tree.apply(optimizer, to: &state, using: updater)
   }
 
   /// Forgets the gradients of the update under way.
-  mutating func forgetGradients() { tree = nil }
+  package mutating func forgetGradients() { tree = nil }
 
   /// Makes the state a copy of an earlier one, nil for the start of the run, and forgets the
   /// gradients of the update under way.
-  mutating func rollBack(to earlier: ModelState?) {
+  package mutating func rollBack(to earlier: ModelState?) {
     forgetGradients()
     if let earlier {
       state.copy(from: earlier)

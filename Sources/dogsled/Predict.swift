@@ -46,7 +46,7 @@ struct Predict: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let file = try NamedModel.readFinite(model)
-    var classes = (options.classes ?? ClassNames(of: file))?.names
+    var classes = try options.classNames(for: file)?.names
     if classes == nil {
       let numbers = (0..<file.architecture.loss.classes).map { "class \($0)" }
       log(

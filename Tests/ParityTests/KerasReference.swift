@@ -65,7 +65,7 @@ struct KerasReference {
     guard let photographs = Python.photographs else {
       return try (0..<count).map { try waves($0, shape) }
     }
-    let entries = try PictureFolder.scan(photographs).entries
+    let entries = try PictureFolder.scan(photographs, classes: 2).entries
     let decoder = PictureDecoder(PictureSettings(), for: shape)
     let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
     return try (0..<count).map { index in

@@ -40,7 +40,7 @@ final class ReadmeTests {
     _ = try BookLayout.sample(to: drawn, .init(train: 2, validation: 1, test: 0), seed: 1)
     let folders = [drawn + "/train", Python.photographs].compactMap { $0 }
     return try folders.flatMap { folder in
-      try PictureFolder.scan(folder).entries.prefix(4).map { "\(folder)/\($0.path)" }
+      try PictureFolder.scan(folder, classes: 2).entries.prefix(4).map { "\(folder)/\($0.path)" }
     }
   }
 
