@@ -15,9 +15,11 @@ let kernelFlags = [
   let widerKernels: [Target] = [
     .target(
       name: "KernelsAVX2",
+      dependencies: ["KernelInterface"],
       swiftSettings: [.unsafeFlags(kernelFlags + ["-Xcc", "-march=x86-64-v3"])]),
     .target(
       name: "KernelsAVX512",
+      dependencies: ["KernelInterface"],
       swiftSettings: [
         .unsafeFlags(
           kernelFlags + ["-Xcc", "-march=x86-64-v4", "-Xcc", "-mprefer-vector-width=512"]),
@@ -45,9 +47,12 @@ let package = Package(
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .target(name: "CJPEG", dependencies: ["CLibJPEG"]),
 
-    .target(name: "Kernels", swiftSettings: [.unsafeFlags(kernelFlags)]),
+    .target(name: "KernelInterface"),
+    .target(
+      name: "Kernels", dependencies: ["KernelInterface"],
+      swiftSettings: [.unsafeFlags(kernelFlags)]),
     .target(name: "Primitives", dependencies: ["CXXHash"]),
-    .target(name: "Engine", dependencies: kernels + ["Primitives"]),
+    .target(name: "Engine", dependencies: kernels + ["KernelInterface", "Primitives"]),
     .target(name: "Pictures", dependencies: ["Engine", "Primitives", "CJPEG", "CCairo"]),
     .target(
       name: "Wire",

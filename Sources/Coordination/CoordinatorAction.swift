@@ -111,14 +111,12 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The same for `more` of its kind too.
-  package func standing(forMore more: Int) -> CoordinatorNote {
-    let others = " (and \(more) more such lines)"
-    return switch self {
-    case .refused(let identity, let reason):
-      more > 0 ? .refused(identity, reason: reason + others) : self
+  /// The same, with `others` of its kind behind its reason.
+  package func standing(for others: String) -> CoordinatorNote {
+    switch self {
+    case .refused(let identity, let reason): .refused(identity, reason: reason + others)
     case .lost(let identity, let doing, let reason):
-      more > 0 ? .lost(identity, doing: doing, reason: reason + others) : self
+      .lost(identity, doing: doing, reason: reason + others)
     default: self
     }
   }

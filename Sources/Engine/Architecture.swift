@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// What a layer does to its input's last value.
 public enum Activation: String, Hashable, Sendable {

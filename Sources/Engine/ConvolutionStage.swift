@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// A convolution of any kernel size and stride, by matrix products, with its activation and the
 /// max pooling that may follow.
@@ -14,9 +14,9 @@ import Kernels
 /// where it is pooled not even that (`WindowGradient`).
 final class ConvolutionStage: Stage {
   let output: FeatureMap
-  var layers: String { size.layers }
-  var products: Int { size.products }
-  var backwardProducts: Int { size.products * (wantsInputGradient ? 2 : 1) }
+  let layers: String
+  var multiplyAdds: Int { size.multiplyAdds }
+  var backwardMultiplyAdds: Int { size.multiplyAdds * (wantsInputGradient ? 2 : 1) }
 
   private let size: ConvolutionSize
   /// All pictures' input, or, for the first layer, one picture for each thread.
@@ -32,8 +32,8 @@ final class ConvolutionStage: Stage {
   /// Columns of the gradient's map.
   private let mapWidth: Int
 
-  private let forwardBlocks: [(first: Int, width: Int)]
-  private let backwardBlocks: [(first: Int, width: Int)]
+  private let forwardBlocks: [Range<Int>]
+  private let backwardBlocks: [Range<Int>]
   private let packedForward: Target
   private let packedBackward: Target
   private let paddedBias: Target
@@ -71,20 +71,16 @@ final class ConvolutionStage: Stage {
     let bias: Target
   }
 
-  /// - Parameter readsBytes: whether `input` has room for one picture a thread, to be made from
-  ///   the step's pictures.
-  init(
-    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap,
-    tensors: [StageTensor], batch: Int, threads: Int, wantsInputGradient: Bool,
-    readsBytes: Bool, memory: PlanMemory
-  ) {
-    self.readsBytes = readsBytes
+  init(_ plan: StagePlan, _ size: ConvolutionSize) {
+    let memory = plan.memory
+    layers = plan.layers
     self.size = size
-    self.input = input
-    self.output = output
-    self.wantsInputGradient = wantsInputGradient
-    (kernel, bias) = (tensors[0].weights, tensors[1].weights)
-    (kernelGradient, biasGradientPlace) = (tensors[0].gradient.offset, tensors[1].gradient.offset)
+    (input, output) = (plan.input, plan.output)
+    (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
+    (kernel, bias) = (plan.tensors[0].weights, plan.tensors[1].weights)
+    (kernelGradient, biasGradientPlace) = (
+      plan.tensors[0].gradient.offset, plan.tensors[1].gradient.offset
+    )
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     mapWidth = size.readColumns + kernelWidth - 1
@@ -98,7 +94,7 @@ final class ConvolutionStage: Stage {
     paddedBias = memory.floats(outChannels)
     codes =
       size.poolSize > 1
-      ? PoolingCodes(output, size: size.poolSize, batch: batch, memory: memory) : nil
+      ? PoolingCodes(output, size: size.poolSize, batch: plan.batch, memory: memory) : nil
     let channels = outChannels
     segmentWindows =
       codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
@@ -106,13 +102,13 @@ final class ConvolutionStage: Stage {
     let mapRows =
       wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1
     let mapFloats = (mapRows + kernelHeight - 1) * mapWidth * channels
-    scratch = (0..<threads).map { _ in
+    scratch = (0..<plan.threads).map { _ in
       Scratch(strip: memory.floats(stripFloats), map: memory.floats(mapFloats))
     }
     let row = Self.row(size, input, output)
     if size.poolSize > 1, !wantsInputGradient {
-      windowGradients = (0..<threads).map { _ in
-        WindowGradient(size, row: row, output: output, memory: memory)
+      windowGradients = (0..<plan.threads).map { _ in
+        WindowGradient(size, row: row, output: plan.output, memory: memory)
       }
     }
     let partialFloats = windowGradients.first?.floats ?? kernelFloats
@@ -133,29 +129,32 @@ final class ConvolutionStage: Stage {
     }
   }
 
+  private var filterShape: FilterShape {
+    FilterShape(
+      area: kernel.shape[0] * kernel.shape[1], inputs: kernel.shape[2], outputs: kernel.shape[3])
+  }
+
   private func packWeights(_ step: StepContext) {
     let weights = step.weights.floats + kernel.offset
-    let (area, inChannels) = (kernel.shape[0] * kernel.shape[1], kernel.shape[2])
-    let filters = size.convolution.filters
-    let inStride = input.channelStride
+    let (shape, inStride) = (filterShape, input.channelStride)
     paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
     step.pool.run(forwardBlocks.count + backwardBlocks.count) { job, _ in
       if job < forwardBlocks.count {
-        let (first, width) = forwardBlocks[job]
+        let block = forwardBlocks[job]
         step.kernels.packForward(
-          weights, first, width, area, inChannels, inStride, filters,
-          packedForward + first * area * inStride)
+          weights, shape: shape, inStride: inStride, block: block,
+          packed: packedForward + block.lowerBound * shape.area * inStride)
       } else {
-        let (first, width) = backwardBlocks[job - forwardBlocks.count]
+        let block = backwardBlocks[job - forwardBlocks.count]
         step.kernels.packBackward(
-          weights, first, width, area, inChannels, filters, outChannels,
-          packedBackward + first * area * outChannels)
+          weights, shape: shape, outStride: outChannels, block: block,
+          packed: packedBackward + block.lowerBound * shape.area * outChannels)
       }
     }
   }
 
   private func forward(
-    _ picture: Int, _ source: Source, _ kernels: KernelTable, _ scratch: Scratch
+    _ picture: Int, _ source: Source, _ kernels: any KernelOperations.Type, _ scratch: Scratch
   ) {
     let relu = size.convolution.activation == .relu
     let inputRow = size.convolution.strides.height * input.rowStride
@@ -163,8 +162,11 @@ final class ConvolutionStage: Stage {
       let target = output.values + picture * output.pictureStride + row * output.rowStride
       let rows = source + row * size.poolSize * inputRow
       guard let codes else {
-        kernels.convolveRow(convolutionRow(size.columns), rows, packedForward, outChannels, target)
-        kernels.addBias(paddedBias, target, size.columns, outChannels, relu)
+        kernels.convolveRow(
+          convolutionRow(size.columns), input: rows, weights: packedForward,
+          channels: outChannels, output: target)
+        kernels.addBias(
+          paddedBias, to: target, positions: size.columns, channels: outChannels, relu: relu)
         continue
       }
       for first in stride(from: 0, to: size.neededWidth, by: segmentWindows) {
@@ -173,12 +175,13 @@ final class ConvolutionStage: Stage {
         let stripRow = segment.positions * outChannels
         for y in 0..<size.poolSize {
           kernels.convolveRow(
-            segment, rows + y * inputRow + first * size.poolSize * segment.inputPosition,
-            packedForward, outChannels, scratch.strip + y * stripRow)
+            segment, input: rows + y * inputRow + first * size.poolSize * segment.inputPosition,
+            weights: packedForward, channels: outChannels, output: scratch.strip + y * stripRow)
         }
         kernels.poolRows(
-          scratch.strip, stripRow, size.poolSize, count, outChannels, paddedBias, relu,
-          target + first * outChannels, codes.row(row, of: picture, from: first))
+          WindowRow(size: size.poolSize, positions: count, channels: outChannels),
+          rows: scratch.strip, rowStride: stripRow, bias: paddedBias, relu: relu,
+          pooled: target + first * outChannels, codes: codes.row(row, of: picture, from: first))
       }
     }
   }
@@ -209,25 +212,29 @@ final class ConvolutionStage: Stage {
 
   /// Adds one group's sums to the gradient, or sets it.
   private func add(
-    _ partial: Partial, _ adding: Bool, _ kernels: KernelTable, _ gradient: ParameterBuffer
+    _ partial: Partial, _ adding: Bool, _ kernels: any KernelOperations.Type,
+    _ gradient: ParameterBuffer
   ) {
-    let (inChannels, filters) = (kernel.shape[2], kernel.shape[3])
+    let shape = filterShape
     let target = gradient.floats + kernelGradient
     if let windows = windowGradients.first {
-      windows.finish(partial.kernel, adding: adding, filters: filters, kernels, gradient: target)
+      windows.finish(
+        partial.kernel, adding: adding, filters: shape.outputs, kernels, gradient: target)
     } else {
-      for tap in 0..<kernel.shape[0] * kernel.shape[1] {
+      for tap in 0..<shape.area {
         kernels.addPartial(
-          partial.kernel + tap * input.channelStride * outChannels, adding, inChannels,
-          outChannels, filters, target + tap * inChannels * filters)
+          partial.kernel + tap * input.channelStride * outChannels, adding: adding,
+          rows: shape.inputs, outStride: outChannels, outputs: shape.outputs,
+          gradient: target + tap * shape.inputs * shape.outputs)
       }
     }
     kernels.addPartial(
-      partial.bias, adding, 1, outChannels, filters, gradient.floats + biasGradientPlace)
+      partial.bias, adding: adding, rows: 1, outStride: outChannels, outputs: shape.outputs,
+      gradient: gradient.floats + biasGradientPlace)
   }
 
   private func backward(
-    _ picture: Int, _ source: Source, _ kernels: KernelTable, _ scratch: Scratch,
+    _ picture: Int, _ source: Source, _ kernels: any KernelOperations.Type, _ scratch: Scratch,
     _ partial: Partial
   ) {
     let (kernelHeight, kernelWidth) = size.convolution.kernel
@@ -248,53 +255,60 @@ final class ConvolutionStage: Stage {
   /// Adds what the rows of one row of pooling windows contribute.
   /// - Parameter source: what the first of them reads.
   private func addWeightGradient(
-    _ kernels: KernelTable, _ rows: Source, _ source: Source, _ gradient: Target
+    _ kernels: any KernelOperations.Type, _ rows: Source, _ source: Source, _ gradient: Target
   ) {
     let convolutionRow = convolutionRow(size.columns)
-    let (strideHeight, strideWidth) = size.convolution.strides
     for kernelRow in 0..<size.convolution.kernel.height {
       kernels.addWeightGradient(
-        convolutionRow, size.poolSize, source + kernelRow * input.rowStride,
-        strideHeight * input.rowStride, rows, strideWidth * outChannels,
-        strideHeight * mapWidth * outChannels, outChannels,
-        gradient + kernelRow * convolutionRow.run * outChannels)
+        convolutionRow, rows: size.poolSize, input: source + kernelRow * input.rowStride,
+        inputRows: size.convolution.strides.height * input.rowStride, outputGradient: rows,
+        gradientStrides: mapStrides, channels: outChannels,
+        gradient: gradient + kernelRow * convolutionRow.run * outChannels)
     }
   }
 
   /// The rows and columns of the input that no computed output reads keep the gradient zero.
-  private func inputGradient(_ picture: Int, _ kernels: KernelTable, _ map: Target) {
+  private func inputGradient(_ picture: Int, _ kernels: any KernelOperations.Type, _ map: Target) {
     let mapRow = mapWidth * outChannels
     let needed = size.neededInput
-    let turned: ConvolutionRow = (
+    let turned = ConvolutionRow(
       positions: needed.width, inputPosition: outChannels, inputRow: mapRow,
       passes: size.convolution.kernel.height, run: size.convolution.kernel.width * outChannels,
-      outputPosition: input.channelStride
-    )
+      outputPosition: input.channelStride)
     for row in 0..<needed.height {
       kernels.convolveRow(
-        turned, map + (row + size.zerosAbove) * mapRow + size.zerosLeft * outChannels,
-        packedBackward, input.channelStride,
-        input.gradient + picture * input.pictureStride + row * input.rowStride)
+        turned, input: map + (row + size.zerosAbove) * mapRow + size.zerosLeft * outChannels,
+        weights: packedBackward, channels: input.channelStride,
+        output: input.gradient + picture * input.pictureStride + row * input.rowStride)
     }
   }
 
   /// Writes the gradient of the convolution's sums under one output row to `rows`, strides apart,
   /// and adds it to the bias's.
   private func spreadGradient(
-    _ picture: Int, _ row: Int, _ kernels: KernelTable, _ rows: Target, _ biasGradient: Target
+    _ picture: Int, _ row: Int, _ kernels: any KernelOperations.Type, _ rows: Target,
+    _ biasGradient: Target
   ) {
-    let rowStride = size.convolution.strides.height * mapWidth * outChannels
-    let positionStride = size.convolution.strides.width * outChannels
     let at = picture * output.pictureStride + row * output.rowStride
     if let codes {
       kernels.unpoolRow(
-        output.gradient + at, codes.row(row, of: picture), size.poolSize, size.neededWidth,
-        outChannels, rows, rowStride, positionStride, biasGradient)
+        WindowRow(size: size.poolSize, positions: size.neededWidth, channels: outChannels),
+        gradient: output.gradient + at, codes: codes.row(row, of: picture), rows: rows,
+        strides: mapStrides, sums: biasGradient)
     } else {
       kernels.copyGradient(
-        output.gradient + at, output.values + at, size.convolution.activation == .relu,
-        size.columns, outChannels, rows, positionStride, biasGradient)
+        output.gradient + at, values: output.values + at,
+        relu: size.convolution.activation == .relu, positions: size.columns,
+        channels: outChannels, target: rows, targetPosition: mapStrides.position,
+        sums: biasGradient)
     }
+  }
+
+  /// Between the gradients of two neighbouring output positions in the gradient's map.
+  private var mapStrides: Strides {
+    Strides(
+      row: size.convolution.strides.height * mapWidth * outChannels,
+      position: size.convolution.strides.width * outChannels)
   }
 
   private func convolutionRow(_ positions: Int) -> ConvolutionRow {
@@ -307,12 +321,11 @@ final class ConvolutionStage: Stage {
   private static func row(
     _ size: ConvolutionSize, _ input: FeatureMap, _ output: FeatureMap
   ) -> ConvolutionRow {
-    (
+    ConvolutionRow(
       positions: size.columns, inputPosition: size.convolution.strides.width * input.channelStride,
       inputRow: input.rowStride, passes: size.convolution.kernel.height,
       run: size.convolution.kernel.width * input.channelStride,
-      outputPosition: output.channelStride
-    )
+      outputPosition: output.channelStride)
   }
 
   /// Where the first output position of a picture reads first: in the border for padding `same`.

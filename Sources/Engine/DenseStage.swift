@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// A dense layer with its activation.
 ///
@@ -7,12 +7,12 @@ import Kernels
 /// the units are no multiple of 32 it works on padded copies of the weights and their gradient.
 final class DenseStage: Stage {
   let output: FeatureMap
-  var layers: String { kernel.layer }
-  var products: Int { inputs * units }
+  let layers: String
+  var multiplyAdds: Int { inputs * units }
   /// Factors of the weights' gradient are multiplied by the update.
-  var backwardProducts: Int {
-    let weights = if case .whole = kernelGradient { products } else { 0 }
-    return weights + (wantsInputGradient ? products : 0)
+  var backwardMultiplyAdds: Int {
+    let weights = if case .whole = kernelGradient { multiplyAdds } else { 0 }
+    return weights + (wantsInputGradient ? multiplyAdds : 0)
   }
 
   private let input: FeatureMap
@@ -21,6 +21,7 @@ final class DenseStage: Stage {
   private let bias: ParameterLayout.Tensor
   private let kernelGradient: GradientLayout.Place
   private let biasGradientPlace: Int
+  /// Pictures that the gradient's factors have room for.
   private let stepSize: Int
   private let wantsInputGradient: Bool
   private let inputs: Int
@@ -35,22 +36,20 @@ final class DenseStage: Stage {
   private static let columnsPerJob = 128
   private static let inputsPerJob = 64
 
-  /// - Parameters:
-  ///   - activation: `linear` also for the last layer, whose logit the loss takes.
-  ///   - stepSize: pictures that the gradient's factors have room for.
-  init(
-    units: Int, activation: Activation, input: FeatureMap, tensors: [StageTensor], batch: Int,
-    stepSize: Int, wantsInputGradient: Bool, memory: PlanMemory
-  ) {
-    self.input = input
+  /// - Parameter activation: `linear` also for the last layer, whose logit the loss takes.
+  init(_ plan: StagePlan, units: Int, activation: Activation) {
+    let memory = plan.memory
+    layers = plan.layers
+    (input, output) = (plan.input, plan.output)
     self.activation = activation
     self.units = units
-    self.wantsInputGradient = wantsInputGradient
-    self.stepSize = stepSize
-    (kernel, bias) = (tensors[0].weights, tensors[1].weights)
-    (kernelGradient, biasGradientPlace) = (tensors[0].gradient, tensors[1].gradient.offset)
+    wantsInputGradient = plan.wantsInputGradient
+    stepSize = plan.stepSize
+    (kernel, bias) = (plan.tensors[0].weights, plan.tensors[1].weights)
+    (kernelGradient, biasGradientPlace) = (
+      plan.tensors[0].gradient, plan.tensors[1].gradient.offset
+    )
     inputs = input.shape.channels
-    output = FeatureMap(Shape(units: units), batch: batch, memory: memory)
     columns = output.channelStride
     paddedBias = memory.floats(columns)
     biasGradient = memory.floats(columns)
@@ -63,17 +62,25 @@ final class DenseStage: Stage {
     let kernels = step.kernels
     let weights = step.weights.floats + kernel.offset
     if let paddedKernel {
-      kernels.copyRows(weights, units, paddedKernel, columns, inputs, units)
+      kernels.copyRows(
+        weights, sourceRow: units, target: paddedKernel, targetRow: columns, rows: inputs,
+        width: units)
     }
     paddedBias.update(from: step.weights.floats + bias.offset, count: units)
-    let width = Self.columnsPerJob
+    let (size, width) = (size(step), Self.columnsPerJob)
     step.pool.run((columns + width - 1) / width) { job, _ in
       kernels.denseForward(
-        input.values, step.batch, inputs, paddedKernel ?? weights, columns, job * width,
-        min(width, columns - job * width), output.values)
+        size, input: input.values, weights: paddedKernel ?? weights,
+        block: job * width..<min((job + 1) * width, columns), output: output.values)
     }
-    kernels.addBias(paddedBias, output.values, step.batch, columns, activation == .relu)
+    kernels.addBias(
+      paddedBias, to: output.values, positions: step.batch, channels: columns,
+      relu: activation == .relu)
     if activation == .sigmoid { applySigmoid(step) }
+  }
+
+  private func size(_ step: StepContext) -> DenseSize {
+    DenseSize(batch: step.batch, inputs: inputs, columns: columns)
   }
 
   func backward(_ step: StepContext) {
@@ -82,9 +89,8 @@ final class DenseStage: Stage {
     if activation == .sigmoid { takeSigmoidBack(step) }
     biasGradient.update(repeating: 0, count: columns)
     kernels.copyGradient(
-      output.gradient, output.values, activation == .relu, step.batch, columns, output.gradient,
-      columns,
-      biasGradient)
+      output.gradient, values: output.values, relu: activation == .relu, positions: step.batch,
+      channels: columns, target: output.gradient, targetPosition: columns, sums: biasGradient)
     (gradient.floats + biasGradientPlace).update(from: biasGradient, count: units)
 
     switch kernelGradient {
@@ -96,7 +102,8 @@ final class DenseStage: Stage {
       inputGradient(step, weightGradient: paddedGradient ?? gradient.floats + offset)
       if let paddedGradient {
         kernels.copyRows(
-          paddedGradient, columns, gradient.floats + offset, units, inputs, units)
+          paddedGradient, sourceRow: columns, target: gradient.floats + offset, targetRow: units,
+          rows: inputs, width: units)
       }
     }
   }
@@ -133,17 +140,19 @@ final class DenseStage: Stage {
   /// The input's gradient, and the kernel's where that is wanted.
   private func inputGradient(_ step: StepContext, weightGradient: Target?) {
     let weights = paddedKernel ?? step.weights.floats + kernel.offset
-    let rows = Self.inputsPerJob
-    step.pool.run((inputs + rows - 1) / rows) { job, _ in
-      let (first, count) = (job * rows, min(rows, inputs - job * rows))
+    let (size, most) = (size(step), Self.inputsPerJob)
+    step.pool.run((inputs + most - 1) / most) { job, _ in
+      let rows = job * most..<min((job + 1) * most, inputs)
       if wantsInputGradient {
         step.kernels.denseInputGradient(
-          output.gradient, step.batch, weights, columns, inputs, first, count, input.gradient)
+          size, outputGradient: output.gradient, weights: weights, rows: rows,
+          inputGradient: input.gradient)
       }
       if let weightGradient {
         step.kernels.denseWeightGradient(
-          input.values + first, step.batch, inputs, output.gradient, columns, count, columns,
-          weightGradient + first * columns, columns)
+          size, input: input.values + rows.lowerBound, outputGradient: output.gradient,
+          rows: rows.count, width: columns, gradient: weightGradient + rows.lowerBound * columns,
+          gradientRow: columns)
       }
     }
   }

@@ -1,3 +1,4 @@
+import KernelInterface
 import Primitives
 
 /// Computes with one model: gradients, losses and probabilities.
@@ -61,7 +62,7 @@ public final class Engine {
       memory: memory)
   }
 
-  private let kernels: KernelTable
+  private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let plan: Plan
 
@@ -81,7 +82,7 @@ public final class Engine {
     self.architecture = architecture
     self.batchCapacity = batchCapacity
     kernelSet = kernels
-    self.kernels = .of(kernels)
+    self.kernels = kernels.operations
     pool = try ThreadPool(threads: threads)
     gradientLayout = GradientLayout(
       architecture.parameters, batch: max(stepSize ?? 0, batchCapacity))
@@ -92,31 +93,31 @@ public final class Engine {
   /// The gradient of the SUM of the pictures' losses (not of the mean), and the batch's totals.
   ///
   /// - Parameters:
-  ///   - pictures: per picture height x width x 3 bytes; the engine divides them by 255.
-  ///   - labels: per picture 0 or 1.
+  ///   - batch: at most `batchCapacity` pictures.
   ///   - weights: in the model's layout.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
   public func gradient(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer,
-    into gradient: ParameterBuffer
+    _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer
   ) -> Totals {
-    let step = forward(pictures, weights, gradient)
-    let totals = loss(labels: labels, setsGradient: true)
-    for index in plan.stages.indices.reversed() {
-      measured(index, \.backward) { plan.stages[index].backward(step) }
+    withExtendedLifetime(batch) {
+      let step = forward(batch.pictures, weights, gradient)
+      let totals = loss(labels: batch.labels, setsGradient: true)
+      for index in plan.stages.indices.reversed() {
+        measured(index, \.backward) { plan.stages[index].backward(step) }
+      }
+      return totals
     }
-    return totals
   }
 
   /// The batch's totals, without a gradient; arguments as for `gradient`.
-  public func evaluate(
-    pictures: [UnsafePointer<UInt8>], labels: [Float], weights: ParameterBuffer
-  ) -> Totals {
-    _ = forward(pictures, weights, nil)
-    return loss(labels: labels, setsGradient: false)
+  public func evaluate(_ batch: Batch, weights: ParameterBuffer) -> Totals {
+    withExtendedLifetime(batch) {
+      _ = forward(batch.pictures, weights, nil)
+      return loss(labels: batch.labels, setsGradient: false)
+    }
   }
 
-  /// The probability of class 1 for each picture; arguments as for `gradient`.
+  /// The probability of class 1 for each picture, height x width x channels bytes.
   public func predict(pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer) -> [Float] {
     _ = forward(pictures, weights, nil)
     return pictures.indices.map {
@@ -148,7 +149,8 @@ public final class Engine {
   public func startProfile() {
     profile = plan.stages.map {
       StageTime(
-        layers: $0.layers, products: $0.products, backwardProducts: $0.backwardProducts)
+        layers: $0.layers, multiplyAdds: $0.multiplyAdds,
+        backwardMultiplyAdds: $0.backwardMultiplyAdds)
     }
   }
 
@@ -171,25 +173,5 @@ public final class Engine {
       if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
     }
     return totals
-  }
-}
-
-/// What one stage of a model took.
-public struct StageTime: Sendable {
-  /// The layers that it computes, as "conv2d + max_pooling2d".
-  public let layers: String
-  /// Multiply-adds of a picture's forward pass, as if by direct convolution.
-  public let products: Int
-  /// The same of the backward pass, its weights' and its input's gradient.
-  public let backwardProducts: Int
-  /// Forward passes.
-  public var forward = Duration.zero
-  /// Backward passes.
-  public var backward = Duration.zero
-
-  init(layers: String, products: Int, backwardProducts: Int) {
-    self.layers = layers
-    self.products = products
-    self.backwardProducts = backwardProducts
   }
 }

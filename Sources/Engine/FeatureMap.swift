@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// One layer's output for a batch, and the loss's gradient with respect to it.
 ///
@@ -47,12 +47,11 @@ final class FeatureMap {
     (rowStride, pictureStride) = (shape.channels, shape.channels)
     (values, gradient) = (other.values, other.gradient)
   }
-
 }
 
 /// The blocks of columns that kernels take: 32, and 16 in the last where there is an odd one.
-func columnBlocks(_ columns: Int) -> [(first: Int, width: Int)] {
-  stride(from: 0, to: columns, by: blockColumns).map { ($0, min(blockColumns, columns - $0)) }
+func columnBlocks(_ columns: Int) -> [Range<Int>] {
+  stride(from: 0, to: columns, by: blockColumns).map { $0..<min($0 + blockColumns, columns) }
 }
 
 /// `channels` rounded up to a multiple of what a kernel's block can have.

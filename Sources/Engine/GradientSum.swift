@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Sums the gradients of consecutive steps, a tile at a time, so that neither a product of factors
 /// nor a sum leaves the cache before it is used.
@@ -86,7 +86,7 @@ final class GradientSum {
   /// - Parameter body: takes the first parameter's offset, the sums and their number, a multiple
   ///   of 16; called on the pool's threads.
   func forEachRun(
-    of gradients: [StepGradient], _ pool: ThreadPool, _ kernels: KernelTable,
+    of gradients: [StepGradient], _ pool: ThreadPool, _ kernels: any KernelOperations.Type,
     _ body: (_ parameter: Int, _ sums: Source, _ count: Int) -> Void
   ) {
     precondition((1...Self.most).contains(gradients.count))
@@ -105,7 +105,8 @@ final class GradientSum {
   /// - Parameter target: memory for this level of the tree and those below.
   /// - Returns: where the sum is: there, or in the gradient itself.
   private func sum(
-    _ tile: Tile, _ gradients: ArraySlice<StepGradient>, _ target: Target, _ kernels: KernelTable
+    _ tile: Tile, _ gradients: ArraySlice<StepGradient>, _ target: Target,
+    _ kernels: any KernelOperations.Type
   ) -> Source {
     let (first, last) = (gradients.startIndex, gradients.endIndex)
     guard gradients.count > 1 else { return leaf(tile, gradients[first], target, kernels) }
@@ -113,12 +114,12 @@ final class GradientSum {
     let half = 1 << (Int.bitWidth - 1 - (gradients.count - 1).leadingZeroBitCount)
     let left = sum(tile, gradients[first..<first + half], target, kernels)
     let right = sum(tile, gradients[first + half..<last], target + levelFloats, kernels)
-    kernels.sum(left, right, target, Self.floats(tile))
+    kernels.sum(left, right, target: target, count: Self.floats(tile))
     return Source(target)
   }
 
   private func leaf(
-    _ tile: Tile, _ gradient: StepGradient, _ target: Target, _ kernels: KernelTable
+    _ tile: Tile, _ gradient: StepGradient, _ target: Target, _ kernels: any KernelOperations.Type
   ) -> Source {
     let floats = gradient.buffer.floats
     switch tile {
@@ -127,8 +128,9 @@ final class GradientSum {
       _, let inputs, let outputGradients, let inputCount, let first, let rows, let columns,
       let width):
       kernels.denseWeightGradient(
-        floats + inputs + first, gradient.pictures, inputCount, floats + outputGradients, columns,
-        rows, width, target, width)
+        DenseSize(batch: gradient.pictures, inputs: inputCount, columns: columns),
+        input: floats + inputs + first, outputGradient: floats + outputGradients, rows: rows,
+        width: width, gradient: target, gradientRow: width)
       return Source(target)
     }
   }

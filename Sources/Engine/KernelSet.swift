@@ -1,4 +1,11 @@
 import Foundation
+import KernelInterface
+import Kernels
+
+#if arch(x86_64)
+  import KernelsAVX2
+  import KernelsAVX512
+#endif
 
 /// The instruction sets that the kernels are compiled for; all give the same bits.
 public enum KernelSet: String, CaseIterable, Sendable {
@@ -45,6 +52,21 @@ public enum KernelSet: String, CaseIterable, Sendable {
         description: "DOGSLED_KERNELS is '\(name)', but this machine can run only: \(names)")
     }
     return set
+  }
+}
+
+extension KernelSet {
+  /// The kernels that were compiled for it; only a processor that has it may call them.
+  var operations: any KernelOperations.Type {
+    #if arch(x86_64)
+      switch self {
+      case .baseline: Kernels.operations
+      case .avx2: KernelsAVX2.operations
+      case .avx512: KernelsAVX512.operations
+      }
+    #else
+      Kernels.operations
+    #endif
   }
 }
 

@@ -1,9 +1,11 @@
+import KernelInterface
+
 /// One layer alone, on floats: for tests that compare it with another implementation.
 package final class LayerProbe {
   private let layout: ParameterLayout
   private let plan: Plan
   private let weights: ParameterBuffer
-  private let kernels: KernelTable
+  private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let batch: Int
 
@@ -23,7 +25,7 @@ package final class LayerProbe {
     }
     layout = ParameterLayout(tensors)
     weights = ParameterBuffer(layout)
-    self.kernels = .of(kernels)
+    self.kernels = kernels.operations
     self.batch = batch
     pool = try ThreadPool(threads: threads)
     plan = Plan(

@@ -29,79 +29,44 @@ struct Plan {
     self.memory = memory
     let parts = Self.parts(shape, layers, outputs)
     // A convolution reads a picture's three channels as they are; other layers want padding.
-    readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
+    let readsBytes = parts.first?.size?.suitsWinograd == false && !wantsInputGradient
+    self.readsBytes = readsBytes
     input = FeatureMap(
       shape, batch: readsBytes ? threads : batch,
       channelStride: shape.isFlat || readsBytes ? shape.channels : nil,
       border: parts.first?.size?.border ?? .init(), hasGradient: !readsBytes,
       memory: memory)
-    let tensors = zip(gradients.parameters.tensors, gradients.places).map(StageTensor.init)
-    var stages: [any Stage] = []
-    var current = input
+    var builder = StageBuilder(
+      input: input, readsBytes: readsBytes, wantsInputGradient: wantsInputGradient,
+      gradients: gradients, batch: batch, threads: threads, memory: memory)
     for (index, part) in parts.enumerated() {
-      let own = tensors.filter { $0.weights.layer == layers[part.first].name }
-      let wanted = wantsInputGradient || !stages.isEmpty
-      let output = outputs[part.last]
+      let names = layers[part.first...part.last].map(\.name)
+      let shape = outputs[part.last]
       let border = index + 1 < parts.count ? parts[index + 1].size?.border ?? .init() : .init()
       switch layers[part.first].layer {
       case .convolution:
         guard let size = part.size else { continue }
-        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
-        stages.append(
-          Self.convolution(
-            size, input: current, output: map, tensors: own, batch: batch,
-            stepSize: gradients.batch, threads: threads, wantsInputGradient: wanted,
-            readsBytes: readsBytes && stages.isEmpty, memory: memory))
+        builder.append(names, shape, border: border) { Self.convolution($0, size) }
       case .maxPooling(let size):
-        let map = FeatureMap(output, batch: batch, border: border, memory: memory)
-        stages.append(
-          PoolingStage(
-            layers[part.first].name, size: size, input: current, output: map, batch: batch,
-            threads: threads, memory: memory))
-      case .flatten where current.channelStride == current.shape.channels:
-        current = FeatureMap(flattening: current)
-        continue
+        builder.append(names, shape, border: border) { PoolingStage($0, size: size) }
       case .flatten:
-        stages.append(
-          FlattenStage(layers[part.first].name, input: current, batch: batch, memory: memory))
+        builder.flatten(names[0])
       case .dense(let units, let activation):
-        if current.channelStride != current.shape.channels {
-          current = FlattenStage.appended(
-            to: &stages, "input of \(layers[part.first].name)", input: current, batch: batch,
-            memory: memory)
-        }
+        builder.flatten("input of \(names[0])")
         let isLogit = endsInLogit && index + 1 == parts.count && activation == .sigmoid
-        stages.append(
-          DenseStage(
-            units: units, activation: isLogit ? .linear : activation, input: current, tensors: own,
-            batch: batch, stepSize: gradients.batch, wantsInputGradient: wanted, memory: memory))
+        builder.append(names, shape, border: border) {
+          DenseStage($0, units: units, activation: isLogit ? .linear : activation)
+        }
       }
-      current = stages[stages.count - 1].output
     }
-    self.stages = stages
+    stages = builder.stages
   }
 
   /// The stage that suits a convolution's size.
-  private static func convolution(
-    _ size: ConvolutionSize, input: FeatureMap, output: FeatureMap, tensors: [StageTensor],
-    batch: Int, stepSize: Int, threads: Int, wantsInputGradient: Bool, readsBytes: Bool,
-    memory: PlanMemory
-  ) -> any Stage {
-    guard size.suitsWinograd, input.channelStride == padded(input.shape.channels) else {
-      return ConvolutionStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, readsBytes: readsBytes, memory: memory)
-    }
-    let isWhole = WinogradWholeStage.suits(
-      tiles: stepSize * size.tileRows * size.tileColumns, inputs: input.channelStride,
-      outputs: output.channelStride)
-    return isWhole
-      ? WinogradWholeStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, memory: memory)
-      : WinogradBlockStage(
-        size, input: input, output: output, tensors: tensors, batch: batch, threads: threads,
-        wantsInputGradient: wantsInputGradient, memory: memory)
+  private static func convolution(_ plan: StagePlan, _ size: ConvolutionSize) -> any Stage {
+    let suitsWinograd =
+      size.suitsWinograd && plan.input.channelStride == padded(plan.input.shape.channels)
+    return suitsWinograd ? WinogradStage(plan, size) : ConvolutionStage(plan, size)
   }
 
   /// Layers first...last that one stage computes, and a convolution's size.
@@ -129,9 +94,7 @@ struct Plan {
       case .convolution(let convolution):
         let own = ConvolutionSize(
           convolution: convolution, poolSize: poolSize, input: input,
-          layers: layers[index...last].map(\.name).joined(separator: " + "),
-          neededHeight: needed.height,
-          neededWidth: needed.width)
+          neededHeight: needed.height, neededWidth: needed.width)
         needed = own.neededInput
         size = own
       case .maxPooling(let pooling):

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// The buffers of a plan: they are made here and go when this goes.
 ///

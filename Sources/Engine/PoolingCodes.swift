@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Which element of each pooling window was the largest, for a batch: the kernels' code words.
 struct PoolingCodes {

@@ -1,11 +1,11 @@
-import Kernels
+import KernelInterface
 
 /// Max pooling that does not follow a convolution directly.
 final class PoolingStage: Stage {
   let output: FeatureMap
   let layers: String
-  let products = 0
-  let backwardProducts = 0
+  let multiplyAdds = 0
+  let backwardMultiplyAdds = 0
 
   private let size: Int
   private let input: FeatureMap
@@ -14,17 +14,18 @@ final class PoolingStage: Stage {
   /// Where the kernel's sums go, for each thread: there is no bias that wants them.
   private let ignored: Target
 
-  init(
-    _ name: String, size: Int, input: FeatureMap, output: FeatureMap, batch: Int, threads: Int,
-    memory: PlanMemory
-  ) {
-    layers = name
+  init(_ plan: StagePlan, size: Int) {
+    layers = plan.layers
     self.size = size
-    self.input = input
-    self.output = output
-    codes = PoolingCodes(output, size: size, batch: batch, memory: memory)
-    zeroBias = memory.floats(output.channelStride)
-    ignored = memory.floats(threads * output.channelStride)
+    (input, output) = (plan.input, plan.output)
+    codes = PoolingCodes(output, size: size, batch: plan.batch, memory: plan.memory)
+    zeroBias = plan.memory.floats(output.channelStride)
+    ignored = plan.memory.floats(plan.threads * output.channelStride)
+  }
+
+  /// One row of the output.
+  private var windows: WindowRow {
+    WindowRow(size: size, positions: output.shape.width, channels: output.channelStride)
   }
 
   func forward(_ step: StepContext) {
@@ -32,9 +33,10 @@ final class PoolingStage: Stage {
       for row in 0..<output.shape.height {
         let at = picture * output.pictureStride + row * output.rowStride
         step.kernels.poolRows(
-          input.values + picture * input.pictureStride + row * size * input.rowStride,
-          input.rowStride, size, output.shape.width, output.channelStride, zeroBias, false,
-          output.values + at, codes.row(row, of: picture))
+          windows,
+          rows: input.values + picture * input.pictureStride + row * size * input.rowStride,
+          rowStride: input.rowStride, bias: zeroBias, relu: false, pooled: output.values + at,
+          codes: codes.row(row, of: picture))
       }
     }
   }
@@ -45,10 +47,10 @@ final class PoolingStage: Stage {
       for row in 0..<output.shape.height {
         let at = picture * output.pictureStride + row * output.rowStride
         step.kernels.unpoolRow(
-          output.gradient + at, codes.row(row, of: picture), size, output.shape.width,
-          output.channelStride,
-          input.gradient + picture * input.pictureStride + row * size * input.rowStride,
-          input.rowStride, input.channelStride, ignored + thread * output.channelStride)
+          windows, gradient: output.gradient + at, codes: codes.row(row, of: picture),
+          rows: input.gradient + picture * input.pictureStride + row * size * input.rowStride,
+          strides: Strides(row: input.rowStride, position: input.channelStride),
+          sums: ignored + thread * output.channelStride)
       }
     }
   }

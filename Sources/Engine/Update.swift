@@ -1,7 +1,7 @@
 // What the coordinator computes: sums of gradients and RMSprop's update. Element by element, so the
 // bits do not depend on how the elements are cut into jobs.
 
-import Kernels
+import KernelInterface
 import Primitives
 import Synchronization
 
@@ -10,7 +10,7 @@ import Synchronization
 /// Not thread-safe: one caller at a time.
 public final class Updater {
   private let pool: ThreadPool
-  private let kernels: KernelTable
+  private let kernels: any KernelOperations.Type
   private let gradients: GradientSum
   /// Whether the update under way left only finite numbers so far.
   private let isFinite = Atomic<Bool>(true)
@@ -36,7 +36,7 @@ public final class Updater {
   ) throws(ThreadError) {
     self.layout = layout
     pool = try ThreadPool(threads: threads)
-    self.kernels = .of(kernels)
+    self.kernels = kernels.operations
     gradients = GradientSum(layout, threads: pool.threads)
   }
 
@@ -53,7 +53,7 @@ public final class Updater {
   /// a += b, element by element; both in the parameters' layout.
   public func add(_ b: ParameterBuffer, to a: ParameterBuffer) {
     precondition(a.layout == b.layout)
-    jobs(a) { kernels.sum(a.floats + $0, b.floats + $0, a.floats + $0, $1) }
+    jobs(a) { kernels.sum(a.floats + $0, b.floats + $0, target: a.floats + $0, count: $1) }
   }
 
   /// One update by RMSprop from the gradients of consecutive steps, summed as `sum` does while a
@@ -99,8 +99,9 @@ public final class Updater {
     _ sums: Source, _ count: Int, _ scale: Float
   ) {
     let isFinite = kernels.updateRMSprop(
-      weights.floats + first, average.floats + first, sums, count, scale, optimizer.learningRate,
-      optimizer.rho, optimizer.epsilon)
+      weights: weights.floats + first, secondMoment: average.floats + first, gradient: sums,
+      count: count, scale: scale, learningRate: optimizer.learningRate, rho: optimizer.rho,
+      epsilon: optimizer.epsilon)
     if !isFinite { self.isFinite.store(false, ordering: .relaxed) }
   }
 

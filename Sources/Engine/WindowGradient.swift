@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// The weight gradient of a first convolution under max pooling: what one thread needs to sum it,
 /// one product for each window and not for each of the window's elements.
@@ -45,7 +45,7 @@ final class WindowGradient {
   /// Adds a picture's share to the sums of weights and bias.
   /// - Parameter source: what the picture's first output position reads.
   func add(
-    _ picture: Int, _ source: Source, _ codes: PoolingCodes, _ kernels: KernelTable,
+    _ picture: Int, _ source: Source, _ codes: PoolingCodes, _ kernels: any KernelOperations.Type,
     kernelSums: Target, biasSums: Target
   ) {
     let (pool, channels) = (size.poolSize, output.channelStride)
@@ -58,25 +58,33 @@ final class WindowGradient {
         elements.passes = (pool - 1) * strideHeight + row.passes
         kernels.spreadInputs(
           elements,
-          source + y * pool * strideHeight * row.inputRow + first * pool * row.inputPosition,
-          inputs)
+          input: source + y * pool * strideHeight * row.inputRow
+            + first * pool * row.inputPosition,
+          spread: inputs)
         var windows = row
         windows.positions = count
         windows.inputPosition = pool * run
         windows.inputRow = elements.positions * run
         let pooled = picture * output.pictureStride + y * output.rowStride + first * channels
         kernels.windowOffsets(
-          output.gradient + pooled, codes.row(y, of: picture, from: first), pool, count, channels,
-          strideHeight * windows.inputRow, run, offsets, kept, biasSums)
-        kernels.addWindowGradient(windows, inputs, offsets, kept, channels, kernelSums)
+          WindowRow(size: pool, positions: count, channels: channels),
+          gradient: output.gradient + pooled, codes: codes.row(y, of: picture, from: first),
+          steps: Strides(row: strideHeight * windows.inputRow, position: run), offsets: offsets,
+          kept: kept, sums: biasSums)
+        kernels.addWindowGradient(
+          windows, input: inputs, offsets: offsets, kept: kept, channels: channels,
+          gradient: kernelSums)
       }
     }
   }
 
   /// Adds a group's sums to the weights' gradient, [height][width][in][out], or sets it.
   func finish(
-    _ sums: Source, adding: Bool, filters: Int, _ kernels: KernelTable, gradient: Target
+    _ sums: Source, adding: Bool, filters: Int, _ kernels: any KernelOperations.Type,
+    gradient: Target
   ) {
-    kernels.addWindowPartial(sums, adding, row.passes, row.run, filters, gradient)
+    kernels.addWindowPartial(
+      sums, adding: adding, passes: row.passes, run: row.run, outputs: filters,
+      gradient: gradient)
   }
 }

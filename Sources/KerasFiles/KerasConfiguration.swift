@@ -76,7 +76,8 @@ public enum KerasConfiguration {
   /// Reads what Keras 2 and Keras 3 write for a `Sequential` of `Conv2D`, `MaxPooling2D`,
   /// `Flatten` and `Dense`.
   /// - Parameter training: the text of an .h5 file's `training_config`.
-  /// - Throws: `KerasConfigurationError` naming a layer and an argument that Dogsled does not have or know.
+  /// - Throws: `KerasConfigurationError` naming a layer and an argument that
+  ///   Dogsled does not have or know.
   public static func read(_ json: String, training: String? = nil) throws -> KerasModel {
     let model = try JSON(parsing: json, as: "the model's configuration")
     let kind = model["class_name"]?.string ?? "something unknown"

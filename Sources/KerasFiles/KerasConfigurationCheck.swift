@@ -25,10 +25,10 @@ public struct KerasModel: Sendable {
 
   /// Refuses a model that Keras would train otherwise.
   /// - Parameter path: the file, as the error names it.
-  /// - Throws: `KerasConfigurationError` naming the first argument that Dogsled does not take.
+  /// - Throws: `ModelFileError` naming the first argument that Dogsled does not take.
   public func checkTraining(_ path: String) throws {
     guard let first = untaken.first else { return }
-    throw KerasConfigurationError(
+    throw ModelFileError(
       "\(path): \(first.description): change that in Keras and save the model again")
   }
 
@@ -50,7 +50,8 @@ struct KerasArgumentCheck {
   ///   - owner: as the error names it.
   ///   - layer: the layer's name, where it is one's.
   ///   - inTraining: whether the object matters to training alone.
-  /// - Throws: `KerasConfigurationError` for an argument that is unknown, or that changes what is computed.
+  /// - Throws: `KerasConfigurationError` for an argument that is unknown, or that changes
+  ///   what is computed.
   mutating func check(
     _ arguments: JSON, of owner: String, layer: String? = nil,
     against known: [String: KerasArgument], inTraining: Bool = false

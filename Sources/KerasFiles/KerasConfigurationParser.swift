@@ -6,7 +6,8 @@ extension JSON {
   static let bytesMax = 16 << 20
 
   /// - Parameter name: what `text` is, as the error names it.
-  /// - Throws: `KerasConfigurationError` where `text` is no JSON, with the byte where it goes wrong.
+  /// - Throws: `KerasConfigurationError` where `text` is no JSON, with the byte where it goes
+  ///   wrong.
   package init(parsing text: String, as name: String) throws {
     let count = text.utf8.count
     guard count <= Self.bytesMax else {

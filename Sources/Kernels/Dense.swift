@@ -2,46 +2,39 @@
 // weights come from memory, so each pass reads them once, in blocks of rows that the first-level
 // cache holds.
 
-/// output[batch][first..<first + width] = input x weights, for `width` columns from `first`.
-/// - Parameters:
-///   - input: [batch][inputs].
-///   - weights: [inputs][columns].
-///   - output: [batch][columns].
-public func denseForward(
-  input: Source, batch: Int, inputs: Int, weights: Source, columns: Int, first: Int, width: Int,
-  output: Target
-) {
-  let depthBlock = 32
-  var depth = 0
-  while depth < inputs {
-    let run = min(depthBlock, inputs - depth)
-    forBlocks(width) { block, blockWidth in
-      let column = first + block
-      let o = Operands(
-        a: input + depth, aStride: inputs, aPass: 0, columns: blockWidth,
-        b: weights + depth * columns + column, bDepth: columns, bPass: 0, run: run, passes: 1)
-      product(o, rows: batch, c: output + column, cRow: columns, adding: depth > 0)
-    }
-    depth += run
-  }
-}
+import KernelInterface
 
-/// gradient[rows][width] = sum over the batch of inputs x output gradients: a tile of a kernel's
-/// gradient.
-/// - Parameters:
-///   - input: [batch][inputs], at the tile's first row.
-///   - outputGradient: [batch][columns], at the tile's first column.
-///   - width: columns of the tile, a multiple of 16.
-///   - gradient: `gradientRow` floats a row.
-public func denseWeightGradient(
-  input: Source, batch: Int, inputs: Int, outputGradient: Source, columns: Int, rows: Int,
-  width: Int, gradient: Target, gradientRow: Int
-) {
-  forBlocks(width) { column, blockWidth in
-    let o = Operands(
-      a: input, aStride: inputs, aPass: 0, columns: blockWidth, b: outputGradient + column,
-      bDepth: columns, bPass: 0, run: batch, passes: 1)
-    transposedProduct(o, rows: rows, c: gradient + column, cRow: gradientRow, adding: false)
+extension Operations {
+  static func denseForward(
+    _ size: DenseSize, input: Source, weights: Source, block: Range<Int>, output: Target
+  ) {
+    let depthBlock = 32
+    var depth = 0
+    while depth < size.inputs {
+      let run = min(depthBlock, size.inputs - depth)
+      forBlocks(block.count) { first, width in
+        let column = block.lowerBound + first
+        let o = Operands(
+          a: input + depth, aStride: size.inputs, aPass: 0, columns: width,
+          b: weights + depth * size.columns + column, bDepth: size.columns, bPass: 0, run: run,
+          passes: 1)
+        product(
+          o, rows: size.batch, c: output + column, cRow: size.columns, adding: depth > 0)
+      }
+      depth += run
+    }
+  }
+
+  static func denseWeightGradient(
+    _ size: DenseSize, input: Source, outputGradient: Source, rows: Int, width: Int,
+    gradient: Target, gradientRow: Int
+  ) {
+    forBlocks(width) { column, blockWidth in
+      let o = Operands(
+        a: input, aStride: size.inputs, aPass: 0, columns: blockWidth, b: outputGradient + column,
+        bDepth: size.columns, bPass: 0, run: size.batch, passes: 1)
+      transposedProduct(o, rows: rows, c: gradient + column, cRow: gradientRow, adding: false)
+    }
   }
 }
 
@@ -53,41 +46,42 @@ public func denseWeightGradient(
   let dotRows = 2
 #endif
 
-/// inputGradient[batch][row] = outputGradient * weights[row], for rows `first..<first + rows`.
-///
-/// A dot product runs in 16 lanes over the columns and ends in one tree over the lanes.
-public func denseInputGradient(
-  outputGradient: Source, batch: Int, weights: Source, columns: Int, inputs: Int, first: Int,
-  rows: Int, inputGradient: Target
-) {
-  let end = first + rows
-  var row = first
-  while row < end {
-    let rowCount = end - row >= dotRows ? dotRows : 1
-    var picture = 0
-    while picture < batch {
-      let count = batch - picture >= dotBatch ? dotBatch : 1
-      let w = weights + row * columns
-      let g = outputGradient + picture * columns
-      let d = inputGradient + picture * inputs + row
-      switch (count, rowCount) {
-      case (dotBatch, dotRows):
-        #if AVX512
-          Dots<5, 4>.compute(g, w, columns, d, inputs)
-        #else
-          Dots<2, 2>.compute(g, w, columns, d, inputs)
-        #endif
-      default:
-        for i in 0..<count {
-          for j in 0..<rowCount {
-            Dots<1, 1>.compute(
-              g + i * columns, w + j * columns, columns, d + i * inputs + j, inputs)
+extension Operations {
+  // A dot product runs in 16 lanes over the columns and ends in one tree over the lanes.
+  static func denseInputGradient(
+    _ size: DenseSize, outputGradient: Source, weights: Source, rows: Range<Int>,
+    inputGradient: Target
+  ) {
+    let (batch, inputs, columns) = (size.batch, size.inputs, size.columns)
+    let end = rows.upperBound
+    var row = rows.lowerBound
+    while row < end {
+      let rowCount = end - row >= dotRows ? dotRows : 1
+      var picture = 0
+      while picture < batch {
+        let count = batch - picture >= dotBatch ? dotBatch : 1
+        let w = weights + row * columns
+        let g = outputGradient + picture * columns
+        let d = inputGradient + picture * inputs + row
+        switch (count, rowCount) {
+        case (dotBatch, dotRows):
+          #if AVX512
+            Dots<5, 4>.compute(g, w, columns, d, inputs)
+          #else
+            Dots<2, 2>.compute(g, w, columns, d, inputs)
+          #endif
+        default:
+          for i in 0..<count {
+            for j in 0..<rowCount {
+              Dots<1, 1>.compute(
+                g + i * columns, w + j * columns, columns, d + i * inputs + j, inputs)
+            }
           }
         }
+        picture += count
       }
-      picture += count
+      row += rowCount
     }
-    row += rowCount
   }
 }
 

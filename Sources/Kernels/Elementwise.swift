@@ -1,25 +1,26 @@
 // What is done to each number alone.
 
-/// values = bytes / 255, as Keras's `rescale=1./255` does: times the float nearest to 1/255.
-public func bytesToFloats(_ bytes: UnsafePointer<UInt8>, _ values: Target, count: Int) {
-  for i in 0..<count { values[i] = Float(bytes[i]) * (1 / 255) }
-}
+import KernelInterface
 
-/// target = a + b, for a multiple of 16 floats; `target` may be one of the two.
-public func sum(_ a: Source, _ b: Source, target: Target, count: Int) {
-  var i = 0
-  while i < count {
-    store(load(a + i) + load(b + i), target + i)
-    i += 16
+extension Operations {
+  static func bytesToFloats(_ bytes: UnsafePointer<UInt8>, values: Target, count: Int) {
+    for i in 0..<count { values[i] = Float(bytes[i]) * (1 / 255) }
   }
-}
 
-/// Copies `rows` of `width` floats between buffers of other row lengths.
-public func copyRows(
-  _ source: Source, sourceRow: Int, _ target: Target, targetRow: Int, rows: Int, width: Int
-) {
-  for row in 0..<rows {
-    (target + row * targetRow).update(from: source + row * sourceRow, count: width)
+  static func sum(_ a: Source, _ b: Source, target: Target, count: Int) {
+    var i = 0
+    while i < count {
+      store(load(a + i) + load(b + i), target + i)
+      i += 16
+    }
+  }
+
+  static func copyRows(
+    _ source: Source, sourceRow: Int, target: Target, targetRow: Int, rows: Int, width: Int
+  ) {
+    for row in 0..<rows {
+      (target + row * targetRow).update(from: source + row * sourceRow, count: width)
+    }
   }
 }
 
@@ -41,27 +42,25 @@ func squareRoot(_ v: Vector) -> Vector {
   return v * y
 }
 
-/// One RMSprop update of `count` weights, a multiple of 16.
-///
-/// g = gradient * scale; average = rho average + (1 - rho) g^2;
-/// weights -= learningRate g / (sqrt(average) + epsilon): Keras 2.2's form.
-/// - Returns: whether all weights and averages are finite numbers now.
-public func updateRMSprop(
-  weights: Target, average: Target, gradient: Source, count: Int, scale: Float,
-  learningRate: Float, rho: Float, epsilon: Float
-) -> Bool {
-  // Zero times a finite number is zero; NaN times infinity or NaN.
-  var zeros = Vector.zero
-  var i = 0
-  while i < count {
-    let g = load(gradient + i) * Vector(repeating: scale)
-    let a = load(average + i) * Vector(repeating: rho) + g * g * Vector(repeating: 1 - rho)
-    store(a, average + i)
-    let change = g * Vector(repeating: learningRate) / (squareRoot(a) + Vector(repeating: epsilon))
-    let w = load(weights + i) - change
-    store(w, weights + i)
-    zeros += w * Vector.zero + a * Vector.zero
-    i += 16
+extension Operations {
+  static func updateRMSprop(
+    weights: Target, secondMoment: Target, gradient: Source, count: Int, scale: Float,
+    learningRate: Float, rho: Float, epsilon: Float
+  ) -> Bool {
+    // Zero times a finite number is zero; NaN times infinity or NaN.
+    var zeros = Vector.zero
+    var i = 0
+    while i < count {
+      let g = load(gradient + i) * Vector(repeating: scale)
+      let a = load(secondMoment + i) * Vector(repeating: rho) + g * g * Vector(repeating: 1 - rho)
+      store(a, secondMoment + i)
+      let change =
+        g * Vector(repeating: learningRate) / (squareRoot(a) + Vector(repeating: epsilon))
+      let w = load(weights + i) - change
+      store(w, weights + i)
+      zeros += w * Vector.zero + a * Vector.zero
+      i += 16
+    }
+    return zeros == Vector.zero
   }
-  return zeros == Vector.zero
 }

@@ -5,65 +5,50 @@
 // relu cut the maximum off and no element takes the gradient. (Bits and not numbers: `.>` becomes
 // one instruction, `.==` in Swift 6.3 a loop over the lanes.)
 
-/// The largest window, whose 25 elements have a bit each.
-public let poolSizeMax = 5
+import KernelInterface
 
-/// Neighbouring windows of a row whose codes share a word, the first in its lowest bits.
-@inline(__always)
-public func windowsPerWord(size: Int) -> Int { 32 / (size * size) }
-
-/// Adds the bias and applies relu where asked, in place: values[positions][channels].
-public func addBias(_ bias: Source, _ values: Target, positions: Int, channels: Int, relu: Bool) {
-  for position in 0..<positions {
-    var channel = 0
-    while channel < channels {
-      let target = values + position * channels + channel
-      var v = load(target) + load(bias + channel)
-      if relu { v.replace(with: Vector.zero, where: .!(v .> .zero)) }
-      store(v, target)
-      channel += 16
+extension Operations {
+  static func addBias(
+    _ bias: Source, to values: Target, positions: Int, channels: Int, relu: Bool
+  ) {
+    for position in 0..<positions {
+      var channel = 0
+      while channel < channels {
+        let target = values + position * channels + channel
+        var v = load(target) + load(bias + channel)
+        if relu { v.replace(with: Vector.zero, where: .!(v .> .zero)) }
+        store(v, target)
+        channel += 16
+      }
     }
   }
-}
 
-/// Max pooling of `size` rows, with the bias and the activation of the layer before applied to
-/// each window's maximum (both are monotonic, so that is the maximum of theirs).
-/// - Parameters:
-///   - rows: [size][>= positions * size][channels], `rowStride` floats a row, without bias.
-///   - pooled: [positions][channels].
-///   - codes: [positions / windowsPerWord, rounded up][channels].
-public func poolRows(
-  _ rows: Source, rowStride: Int, size: Int, positions: Int, channels: Int, bias: Source,
-  relu: Bool, pooled: Target, codes: UnsafeMutablePointer<Int32>
-) {
-  switch size {
-  case 1: Pool<1>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
-  case 2: Pool<2>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
-  case 3: Pool<3>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
-  case 4: Pool<4>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
-  default: Pool<5>.rows(rows, rowStride, positions, channels, bias, relu, pooled, codes)
+  static func poolRows(
+    _ row: WindowRow, rows: Source, rowStride: Int, bias: Source, relu: Bool, pooled: Target,
+    codes: UnsafeMutablePointer<Int32>
+  ) {
+    switch row.size {
+    case 1: Pool<1>.rows(row, rows, rowStride, bias, relu, pooled, codes)
+    case 2: Pool<2>.rows(row, rows, rowStride, bias, relu, pooled, codes)
+    case 3: Pool<3>.rows(row, rows, rowStride, bias, relu, pooled, codes)
+    case 4: Pool<4>.rows(row, rows, rowStride, bias, relu, pooled, codes)
+    default: Pool<5>.rows(row, rows, rowStride, bias, relu, pooled, codes)
+    }
   }
-}
 
-/// Spreads one row of pooled gradients over the `size` rows that it came from.
-/// - Parameters:
-///   - codes: as `poolRows` left them.
-///   - rows: overwritten where windows lie; `rowStride` floats between rows, `positionStride`
-///     between columns.
-///   - sums: [channels]; the gradients that reach an element are added.
-public func unpoolRow(
-  gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
-  rows: Target, rowStride: Int, positionStride: Int, sums: Target
-) {
-  // The sum that it leaves in `rows` is overwritten at once.
-  touch(gradient, positions * channels, rows)
-  let strides = (row: rowStride, column: positionStride)
-  switch size {
-  case 1: Pool<1>.spread(gradient, codes, positions, channels, rows, strides, sums)
-  case 2: Pool<2>.spread(gradient, codes, positions, channels, rows, strides, sums)
-  case 3: Pool<3>.spread(gradient, codes, positions, channels, rows, strides, sums)
-  case 4: Pool<4>.spread(gradient, codes, positions, channels, rows, strides, sums)
-  default: Pool<5>.spread(gradient, codes, positions, channels, rows, strides, sums)
+  static func unpoolRow(
+    _ row: WindowRow, gradient: Source, codes: UnsafePointer<Int32>, rows: Target,
+    strides: Strides, sums: Target
+  ) {
+    // The sum that it leaves in `rows` is overwritten at once.
+    touch(gradient, row.positions * row.channels, rows)
+    switch row.size {
+    case 1: Pool<1>.spread(row, gradient, codes, rows, strides, sums)
+    case 2: Pool<2>.spread(row, gradient, codes, rows, strides, sums)
+    case 3: Pool<3>.spread(row, gradient, codes, rows, strides, sums)
+    case 4: Pool<4>.spread(row, gradient, codes, rows, strides, sums)
+    default: Pool<5>.spread(row, gradient, codes, rows, strides, sums)
+    }
   }
 }
 
@@ -72,9 +57,10 @@ enum Pool<let size: Int> {
   /// See `poolRows`.
   @inline(never)
   static func rows(
-    _ rows: Source, _ rowStride: Int, _ positions: Int, _ channels: Int, _ bias: Source,
-    _ relu: Bool, _ pooled: Target, _ codes: UnsafeMutablePointer<Int32>
+    _ row: WindowRow, _ rows: Source, _ rowStride: Int, _ bias: Source, _ relu: Bool,
+    _ pooled: Target, _ codes: UnsafeMutablePointer<Int32>
   ) {
+    let (positions, channels) = (row.positions, row.channels)
     let perWord = windowsPerWord(size: size)
     var first = 0
     while first < positions {
@@ -100,9 +86,10 @@ enum Pool<let size: Int> {
   /// See `unpoolRow`.
   @inline(never)
   static func spread(
-    _ gradient: Source, _ codes: UnsafePointer<Int32>, _ positions: Int, _ channels: Int,
-    _ rows: Target, _ strides: (row: Int, column: Int), _ sums: Target
+    _ row: WindowRow, _ gradient: Source, _ codes: UnsafePointer<Int32>, _ rows: Target,
+    _ strides: Strides, _ sums: Target
   ) {
+    let (positions, channels) = (row.positions, row.channels)
     let perWord = windowsPerWord(size: size)
     let bits = Int32(truncatingIfNeeded: 1 &<< (size &* size) &- 1)
     var first = 0
@@ -117,11 +104,11 @@ enum Pool<let size: Int> {
           let code =
             word &>> SIMD16(repeating: Int32(truncatingIfNeeded: index &* size &* size))
           let g = load(gradient + (first + index) * channels + channel)
-          let window = rows + (first + index) * size * strides.column + channel
+          let window = rows + (first + index) * size * strides.position + channel
           for element in 0..<size * size {
             store(
               masked(g, code, 1 &<< Int32(truncatingIfNeeded: element)),
-              window + element / size * strides.row + element % size * strides.column)
+              window + element / size * strides.row + element % size * strides.position)
           }
           sum += masked(g, code, bits)
         }
@@ -163,21 +150,21 @@ func masked(_ v: Vector, _ code: SIMD16<Int32>, _ bits: Int32) -> Vector {
   Vector.zero.replacing(with: v, where: (code & SIMD16(repeating: bits)) .> SIMD16<Int32>.zero)
 }
 
-/// target[position][channels] = gradient where the activation's value is above zero (all of it
-/// without relu), `targetPosition` floats between positions; sums[channels] += the same.
-public func copyGradient(
-  _ gradient: Source, values: Source, relu: Bool, positions: Int, channels: Int, target: Target,
-  targetPosition: Int, sums: Target
-) {
-  for position in 0..<positions {
-    var channel = 0
-    while channel < channels {
-      let at = position * channels + channel
-      var g = load(gradient + at)
-      if relu { g.replace(with: Vector.zero, where: .!(load(values + at) .> .zero)) }
-      store(g, target + position * targetPosition + channel)
-      store(load(sums + channel) + g, sums + channel)
-      channel += 16
+extension Operations {
+  static func copyGradient(
+    _ gradient: Source, values: Source, relu: Bool, positions: Int, channels: Int, target: Target,
+    targetPosition: Int, sums: Target
+  ) {
+    for position in 0..<positions {
+      var channel = 0
+      while channel < channels {
+        let at = position * channels + channel
+        var g = load(gradient + at)
+        if relu { g.replace(with: Vector.zero, where: .!(load(values + at) .> .zero)) }
+        store(g, target + position * targetPosition + channel)
+        store(load(sums + channel) + g, sums + channel)
+        channel += 16
+      }
     }
   }
 }

@@ -6,6 +6,8 @@
 // right-hand side. AVX2 has 16 registers of 8, NEON 32 of 4: there a tile is done one vector
 // (16 columns) after the other and has at most 6 rows.
 
+import KernelInterface
+
 #if AVX512
   let tileRowsMax = 12
 #else

@@ -2,23 +2,9 @@
 // A lane never meets another lane but in `laneSum`, whose order is fixed, and a product is added
 // with one rounding (fused): so every instruction set gives the same bits.
 
-#if !arch(x86_64) || BASELINE
-  import Glibc  // fmaf, where the processor has no fused multiply-add
-#endif
-
-/// Memory that a kernel reads.
-public typealias Source = UnsafePointer<Float>
-/// Memory that a kernel writes.
-public typealias Target = UnsafeMutablePointer<Float>
+import KernelInterface
 
 typealias Vector = SIMD16<Float>
-
-/// The columns of a block: two vectors.
-public let blockColumns = 32
-
-/// The columns of the last block where there is an odd one; channels are padded to a multiple of
-/// it.
-public let halfBlockColumns = 16
 
 /// Calls `body` with the first column and the width, 32 or 16, of each block of `columns`, a
 /// multiple of 16.

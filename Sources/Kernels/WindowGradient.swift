@@ -7,58 +7,44 @@
 // Those lie multiples of three floats apart, where nearly every vector would be in two lines of
 // the cache. So the inputs of a few windows are first spread out, each on vectors of its own.
 
+import KernelInterface
+
 #if AVX512
   private let channelsAtOnce = 8
 #else
   private let channelsAtOnce = 2
 #endif
 
-/// The floats of a run of inputs, padded to whole vectors.
-@inline(__always)
-public func spreadFloats(run: Int) -> Int { (run + 15) / 16 * 16 }
-
-/// Spreads the inputs of some output positions: spread[rows][positions][run, padded].
-/// - Parameters:
-///   - row: the positions; `passes` counts the input's rows.
-///   - input: what the first position reads; whole vectors are read, so padding is any number.
-public func spreadInputs(_ row: ConvolutionRow, input: Source, spread: Target) {
-  var target = spread
-  for pass in 0..<row.passes {
-    for position in 0..<row.positions {
-      let source = input + pass * row.inputRow + position * row.inputPosition
-      for lane in stride(from: 0, to: row.run, by: 16) {
-        store(load(source + lane), target)
-        target += 16
+extension Operations {
+  static func spreadInputs(_ row: ConvolutionRow, input: Source, spread: Target) {
+    var target = spread
+    for pass in 0..<row.passes {
+      for position in 0..<row.positions {
+        let source = input + pass * row.inputRow + position * row.inputPosition
+        for lane in stride(from: 0, to: row.run, by: 16) {
+          store(load(source + lane), target)
+          target += 16
+        }
       }
     }
   }
-}
 
-/// Where in its window each pooled gradient belongs, for one row of windows.
-/// - Parameters:
-///   - codes: as `poolRows` left them.
-///   - size: of a window, 2 or more.
-///   - rowStep, columnStep: floats between the inputs of two elements of a window.
-///   - offsets: [positions][channels]: from the inputs of the window's first element to those of
-///     the one that was the largest.
-///   - kept: [positions][channels]: the gradients, zero where a relu cut them off.
-///   - sums: [channels]; the gradients kept are added.
-public func windowOffsets(
-  _ gradient: Source, codes: UnsafePointer<Int32>, size: Int, positions: Int, channels: Int,
-  rowStep: Int, columnStep: Int, offsets: UnsafeMutablePointer<Int32>, kept: Target, sums: Target
-) {
-  // The sum that it leaves in `kept` is overwritten at once.
-  touch(gradient, positions * channels, kept)
-  let steps = (row: rowStep, column: columnStep)
-  switch size {
-  case 2:
-    Pool<2>.offsets(gradient, codes, positions, channels, steps, offsets, kept, sums)
-  case 3:
-    Pool<3>.offsets(gradient, codes, positions, channels, steps, offsets, kept, sums)
-  case 4:
-    Pool<4>.offsets(gradient, codes, positions, channels, steps, offsets, kept, sums)
-  default:
-    Pool<5>.offsets(gradient, codes, positions, channels, steps, offsets, kept, sums)
+  static func windowOffsets(
+    _ row: WindowRow, gradient: Source, codes: UnsafePointer<Int32>, steps: Strides,
+    offsets: UnsafeMutablePointer<Int32>, kept: Target, sums: Target
+  ) {
+    // The sum that it leaves in `kept` is overwritten at once.
+    touch(gradient, row.positions * row.channels, kept)
+    switch row.size {
+    case 2:
+      Pool<2>.offsets(row, gradient, codes, steps, offsets, kept, sums)
+    case 3:
+      Pool<3>.offsets(row, gradient, codes, steps, offsets, kept, sums)
+    case 4:
+      Pool<4>.offsets(row, gradient, codes, steps, offsets, kept, sums)
+    default:
+      Pool<5>.offsets(row, gradient, codes, steps, offsets, kept, sums)
+    }
   }
 }
 
@@ -66,10 +52,10 @@ extension Pool {
   /// See `windowOffsets`.
   @inline(never)
   fileprivate static func offsets(
-    _ gradient: Source, _ codes: UnsafePointer<Int32>, _ positions: Int, _ channels: Int,
-    _ steps: (row: Int, column: Int), _ offsets: UnsafeMutablePointer<Int32>, _ kept: Target,
-    _ sums: Target
+    _ row: WindowRow, _ gradient: Source, _ codes: UnsafePointer<Int32>, _ steps: Strides,
+    _ offsets: UnsafeMutablePointer<Int32>, _ kept: Target, _ sums: Target
   ) {
+    let (positions, channels) = (row.positions, row.channels)
     let perWord = windowsPerWord(size: size)
     let bits = Int32(truncatingIfNeeded: 1 &<< (size &* size) &- 1)
     var first = 0
@@ -86,7 +72,7 @@ extension Pool {
             word &>> SIMD16(repeating: Int32(truncatingIfNeeded: window &* size &* size))
           var offset = SIMD16<Int32>.zero
           for element in 1..<size * size {
-            let step = element / size * steps.row + element % size * steps.column
+            let step = element / size * steps.row + element % size * steps.position
             let bit = SIMD16(repeating: 1 &<< Int32(truncatingIfNeeded: element))
             offset.replace(
               with: SIMD16(repeating: Int32(truncatingIfNeeded: step)),
@@ -105,28 +91,27 @@ extension Pool {
   }
 }
 
-/// Adds what one row of windows contributes to a weights' gradient.
-/// - Parameters:
-///   - row: `inputPosition` is between two windows, `positions` counts windows.
-///   - input: as `spreadInputs` made it.
-///   - offsets, kept: as `windowOffsets` made them.
-///   - channels: a multiple of 16.
-///   - gradient: [channels][passes][run, padded].
-public func addWindowGradient(
-  _ row: ConvolutionRow, input: Source, offsets: UnsafePointer<Int32>, kept: Source, channels: Int,
-  gradient: Target
-) {
-  let run = spreadFloats(run: row.run)
-  let strides = (channel: row.passes * run, pass: run)
-  for channel in stride(from: 0, to: channels, by: channelsAtOnce) {
-    for pass in stride(from: 0, to: row.passes, by: 3) {
-      for lane in stride(from: 0, to: row.run, by: 16) {
-        let from = input + pass * row.inputRow + lane
-        let to = gradient + channel * strides.channel + pass * run + lane
-        switch row.passes - pass {
-        case 1: Windows<1>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
-        case 2: Windows<2>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
-        default: Windows<3>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
+extension Operations {
+  static func addWindowGradient(
+    _ row: ConvolutionRow, input: Source, offsets: UnsafePointer<Int32>, kept: Source,
+    channels: Int,
+    gradient: Target
+  ) {
+    let run = spreadFloats(run: row.run)
+    let strides = (channel: row.passes * run, pass: run)
+    for channel in stride(from: 0, to: channels, by: channelsAtOnce) {
+      for pass in stride(from: 0, to: row.passes, by: 3) {
+        for lane in stride(from: 0, to: row.run, by: 16) {
+          let from = input + pass * row.inputRow + lane
+          let to = gradient + channel * strides.channel + pass * run + lane
+          switch row.passes - pass {
+          case 1:
+            Windows<1>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
+          case 2:
+            Windows<2>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
+          default:
+            Windows<3>.add(row, from, offsets + channel, kept + channel, channels, to, strides)
+          }
         }
       }
     }
@@ -167,18 +152,18 @@ private enum Windows<let passes: Int> {
   }
 }
 
-/// gradient[passes][run][out] = (adding ? gradient : 0) + the first `outChannels` channels' sums.
-/// - Parameter partial: [channels][passes][run, padded].
-public func addWindowPartial(
-  _ partial: Source, adding: Bool, passes: Int, run: Int, outChannels: Int, gradient: Target
-) {
-  let padded = spreadFloats(run: run)
-  for pass in 0..<passes {
-    for tap in 0..<run {
-      let target = gradient + (pass * run + tap) * outChannels
-      for channel in 0..<outChannels {
-        let value = partial[(channel * passes + pass) * padded + tap]
-        target[channel] = adding ? target[channel] + value : value
+extension Operations {
+  static func addWindowPartial(
+    _ partial: Source, adding: Bool, passes: Int, run: Int, outputs: Int, gradient: Target
+  ) {
+    let padded = spreadFloats(run: run)
+    for pass in 0..<passes {
+      for tap in 0..<run {
+        let target = gradient + (pass * run + tap) * outputs
+        for channel in 0..<outputs {
+          let value = partial[(channel * passes + pass) * padded + tap]
+          target[channel] = adding ? target[channel] + value : value
+        }
       }
     }
   }

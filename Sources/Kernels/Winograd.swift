@@ -21,34 +21,11 @@
 // the second-level cache: V is [36 positions][tile][in], M is [36][tile][out], U is
 // [36][out / 32][in][32], its last block perhaps of 16 columns. For each of the 36 positions the
 // sum over channels is a plain matrix product, which is where the time goes.
-// `WinogradForward.swift` makes U, V and Y,
-// `WinogradBackward.swift` the gradients. Each function takes 16 channels at a time; a tile's
-// columns are transformed into a small scratch, and its rows from there.
+// `WinogradForward.swift` makes U, V and Y, `WinogradBackward.swift` the gradients. Each function
+// takes 16 channels at a time; a tile's columns are transformed into a small scratch, and its rows
+// from there.
 
-/// How the tiles of a map lie; a tuple, so that its type is the same in every module.
-///
-/// Strides are in floats, channels padded to a multiple of 16.
-///
-/// - rows, columns: tiles of one picture.
-/// - inputRow, inputPicture, inChannels: strides and depth of the input map.
-/// - outputRow, outputPicture, outChannels: of the map that the stage puts out.
-/// - outputHeight, outputWidth: what of that map is written, counted after pooling if any.
-public typealias TileGrid = (
-  rows: Int, columns: Int, inputRow: Int, inputPicture: Int, inChannels: Int, outputRow: Int,
-  outputPicture: Int, outChannels: Int, outputHeight: Int, outputWidth: Int
-)
-
-/// Positions of a transformed tile.
-public let winogradPositions = 36
-
-/// Floats between two positions of V, M and U beyond their size.
-///
-/// Without it the strides are powers
-/// of two, and the 36 positions of one tile fight for the same cache lines.
-public let winogradGap = 16
-
-/// Floats of the scratch that each of these functions takes.
-public let winogradScratch = 2 * 36 * 16
+import KernelInterface
 
 /// A tile's place; counts on row by row through the pictures.
 struct TilePlace {
@@ -62,6 +39,12 @@ struct TilePlace {
     picture = index / (grid.rows * grid.columns)
     row = inPicture / grid.columns
     column = inPicture % grid.columns
+  }
+
+  /// Where row `y` and column `x` of the tile's picture lie in a map of all pictures.
+  @inline(__always)
+  func offset(_ y: Int, _ x: Int, in map: TileGrid.Map) -> Int {
+    picture * map.picture + y * map.row + x * map.channels
   }
 
   @inline(__always)
@@ -181,19 +164,17 @@ func filterAdjoint(_ u: Six) -> (Vector, Vector, Vector) {
   )
 }
 
-/// Where the outputs of the tiles `first..<first + count` lie in the stage's output map, as one run
-/// from their first row to their last: `rows` rows a tile.
+/// Where the outputs of some tiles lie in the stage's output map, as one run from their first row
+/// to their last: `rows` rows a tile.
 @inline(__always)
 func outputRun(
-  _ grid: TileGrid, _ first: Int, _ count: Int, rows: Int
+  _ grid: TileGrid, _ tiles: Range<Int>, rows: Int
 ) -> (start: Int, count: Int) {
-  let (from, to) = (TilePlace(first, grid), TilePlace(first + count - 1, grid))
-  let start = from.picture * grid.outputPicture + from.row * rows * grid.outputRow
+  let (from, to) = (TilePlace(tiles.lowerBound, grid), TilePlace(tiles.upperBound - 1, grid))
+  let start = from.offset(from.row * rows, 0, in: grid.output)
   // Not to the end of the last row: a border to the left moves that beyond the map.
   let lastRow = min((to.row + 1) * rows, grid.outputHeight) - 1
-  let end =
-    to.picture * grid.outputPicture + lastRow * grid.outputRow
-    + grid.outputWidth * grid.outChannels
+  let end = to.offset(lastRow, grid.outputWidth, in: grid.output)
   return (start, end - start)
 }
 

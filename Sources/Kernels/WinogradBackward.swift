@@ -1,40 +1,37 @@
 // Winograd's backward pass: output gradients to dM, products to dU and dV, dV to input gradients,
 // dU to the weights' gradient. See Winograd.swift for the matrices and the layouts.
 
-/// dM of the tiles `first..<first + count` from the gradients of pooled outputs.
-/// - Parameters:
-///   - gradient: the pooled gradients' map of the first picture.
-///   - codes: as `winogradOutputPooled` left them.
-///   - m: [36][count][out], `position` floats apart.
-///   - biasGradient: [out]; the outputs' gradients are added.
-public func winogradGradientPooled(
-  _ grid: TileGrid, first: Int, count: Int, gradient: Source, codes: UnsafePointer<Int32>,
-  m: Target, position: Int, biasGradient: Target, scratch: Target
-) {
-  var place = TilePlace(first, grid)
-  let run = outputRun(grid, first, count, rows: 2)
-  touch(gradient + run.start, run.count, scratch)
-  let words = UnsafeRawPointer(codes + first * grid.outChannels)
-  touch(words.assumingMemoryBound(to: Float.self), count * grid.outChannels, scratch)
-  for tile in 0..<count {
-    let (y, x) = (place.row * 2, place.column * 2)
-    // A window beyond the edge has the code 0: its gradient's address only has to be readable.
-    let down = y + 1 < grid.outputHeight ? grid.outputRow : 0
-    let right = x + 1 < grid.outputWidth ? grid.outChannels : 0
-    let g =
-      gradient + place.picture * grid.outputPicture + y * grid.outputRow + x * grid.outChannels
-    var channel = 0
-    while channel < grid.outChannels {
-      let code = codes + (first + tile) * grid.outChannels + channel
-      for column in 0..<2 {
-        let top = g + channel + column * right
-        spreadWindows(
-          code, column * 4, top, top + down, scratch + column * 2 * 16, biasGradient + channel)
+import KernelInterface
+
+extension Operations {
+  static func winogradGradientPooled(
+    _ grid: TileGrid, tiles: Range<Int>, gradient: Source, codes: UnsafePointer<Int32>,
+    m: TransformedTiles, biasGradient: Target, scratch: Target
+  ) {
+    var place = TilePlace(tiles.lowerBound, grid)
+    let run = outputRun(grid, tiles, rows: 2)
+    touch(gradient + run.start, run.count, scratch)
+    let words = UnsafeRawPointer(codes + tiles.lowerBound * grid.output.channels)
+    touch(words.assumingMemoryBound(to: Float.self), tiles.count * grid.output.channels, scratch)
+    for tile in 0..<tiles.count {
+      let (y, x) = (place.row * 2, place.column * 2)
+      // A window beyond the edge has the code 0: its gradient's address only has to be readable.
+      let down = y + 1 < grid.outputHeight ? grid.output.row : 0
+      let right = x + 1 < grid.outputWidth ? grid.output.channels : 0
+      let g = gradient + place.offset(y, x, in: grid.output)
+      var channel = 0
+      while channel < grid.output.channels {
+        let code = codes + (tiles.lowerBound + tile) * grid.output.channels + channel
+        for column in 0..<2 {
+          let top = g + channel + column * right
+          spreadWindows(
+            code, column * 4, top, top + down, scratch + column * 2 * 16, biasGradient + channel)
+        }
+        transformGradientRows(scratch, m.floats + tile * grid.output.channels + channel, m.stride)
+        channel += 16
       }
-      transformGradientRows(scratch, m + tile * grid.outChannels + channel, position)
-      channel += 16
+      place.advance(grid)
     }
-    place.advance(grid)
   }
 }
 
@@ -73,112 +70,103 @@ func transformGradientRows(_ columns: Source, _ m: Target, _ position: Int) {
   }
 }
 
-/// dM of the tiles `first..<first + count` from the gradients of outputs that were not pooled.
-/// - Parameter values: the outputs; with `relu` a gradient counts only where they are above 0.
-public func winogradGradient(
-  _ grid: TileGrid, first: Int, count: Int, gradient: Source, values: Source, relu: Bool,
-  m: Target, position: Int, biasGradient: Target, scratch: Target
-) {
-  var place = TilePlace(first, grid)
-  let tileValues = scratch + winogradPositions * 16
-  let run = outputRun(grid, first, count, rows: 4)
-  touch(gradient + run.start, run.count, scratch)
-  if relu { touch(values + run.start, run.count, scratch) }
-  for tile in 0..<count {
-    let (y, x) = (place.row * 4, place.column * 4)
-    let rows = min(4, grid.outputHeight - y)
-    let columns = min(4, grid.outputWidth - x)
-    let at = place.picture * grid.outputPicture + y * grid.outputRow + x * grid.outChannels
-    var channel = 0
-    while channel < grid.outChannels {
-      var sum = load(biasGradient + channel)
-      for dy in 0..<4 {
-        for dx in 0..<4 {
-          var g = Vector.zero
-          if dy < rows, dx < columns {
-            let here = at + dy * grid.outputRow + dx * grid.outChannels + channel
-            g = load(gradient + here)
-            if relu {
-              g.replace(with: Vector.zero, where: .!(load(values + here) .> Vector.zero))
+extension Operations {
+  static func winogradGradient(
+    _ grid: TileGrid, tiles: Range<Int>, gradient: Source, values: Source, relu: Bool,
+    m: TransformedTiles, biasGradient: Target, scratch: Target
+  ) {
+    var place = TilePlace(tiles.lowerBound, grid)
+    let tileValues = scratch + winogradPositions * 16
+    let run = outputRun(grid, tiles, rows: 4)
+    touch(gradient + run.start, run.count, scratch)
+    if relu { touch(values + run.start, run.count, scratch) }
+    for tile in 0..<tiles.count {
+      let (y, x) = (place.row * 4, place.column * 4)
+      let rows = min(4, grid.outputHeight - y)
+      let columns = min(4, grid.outputWidth - x)
+      let at = place.offset(y, x, in: grid.output)
+      var channel = 0
+      while channel < grid.output.channels {
+        var sum = load(biasGradient + channel)
+        for dy in 0..<4 {
+          for dx in 0..<4 {
+            var g = Vector.zero
+            if dy < rows, dx < columns {
+              let here = at + dy * grid.output.row + dx * grid.output.channels + channel
+              g = load(gradient + here)
+              if relu {
+                g.replace(with: Vector.zero, where: .!(load(values + here) .> Vector.zero))
+              }
             }
+            sum += g
+            store(g, tileValues + (dy * 4 + dx) * 16)
           }
-          sum += g
-          store(g, tileValues + (dy * 4 + dx) * 16)
+        }
+        store(sum, biasGradient + channel)
+        for dx in 0..<4 {
+          let column = tileValues + dx * 16
+          storeSix(
+            outputAdjoint(
+              (load(column), load(column + 64), load(column + 128), load(column + 192))),
+            scratch + dx * 16, 4 * 16)
+        }
+        transformGradientRows(scratch, m.floats + tile * grid.output.channels + channel, m.stride)
+        channel += 16
+      }
+      place.advance(grid)
+    }
+  }
+
+  static func winogradGradientProducts(
+    _ grid: TileGrid, positions: Range<Int>, count: Int, v: TransformedTiles,
+    m: TransformedTiles, uTransposed: Source?, du: Target, adding: Bool
+  ) {
+    let (inputs, outputs) = (grid.input.channels, grid.output.channels)
+    let uPosition = inputs * outputs + winogradGap
+    for position in positions {
+      let (vHere, mHere) = (v.floats + position * v.stride, m.floats + position * m.stride)
+      forBlocks(outputs) { first, width in
+        let o = Operands(
+          a: vHere, aStride: inputs, aPass: 0, columns: width, b: mHere + first, bDepth: outputs,
+          bPass: 0, run: count, passes: 1)
+        transposedProduct(
+          o, rows: inputs, c: du + position * uPosition + first, cRow: outputs, adding: adding)
+      }
+      guard let uTransposed else { continue }
+      forBlocks(inputs) { first, width in
+        let o = Operands(
+          a: mHere, aStride: outputs, aPass: 0, columns: width,
+          b: uTransposed + position * uPosition + first * outputs, bDepth: width, bPass: 0,
+          run: outputs, passes: 1)
+        product(o, rows: count, c: vHere + first, cRow: inputs, adding: false)
+      }
+    }
+  }
+
+  static func winogradInputGradient(
+    _ grid: TileGrid, tiles: Range<Int>, v: TransformedTiles, inputGradient: Target,
+    scratch: Target
+  ) {
+    var place = TilePlace(tiles.lowerBound, grid)
+    let width = (grid.columns * 4 + 2) * grid.input.channels
+    for tile in 0..<tiles.count {
+      let row = inputGradient + place.offset(place.row * 4, 0, in: grid.input)
+      if place.column == 0 {
+        for y in (place.row == 0 ? 0 : 2)..<6 {
+          (row + y * grid.input.row).update(repeating: 0, count: width)
         }
       }
-      store(sum, biasGradient + channel)
-      for dx in 0..<4 {
-        let column = tileValues + dx * 16
-        storeSix(
-          outputAdjoint(
-            (load(column), load(column + 64), load(column + 128), load(column + 192))),
-          scratch + dx * 16, 4 * 16)
+      var channel = 0
+      while channel < grid.input.channels {
+        addInputTile(
+          v.floats + tile * grid.input.channels + channel, v.stride,
+          row + place.column * 4 * grid.input.channels + channel, grid.input.row,
+          grid.input.channels,
+          scratch)
+        channel += 16
       }
-      transformGradientRows(scratch, m + tile * grid.outChannels + channel, position)
-      channel += 16
+      place.advance(grid)
     }
-    place.advance(grid)
-  }
-}
-
-/// dU = (adding ? dU : 0) + V dM, and V = dM U for `count` tiles, for some positions.
-/// - Parameters:
-///   - v: V before, dV after (left alone where `uTransposed` is nil: no input gradient wanted).
-///   - uTransposed: U of the transposed weights, [36][in / 32][out][32].
-///   - du: [36][in][out], positions in * out + gap apart.
-public func winogradGradientProducts(
-  _ grid: TileGrid, firstPosition: Int, positions: Int, count: Int, v: Target, vPosition: Int,
-  m: Source, mPosition: Int,
-  uTransposed: Source?, du: Target, adding: Bool
-) {
-  let (inputs, outputs) = (grid.inChannels, grid.outChannels)
-  let uPosition = inputs * outputs + winogradGap
-  for position in firstPosition..<firstPosition + positions {
-    let (vHere, mHere) = (v + position * vPosition, m + position * mPosition)
-    forBlocks(outputs) { first, width in
-      let o = Operands(
-        a: vHere, aStride: inputs, aPass: 0, columns: width, b: mHere + first, bDepth: outputs,
-        bPass: 0, run: count, passes: 1)
-      transposedProduct(
-        o, rows: inputs, c: du + position * uPosition + first, cRow: outputs, adding: adding)
-    }
-    guard let uTransposed else { continue }
-    forBlocks(inputs) { first, width in
-      let o = Operands(
-        a: mHere, aStride: outputs, aPass: 0, columns: width,
-        b: uTransposed + position * uPosition + first * outputs, bDepth: width, bPass: 0,
-        run: outputs, passes: 1)
-      product(o, rows: count, c: vHere + first, cRow: inputs, adding: false)
-    }
-  }
-}
-
-/// Input gradients of the tiles `first..<first + count`: B dV B^T, added where tiles overlap.
-///
-/// A picture's tiles must come in order and in one thread; their rows are cleared as they come up.
-/// - Parameter inputGradient: like `winogradInput`'s input.
-public func winogradInputGradient(
-  _ grid: TileGrid, first: Int, count: Int, v: Source, position: Int, inputGradient: Target,
-  scratch: Target
-) {
-  var place = TilePlace(first, grid)
-  let width = (grid.columns * 4 + 2) * grid.inChannels
-  for tile in 0..<count {
-    let row = inputGradient + place.picture * grid.inputPicture + place.row * 4 * grid.inputRow
-    if place.column == 0 {
-      for y in (place.row == 0 ? 0 : 2)..<6 {
-        (row + y * grid.inputRow).update(repeating: 0, count: width)
-      }
-    }
-    var channel = 0
-    while channel < grid.inChannels {
-      addInputTile(
-        v + tile * grid.inChannels + channel, position,
-        row + place.column * 4 * grid.inChannels + channel, grid.inputRow, grid.inChannels,
-        scratch)
-      channel += 16
-    }
-    place.advance(grid)
   }
 }
 
@@ -202,44 +190,42 @@ func addInputTile(
   }
 }
 
-/// The weights' gradient [3][3][in][out] from dU, for one input channel.
-/// - Parameters:
-///   - du: `groups` partial sums, `groupStride` floats apart, added in their order.
-///   - inputs, outputs: the padded channels of dU.
-///   - outChannels: of the gradient; `inChannels` the other.
-public func winogradFilterGradient(
-  du: Source, groups: Int, groupStride: Int, inputs: Int, outputs: Int, input: Int,
-  inChannels: Int, outChannels: Int, gradient: Target, scratch: Target
-) {
-  let position = inputs * outputs + winogradGap
-  let tap = inChannels * outChannels
-  let total = scratch + 18 * 16
-  var channel = 0
-  while channel < outputs {
-    let source = du + input * outputs + channel
-    for x in 0..<6 {
-      var column = loadSix(source + x * position, 6 * position)
-      for group in 1..<max(groups, 1) {
-        let next = loadSix(source + group * groupStride + x * position, 6 * position)
-        column = (
-          column.0 + next.0, column.1 + next.1, column.2 + next.2, column.3 + next.3,
-          column.4 + next.4, column.5 + next.5
-        )
+extension Operations {
+  static func winogradFilterGradient(
+    _ grid: TileGrid, du: Source, groups: Int, groupStride: Int, shape: FilterShape, input: Int,
+    gradient: Target, scratch: Target
+  ) {
+    let (inputs, outputs) = (grid.input.channels, grid.output.channels)
+    let position = inputs * outputs + winogradGap
+    let tap = shape.inputs * shape.outputs
+    let total = scratch + 18 * 16
+    var channel = 0
+    while channel < outputs {
+      let source = du + input * outputs + channel
+      for x in 0..<6 {
+        var column = loadSix(source + x * position, 6 * position)
+        for group in 1..<max(groups, 1) {
+          let next = loadSix(source + group * groupStride + x * position, 6 * position)
+          column = (
+            column.0 + next.0, column.1 + next.1, column.2 + next.2, column.3 + next.3,
+            column.4 + next.4, column.5 + next.5
+          )
+        }
+        let sums = filterAdjoint(column)
+        store(sums.0, scratch + x * 16)
+        store(sums.1, scratch + (6 + x) * 16)
+        store(sums.2, scratch + (12 + x) * 16)
       }
-      let sums = filterAdjoint(column)
-      store(sums.0, scratch + x * 16)
-      store(sums.1, scratch + (6 + x) * 16)
-      store(sums.2, scratch + (12 + x) * 16)
+      let target = gradient + input * shape.outputs + channel
+      let count = min(16, shape.outputs - channel)
+      for y in 0..<3 where count > 0 {
+        let sums = filterAdjoint(loadSix(scratch + y * 6 * 16, 16))
+        storeLanes(sums.0, count, target + y * 3 * tap, total)
+        storeLanes(sums.1, count, target + (y * 3 + 1) * tap, total)
+        storeLanes(sums.2, count, target + (y * 3 + 2) * tap, total)
+      }
+      channel += 16
     }
-    let target = gradient + input * outChannels + channel
-    let count = min(16, outChannels - channel)
-    for y in 0..<3 where count > 0 {
-      let sums = filterAdjoint(loadSix(scratch + y * 6 * 16, 16))
-      storeLanes(sums.0, count, target + y * 3 * tap, total)
-      storeLanes(sums.1, count, target + (y * 3 + 1) * tap, total)
-      storeLanes(sums.2, count, target + (y * 3 + 2) * tap, total)
-    }
-    channel += 16
   }
 }
 

@@ -50,14 +50,15 @@ extension EventLoops {
   }
 }
 
-extension TimeAmount {
-  /// A time in seconds.
-  init(seconds: Double) {
-    self = .nanoseconds(Int64((min(max(seconds, 0), 1e9) * 1e9).rounded()))
-  }
+extension Duration {
+  /// The time by the clock of the event loops.
+  static var uptime: Duration { .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)) }
+}
 
-  /// The time in seconds, to one decimal, as messages give it.
-  var shortSeconds: String {
-    "\((Double(nanoseconds) / 1e8).rounded() / 10) s"
+extension NIODeadline {
+  /// When the clock of the event loops will say `uptime`.
+  static func uptime(_ uptime: Duration) -> NIODeadline {
+    let (seconds, attoseconds) = uptime.components
+    return .uptimeNanoseconds(UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
   }
 }

@@ -12,17 +12,8 @@ struct KnownAddresses: Resolver {
   /// Looks `host` up, and waits for the answer; none where there is no such name.
   init(of host: String, port: Int, on loop: any EventLoop) {
     self.loop = loop
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_protocol = Int32(IPPROTO_TCP)
-    var list: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, "\(port)", &hints, &list) == 0 else {
-      addresses = []
-      return
-    }
-    defer { freeaddrinfo(list) }
-    addresses = sequence(first: list, next: { $0?.pointee.ai_next }).compactMap { entry in
-      guard let entry = entry?.pointee, let address = entry.ai_addr else { return nil }
+    addresses = InternetAddress.lookUp(host, port: port) { entry in
+      guard let address = entry.ai_addr else { return nil }
       let raw = UnsafeRawPointer(address)
       switch entry.ai_family {
       case AF_INET: return SocketAddress(raw.load(as: sockaddr_in.self), host: host)

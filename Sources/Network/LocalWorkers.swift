@@ -46,7 +46,7 @@ public final class LocalWorkers: Sendable {
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
     let logs = try tokens.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
-    let input = try OpenFile.endingWithThisProcess()
+    let input = try OpenFile.pipeEnds(orElse: "cannot launch workers")
     OpenFile.keepAllFromChildren()
     self.grace = grace
     processes = zip(tokens, logs).enumerated().map { index, worker in

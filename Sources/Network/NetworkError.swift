@@ -29,7 +29,8 @@ extension NetworkError {
       default: summary(of: error)
       }
     return NetworkError(
-      "cannot listen on \(place(host, port)): \(advice)", mayPass: code == EADDRINUSE,
+      "cannot listen on \(Endpoint(host: host, port: port)): \(advice)",
+      mayPass: code == EADDRINUSE,
       isWrongUsage: code == EADDRNOTAVAIL || code == EACCES)
   }
 
@@ -48,11 +49,7 @@ extension NetworkError {
         failure?.connectionErrors.isEmpty == true
           ? "no machine is known by that name" : summary(of: cause)
       }
-    return NetworkError("cannot connect to \(place(host, port)): \(reason)")
-  }
-
-  private static func place(_ host: String, _ port: Int) -> String {
-    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    return NetworkError("cannot connect to \(Endpoint(host: host, port: port)): \(reason)")
   }
 
   /// One line for any error that ended a connection.

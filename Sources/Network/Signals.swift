@@ -23,15 +23,12 @@ public enum Signals {
   public static func onInterrupt(
     ignoringAllButSIGTERM: Bool = false, _ handler: @escaping @Sendable () -> Void
   ) throws {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
-      throw NetworkError("no pipe for signals: \(String(cString: strerror(errno)))", mayPass: true)
-    }
-    try OwnThread.start("signals") { [ends] in
+    let (input, output) = try OpenFile.pipeEnds(orElse: "no pipe for signals")
+    try OwnThread.start("signals") {
       var calls = 0
       var number: UInt8 = 0
       while true {
-        guard read(ends[0], &number, 1) == 1 else { continue }
+        guard read(input.descriptor, &number, 1) == 1 else { continue }
         let isFirm = firm.contains(Int32(number))
         guard isFirm || calls == 0 else { continue }
         calls += 1
@@ -39,7 +36,8 @@ public enum Signals {
         handler()
       }
     }
-    pipeEnd = ends[1]
+    keptOpen = output
+    pipeEnd = output.descriptor
     unblock()
     for number in firm + gentle {
       if ignoringAllButSIGTERM, number != SIGTERM {
@@ -81,4 +79,5 @@ public enum Signals {
 }
 
 /// Where the handlers write the signals' numbers; set before the first handler is.
+nonisolated(unsafe) private var keptOpen: OpenFile?
 nonisolated(unsafe) private var pipeEnd: Int32 = -1

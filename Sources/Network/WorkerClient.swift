@@ -27,19 +27,20 @@ public final class WorkerClient: CoordinatorLink {
     let loop = try EventLoops.shared()
     let bootstrap = ClientBootstrap(group: loop)
       .resolver(KnownAddresses(of: host, port: port, on: loop))
-      .connectTimeout(TimeAmount(seconds: limits.connectTimeout))
+      .connectTimeout(TimeAmount(.limited(seconds: limits.connectTimeout)))
       .channelOption(.writeBufferWaterMark, value: .pieces)
       .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try Connection<CoordinatorMessage>.configure(
-            channel, limits: limits, floats: nil, introductionTimeout: nil,
-            waitsForEver: waitsForEver, traffic: Traffic(),
-            events: .init(
-              message: { _, message in mailbox.put(.message(message)) },
-              closed: { reason in
-                if let reason { mailbox.put(.closed(reason: "lost the coordinator: \(reason)")) }
-              }))
+          try channel.pipeline.syncOperations.addHandler(
+            ConnectionHandler<CoordinatorMessage>(
+              limits: limits, floats: nil, introductionTimeout: nil, waitsForEver: waitsForEver,
+              traffic: Traffic(),
+              events: .init(
+                message: { _, message in mailbox.put(.message(message)) },
+                closed: { reason in
+                  if let reason { mailbox.put(.closed(reason: "lost the coordinator: \(reason)")) }
+                })))
         }
       }
     do {
@@ -55,22 +56,19 @@ public final class WorkerClient: CoordinatorLink {
     do {
       channel.writeAndFlush(try OutgoingMessage(message, limits: limits), promise: nil)
     } catch {
-      channel.pipeline.fireErrorCaught(error)
+      channel.request(.end(reason: "\(error)"))
     }
   }
 
-  /// Closes the connection once what was sent has left.
-  public func close() {
-    channel.triggerUserOutboundEvent(SendQueue.Close(), promise: nil)
-  }
+  /// Closes the connection once what was sent has left, or after the heartbeat's bound.
+  public func close() { channel.request(.close) }
 
   /// Waits until the connection is closed, at most for the heartbeat's bound: before the process
   /// ends, so that its last message leaves.
   public func waitUntilClosed() {
     let channel = channel
-    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(seconds: limits.heartbeatBound)) {
-      channel.close(promise: nil)
-    }
+    let bound = TimeAmount(.limited(seconds: limits.heartbeatBound))
+    let deadline = channel.eventLoop.scheduleTask(in: bound) { channel.close(promise: nil) }
     _ = try? channel.closeFuture.wait()
     deadline.cancel()
   }

@@ -1,5 +1,5 @@
-import Engine
 import Primitives
+import Synchronization
 
 /// Which pictures each step is given: a function of the counts, the batch size and the seed.
 ///
@@ -10,12 +10,13 @@ public struct BatchPlan: Sendable {
   public let trainingCount: Int
   /// Pictures of a full batch.
   public let batchSize: Int
-  private let seed: UInt64
   private let validationOrder: [Int]
+  private let passes: Passes
 
   /// A plan for sets of these sizes; `batchSize` is at least 1.
   public init(trainingCount: Int, validationCount: Int, batchSize: Int, seed: UInt64) {
-    (self.trainingCount, self.batchSize, self.seed) = (trainingCount, batchSize, seed)
+    (self.trainingCount, self.batchSize) = (trainingCount, batchSize)
+    passes = Passes(count: trainingCount, seed: seed)
     validationOrder = CounterRandom(seed: seed, purpose: .validationOrder)
       .permutation(validationCount)
   }
@@ -30,9 +31,7 @@ public struct BatchPlan: Sendable {
   public func training(step: Int) -> [Int] {
     guard trainingCount > 0 else { return [] }
     let (pass, batch) = step.quotientAndRemainder(dividingBy: batchesPerPass)
-    let order = CounterRandom(seed: seed, purpose: .trainingOrder, UInt64(pass))
-      .permutation(trainingCount)
-    return Array(order[range(batch, of: trainingCount)])
+    return Array(passes.order(of: pass)[range(batch, of: trainingCount)])
   }
 
   /// The indices of the validation pictures of `batch`, 0 to `validationBatches` - 1; the same
@@ -43,5 +42,27 @@ public struct BatchPlan: Sendable {
 
   private func range(_ batch: Int, of count: Int) -> Range<Int> {
     min(batch * batchSize, count)..<min((batch + 1) * batchSize, count)
+  }
+}
+
+/// The orders of the training pictures, which follow from the seed and the pass alone.
+///
+/// The steps of a pass are asked for one after the other: its order is made once and kept until
+/// another pass is asked for.
+private final class Passes: Sendable {
+  private let count: Int
+  private let seed: UInt64
+  private let latest = Mutex<(pass: Int, order: [Int])?>(nil)
+
+  init(count: Int, seed: UInt64) { (self.count, self.seed) = (count, seed) }
+
+  func order(of pass: Int) -> [Int] {
+    latest.withLock { latest in
+      if let latest, latest.pass == pass { return latest.order }
+      let order = CounterRandom(seed: seed, purpose: .trainingOrder, UInt64(pass))
+        .permutation(count)
+      latest = (pass, order)
+      return order
+    }
   }
 }

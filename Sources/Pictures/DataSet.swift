@@ -8,12 +8,9 @@ public struct DataSet: Sendable {
   public var remarks: [String]
 
   /// Scans `folder`.
-  /// - Parameter batchSize: refused where there are fewer training pictures.
   /// - Throws: `PictureError` for a missing folder or part, one that cannot be read, an empty
   ///   class, other than two classes, or classes that differ.
-  public static func scan(
-    _ folder: String, batchSize: Int = 1
-  ) throws(PictureError) -> DataSet {
+  public static func scan(_ folder: String) throws(PictureError) -> DataSet {
     for part in ["", "/train", "/validation"] where !Folder.exists(folder + part) {
       if Folder.isLink(folder + part), !Folder.exists(folder + part) {
         throw PictureError(path: folder + part, "a symbolic link to nothing: fix it")
@@ -28,11 +25,6 @@ public struct DataSet: Sendable {
         path: folder,
         "train has the classes \(training.classes.joined(separator: ", ")), validation has "
           + validation.classes.joined(separator: ", "))
-    }
-    guard batchSize <= training.entries.count else {
-      throw PictureError(
-        path: "\(folder)/train",
-        "a batch of \(batchSize) is larger than the set of \(training.entries.count) pictures")
     }
     let manifest = Manifest(
       classes: training.classes, training: training.entries, validation: validation.entries)

@@ -35,7 +35,4 @@ public final class DecodedPicture: Sendable {
   }
 
   deinit { free(UnsafeMutableRawPointer(bitPattern: storage)) }
-
-  /// The bytes as an array, for tests and small jobs.
-  public var array: [UInt8] { Array(UnsafeBufferPointer(start: bytes, count: count)) }
 }

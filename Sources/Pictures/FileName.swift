@@ -36,7 +36,7 @@ public enum FileName {
   }
 
   /// The bytes of the name or path whose text is `text`.
-  public static func bytes(_ text: String) -> [UInt8] {
+  package static func bytes(_ text: String) -> [UInt8] {
     guard !isUTF8(text) else { return Array(text.utf8) }
     return text.unicodeScalars.flatMap { scalar in
       standIns.contains(scalar.value)

@@ -5,26 +5,19 @@ import Primitives
 /// JPEG by libjpeg: the pixels that Pillow's `Image.open(file).convert("RGB")` gives.
 public enum JPEG {
   /// Pictures with more pixels than this are refused before anything is allocated for them.
-  public static let maximumPixels = 100_000_000
+  static let maximumPixels = 100_000_000
 
-  /// Decodes a JPEG file's bytes.
+  /// Decodes a JPEG file's bytes, and gives what `use` makes of the pixels.
   ///
   /// EXIF orientation is left alone, as Keras does. Damage that libjpeg only warns of is
   /// decoded as well as it can be, as Pillow does; data that end too early are an error.
+  ///
+  /// Waits until there is memory for the pixels, which is free for others when `use` is done.
   /// - Parameter least: decodes fast, at the smallest of libjpeg's scales 1, 1/2, 1/4 and 1/8 at
   ///   which the picture is at least so large; `maximumPixels` is then for the scaled picture.
   /// - Throws: `PictureError` without a path.
-  public static func decode(
-    _ data: UnsafeRawBufferPointer, least: (height: Int, width: Int)? = nil
-  ) throws(PictureError) -> DecodedPicture {
-    try decode(data, least: least) { picture in picture }
-  }
-
-  /// Decodes a JPEG file's bytes, as the other `decode`, and gives what `use` makes of them.
-  ///
-  /// Waits until there is memory for the pixels, which is free for others when `use` is done.
-  static func decode<Result>(
-    _ data: UnsafeRawBufferPointer, least: (height: Int, width: Int)?,
+  package static func decode<Result>(
+    _ data: UnsafeRawBufferPointer, least: (height: Int, width: Int)? = nil,
     _ use: (DecodedPicture) throws(PictureError) -> Result
   ) throws(PictureError) -> Result {
     guard data.starts(with: [0xFF, 0xD8]) else {
@@ -46,17 +39,6 @@ public enum JPEG {
       }
       return try use(
         DecodedPicture(height: Int(picture.height), width: Int(picture.width), adopting: pixels))
-    }
-  }
-
-  /// Reads and decodes the file at `path`.
-  /// - Throws: `PictureError` that names the file.
-  public static func decode(path: String) throws(PictureError) -> DecodedPicture {
-    let file = try FileBytes(path: path)
-    do {
-      return try decode(file.bytes)
-    } catch {
-      throw error.about(path)
     }
   }
 

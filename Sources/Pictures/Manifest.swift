@@ -17,11 +17,9 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
     (self.path, self.label, self.digest, self.bytes) = (path, label, digest, bytes)
   }
 
-  /// Whether the file at `path`, as it is now, is the one that the entry describes; nil for one
-  /// that cannot be read.
-  public func isFile(at path: String) -> Bool? {
-    guard let file = try? FileBytes(path: path) else { return nil }
-    return file.bytes.count == bytes && file.digest == digest
+  /// Whether `file` is the one that the entry describes.
+  func describes(_ file: FileBytes) -> Bool {
+    file.bytes.count == bytes && file.digest == digest
   }
 
   /// - Throws: `DecodingError` for a path that would lead out of the data folder, or a label

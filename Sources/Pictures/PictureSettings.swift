@@ -30,28 +30,4 @@ public struct PictureSettings: Hashable, Sendable, LosslessStringConvertible {
 
   /// `exact nearest`.
   public var description: String { "\(decoding.rawValue) \(interpolation.rawValue)" }
-
-  /// Decodes a JPEG file's bytes and brings the picture to `height` x `width`.
-  /// - Throws: `PictureError` without a path.
-  public func picture(
-    _ data: UnsafeRawBufferPointer, height: Int, width: Int
-  ) throws(PictureError) -> DecodedPicture {
-    let least = decoding == .fast ? (height: height, width: width) : nil
-    return try JPEG.decode(data, least: least) { picture throws(PictureError) in
-      try Resize.resize(picture, height: height, width: width, interpolation)
-    }
-  }
-
-  /// Reads the JPEG file at `path` and brings the picture to `height` x `width`.
-  /// - Throws: `PictureError` that names the file.
-  public func picture(
-    path: String, height: Int, width: Int
-  ) throws(PictureError) -> DecodedPicture {
-    let file = try FileBytes(path: path)
-    do {
-      return try picture(file.bytes, height: height, width: width)
-    } catch {
-      throw error.about(path)
-    }
-  }
 }

@@ -12,17 +12,15 @@ public final class PictureStore: Sendable {
   /// A store of the files `folder`/`entry.path`.
   /// - Parameters:
   ///   - threads: that decode ahead; with 0 only callers decode.
-  ///   - memoryLimit: bytes of pixels to keep.
+  ///   - memoryLimit: bytes of pixels, and of files that wait to be decoded, to keep.
   /// - Throws: where the threads cannot be had.
   public init(
-    folder: String, entries: [ManifestEntry], height: Int, width: Int,
-    settings: PictureSettings, threads: Int, memoryLimit: Int
+    folder: String, entries: [ManifestEntry], decoder: PictureDecoder, threads: Int,
+    memoryLimit: Int
   ) throws(ThreadError) {
-    let loader = PictureLoader(
-      folder: folder, entries: entries, height: height, width: width,
-      settings: settings)
     core = StoreCore(
-      loader, capacity: memoryLimit / max(1, height * width * 3), threads: threads)
+      PictureLoader(folder: folder, entries: entries, decoder: decoder),
+      memoryLimit: memoryLimit, threads: threads)
     try core.start()
   }
 
@@ -37,7 +35,17 @@ public final class PictureStore: Sendable {
   public var entries: [ManifestEntry] { core.loader.entries }
 
   /// How many pictures are kept at the moment.
-  public var keptCount: Int { core.keptCount }
+  package var keptCount: Int { core.keptCount }
+
+  /// Starts reading every file and comparing it with its entry, and returns at once.
+  ///
+  /// The bytes are kept until they are decoded, as far as the memory limit allows: such a file is
+  /// read once.
+  public func startReading() { core.startReading() }
+
+  /// Waits until the files are read that `startReading` began with; reads too.
+  /// - Throws: `WrongFile` for the first, in their order, that is not what its entry says.
+  public func finishReading() throws(WrongFile) { try core.finishReading() }
 
   /// Starts decoding everything in order, up to the memory limit, and returns at once.
   public func decodeAll() { core.ask(Array(entries.indices), .background) }
@@ -46,13 +54,16 @@ public final class PictureStore: Sendable {
   /// once.
   public func prefetch(_ indices: [Int]) { core.ask(indices, .soon) }
 
-  /// The pictures at `indices`, in that order; waits for those that are not there yet.
+  /// The pictures at `indices`, in that order, with their labels; waits for those that are not
+  /// there yet.
   /// - Throws: the `PictureError` of the first that cannot be decoded, or whose file is no longer
   ///   what its digest says.
-  public func pictures(_ indices: [Int]) throws(PictureError) -> [DecodedPicture] {
+  public func batch(_ indices: [Int]) throws(PictureError) -> Batch {
     var pictures: [DecodedPicture] = []
     for result in core.collect(indices) { pictures.append(try result.get()) }
-    return pictures
+    return Batch(
+      pictures: pictures.map(\.bytes), labels: indices.map { Float(entries[$0].label) },
+      owners: pictures)
   }
 
   /// Decodes every picture and keeps as many as the limit allows.
@@ -78,30 +89,51 @@ public final class PictureStore: Sendable {
   }
 }
 
+/// A file that is not the one that a manifest's entry describes.
+public enum WrongFile: Error, Hashable, Sendable {
+  /// There is none at `path`, or it cannot be read.
+  case unreadable(path: String)
+  /// The one at `path` has other bytes.
+  case different(path: String)
+}
+
 /// Reads, verifies, decodes and resizes one picture.
 struct PictureLoader: Sendable {
   let folder: String
   var entries: [ManifestEntry]
-  let height: Int
-  let width: Int
-  let settings: PictureSettings
+  let decoder: PictureDecoder
 
-  func load(_ index: Int) -> Result<DecodedPicture, PictureError> {
-    let entry = entries[index]
-    let path = "\(folder)/\(entry.path)"
+  /// The file of the picture at `index`, where it is what its entry says.
+  /// - Parameter room: where it is read into.
+  func read(_ index: Int, into room: FilesAhead.Room?) -> Result<FileBytes, WrongFile> {
+    let path = path(index)
+    let file = try? DecodingBudget.files.with(size(index)) { () throws(PictureError) in
+      try FileBytes(path: path, room: room)
+    }
+    guard let file else { return .failure(.unreadable(path: path)) }
+    return entries[index].describes(file) ? .success(file) : .failure(.different(path: path))
+  }
+
+  /// The picture at `index`.
+  /// - Parameter file: what `read` gave; without it the file is read, and compared with its entry.
+  func load(_ index: Int, _ file: FileBytes?) -> Result<DecodedPicture, PictureError> {
+    let (entry, path) = (entries[index], path(index))
     return Result { () throws(PictureError) in
-      let size = min(max(entry.bytes, 0), FileBytes.maximumBytes)
-      return try DecodingBudget.files.with(size) { () throws(PictureError) in
+      try DecodingBudget.files.with(size(index)) { () throws(PictureError) in
+        if let file { return try decoder.decode(file, path) }
         let file = try FileBytes(path: path)
-        guard file.bytes.count == entry.bytes, file.digest == entry.digest else {
+        guard entry.describes(file) else {
           throw PictureError(path: path, "not the file that the run started with (digest differs)")
         }
-        do throws(PictureError) {
-          return try settings.picture(file.bytes, height: height, width: width)
-        } catch {
-          throw error.about(path)
-        }
+        return try decoder.decode(file, path)
       }
     }
   }
+
+  /// The file's size, as far as it may be read: a manifest from elsewhere may say anything.
+  func size(_ index: Int) -> Int {
+    min(max(entries[index].bytes, 0), FileBytes.maximumBytes)
+  }
+
+  private func path(_ index: Int) -> String { "\(folder)/\(entries[index].path)" }
 }

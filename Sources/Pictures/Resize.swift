@@ -9,9 +9,9 @@ public enum Interpolation: String, CaseIterable, Codable, Sendable {
 }
 
 /// Resizing, equal to the byte to Pillow's `Image.resize` of an RGB picture.
-public enum Resize {
+package enum Resize {
   /// `picture` at `height` x `width` pixels (both at least 1).
-  public static func resize(
+  package static func resize(
     _ picture: DecodedPicture, height: Int, width: Int, _ interpolation: Interpolation
   ) throws(PictureError) -> DecodedPicture {
     if (picture.height, picture.width) == (height, width) { return picture }

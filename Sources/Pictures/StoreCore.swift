@@ -21,6 +21,9 @@ final class StoreCore: @unchecked Sendable {
   private static let niceness: Int32 = 10
 
   let loader: PictureLoader
+  /// Bytes of kept pictures and of files that wait.
+  private let memoryLimit: Int
+  /// Pictures that may be kept.
   private let capacity: Int
   private let threads: Int
   /// Pictures decoded ahead beyond the limit that may wait to be taken.
@@ -30,11 +33,18 @@ final class StoreCore: @unchecked Sendable {
   private var slots: [Slot]
   private var queues = [Queue](repeating: Queue(), count: Urgency.allCases.count)
   private var passing = Queue()
+  private var files: FilesAhead
+  /// What is still to be read ahead, how many files are being read, and the first wrong one.
+  private var unread = 0..<0
+  private var reading = 0
+  private var wrong: (index: Int, error: WrongFile)?
   private var kept = 0
   private var stopped = false
 
-  init(_ loader: PictureLoader, capacity: Int, threads: Int) {
-    (self.loader, self.capacity, self.threads) = (loader, capacity, threads)
+  init(_ loader: PictureLoader, memoryLimit: Int, threads: Int) {
+    (self.loader, self.memoryLimit, self.threads) = (loader, memoryLimit, threads)
+    capacity = memoryLimit / max(1, loader.decoder.pictureBytes)
+    files = FilesAhead(limit: memoryLimit)
     slots = Array(repeating: .empty, count: loader.entries.count)
   }
 
@@ -46,7 +56,7 @@ final class StoreCore: @unchecked Sendable {
       try OwnThread.start("pictures", of: threads) {
         // On Linux a thread's own: decoding ahead must not take time from computing.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
-        self.decodeUntilStopped()
+        self.workUntilStopped()
       }
     }
   }
@@ -56,6 +66,31 @@ final class StoreCore: @unchecked Sendable {
       stopped = true
       condition.broadcast()
     }
+  }
+
+  /// Begins to read all files.
+  func startReading() {
+    condition.withLock {
+      (unread, wrong) = (slots.indices, nil)
+      condition.broadcast()
+    }
+  }
+
+  /// Reads what is left of them, with the threads, and waits for the last.
+  /// - Throws: `WrongFile` for the first that is not what its entry says.
+  func finishReading() throws(WrongFile) {
+    condition.lock()
+    defer { condition.unlock() }
+    while true {
+      if let index = unread.popFirst() {
+        read(index)
+      } else if reading > 0 {
+        condition.wait()
+      } else {
+        break
+      }
+    }
+    if let wrong { throw wrong.error }
   }
 
   /// Queues those of `indices` that are not there yet.
@@ -94,7 +129,7 @@ final class StoreCore: @unchecked Sendable {
       let rest = slots.indices.filter { !indices.contains($0) }
       var loader = loader
       loader.entries = rest.map { loader.entries[$0] }
-      let core = StoreCore(loader, capacity: capacity, threads: threads)
+      let core = StoreCore(loader, memoryLimit: memoryLimit, threads: threads)
       for (index, old) in rest.enumerated() {
         if case .kept = slots[old] {
           core.slots[index] = slots[old]
@@ -105,11 +140,13 @@ final class StoreCore: @unchecked Sendable {
     }
   }
 
-  private func decodeUntilStopped() {
+  private func workUntilStopped() {
     condition.lock()
     defer { condition.unlock() }
     while !stopped {
-      if let index = next(Urgency.allCases) {
+      if let index = unread.popFirst() {
+        read(index)
+      } else if let index = next(Urgency.allCases) {
         decode(index)
       } else {
         condition.wait()
@@ -118,6 +155,9 @@ final class StoreCore: @unchecked Sendable {
   }
 
   // What follows is called with the lock held.
+
+  /// Bytes of the limit that are not taken.
+  private var spareMemory: Int { memoryLimit - kept * loader.decoder.pictureBytes - files.bytes }
 
   private func enqueue(_ indices: [Int], _ urgency: Urgency) {
     for index in indices {
@@ -147,16 +187,40 @@ final class StoreCore: @unchecked Sendable {
     return nil
   }
 
+  /// Reads a file without the lock, and keeps it where there is memory.
+  private func read(_ index: Int) {
+    let room = files.room(for: loader.size(index), limit: spareMemory)
+    reading += 1
+    condition.unlock()
+    let result = loader.read(index, into: room)
+    condition.lock()
+    reading -= 1
+    if case .success(let file) = result, let room, case .empty = slots[index] {
+      files.add(file, in: room, at: index)
+    } else if let room {
+      files.giveUp(room)
+    }
+    if case .failure(let error) = result {
+      // Files are begun in order: all before this one are read, or are being read.
+      unread = 0..<0
+      if index < wrong?.index ?? .max { wrong = (index, error) }
+    }
+    if reading == 0 { condition.broadcast() }
+  }
+
   /// Decodes without the lock and stores what came out.
   private func decode(_ index: Int) {
     slots[index] = .decoding
+    let file = files.take(index)
     condition.unlock()
-    let result = loader.load(index)
+    let result = loader.load(index, file)
     condition.lock()
     switch result {
     case .success(let picture) where kept < capacity:
       slots[index] = .kept(picture)
       kept += 1
+      // Pictures are worth more than files: those can be read again.
+      files.shrink(to: memoryLimit - kept * loader.decoder.pictureBytes)
     case .success(let picture):
       slots[index] = .passing(picture)
       passing.append(index)

@@ -8,6 +8,16 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
   /// Kinds that are told apart; a further one is left out while there are so many.
   private static var mostKinds: Int { 32 }
 
+  /// A line that was left out, for all of its kind that were.
+  package struct LeftOut {
+    package let line: Line
+    /// How many more there were.
+    package let more: Int
+
+    /// What to write behind the line of the others; empty where there are none.
+    package var others: String { more > 0 ? " (and \(more) more such lines)" : "" }
+  }
+
   private struct Count {
     let began: Duration
     var passed = 0
@@ -32,14 +42,13 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
     return false
   }
 
-  /// Of each kind whose span is over, the last line that was left out, and how many more were;
-  /// with `isLast` of all kinds.
-  package mutating func leftOut(
-    now: Duration, isLast: Bool = false
-  ) -> [(line: Line, more: Int)] {
+  /// Of each kind whose span is over, the last line that was left out; with `isLast` of all kinds.
+  package mutating func leftOut(now: Duration, isLast: Bool = false) -> [LeftOut] {
     guard !counts.isEmpty else { return [] }
     let over = counts.filter { isLast || now - $0.value.began >= Self.span }
     for kind in over.keys { counts[kind] = nil }
-    return over.values.compactMap { count in count.last.map { ($0, count.leftOut - 1) } }
+    return over.values.compactMap { count in
+      count.last.map { LeftOut(line: $0, more: count.leftOut - 1) }
+    }
   }
 }

@@ -49,16 +49,11 @@ package final class PlainFile: Sendable {
     guard offset >= 0, offset <= size, memory.count <= size - offset else {
       throw FileError("\(path): ends early")
     }
-    var done = 0
-    while done < memory.count {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[done...])
-      let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw Self.failure(path) }
-      guard count > 0 else {
-        throw FileError("\(path): became shorter while it was read")
-      }
-      done += count
+    guard let count = PlainFiles.read(descriptor, at: offset, into: memory) else {
+      throw Self.failure(path)
+    }
+    guard count == memory.count else {
+      throw FileError("\(path): became shorter while it was read")
     }
   }
 
@@ -75,6 +70,6 @@ package final class PlainFile: Sendable {
   }
 
   private static func failure(_ path: String) -> FileError {
-    FileError("\(path): \(String(cString: strerror(errno)))")
+    FileError("\(path): \(lastError())")
   }
 }

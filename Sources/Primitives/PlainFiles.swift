@@ -79,8 +79,25 @@ package enum PlainFiles {
     throw FileError("\(path): \(kind), where a run has a plain file: remove it")
   }
 
+  /// Fills `memory` with an open file's bytes from `offset` on, as far as there are any.
+  /// - Returns: how many there were; nil leaves the reason in `errno`.
+  package static func read(
+    _ file: Int32, at offset: Int = 0, into memory: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    var done = 0
+    while done < memory.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: memory[done...])
+      let count = pread(file, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 { return nil }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
   /// All of `bytes` at the end of an open file; false leaves the reason in `errno`.
-  package static func writeAll(_ bytes: Data, to file: Int32) -> Bool {
+  package static func writeAll(_ bytes: some ContiguousBytes, to file: Int32) -> Bool {
     bytes.withUnsafeBytes { bytes in
       var done = 0
       while done < bytes.count {
@@ -108,9 +125,9 @@ package enum PlainFiles {
 
   /// An error from `errno`.
   package static func failure(_ path: String, _ what: String) -> FileError {
-    let number = errno
+    let (number, reason) = (errno, lastError())
     return FileError(
-      "\(path): \(what): \(String(cString: strerror(number)))",
+      "\(path): \(what): \(reason)",
       // Space and descriptors come back; permission has to be given.
       mayPass: [ENOSPC, EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM].contains(number))
   }

@@ -1,5 +1,8 @@
 import Foundation
 
+/// What `errno` says, in words.
+package func lastError() -> String { String(cString: strerror(errno)) }
+
 /// What the system says went wrong, without Foundation's words around it.
 package func reason(_ error: any Error) -> String {
   let error = error as NSError

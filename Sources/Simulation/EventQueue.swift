@@ -1,21 +1,25 @@
-import Runs
-
 /// Things that will happen, the soonest first; of those at one time the one that was added first.
 struct EventQueue<Event> {
+  /// Small and plain, so that the heap is quickly put in order.
   private struct Entry {
     let time: Duration
     let order: Int
-    let event: Event
+    /// Where the event is in `events`.
+    let slot: Int
 
     static func < (a: Entry, b: Entry) -> Bool { (a.time, a.order) < (b.time, b.order) }
   }
 
   /// A binary heap.
   private var heap: [Entry] = []
+  private var events: [Event?] = []
+  private var freeSlots: [Int] = []
   private var added = 0
 
   mutating func add(_ event: Event, at time: Duration) {
-    heap.append(Entry(time: time, order: added, event: event))
+    let slot = freeSlots.popLast() ?? events.count
+    if slot == events.count { events.append(event) } else { events[slot] = event }
+    heap.append(Entry(time: time, order: added, slot: slot))
     added += 1
     var index = heap.count - 1
     while index > 0, heap[index] < heap[(index - 1) / 2] {
@@ -25,18 +29,22 @@ struct EventQueue<Event> {
   }
 
   mutating func next() -> (time: Duration, event: Event)? {
-    guard let first = heap.first else { return nil }
+    guard let first = heap.first, let event = events[first.slot] else { return nil }
+    events[first.slot] = nil
+    freeSlots.append(first.slot)
     heap.swapAt(0, heap.count - 1)
     heap.removeLast()
     var index = 0
     while true {
-      let children = [2 * index + 1, 2 * index + 2].filter { $0 < heap.count }
-      guard let least = children.min(by: { heap[$0] < heap[$1] }), heap[least] < heap[index] else {
-        break
+      var least = index
+      for child in [2 * index + 1, 2 * index + 2]
+      where child < heap.count && heap[child] < heap[least] {
+        least = child
       }
+      guard least != index else { break }
       heap.swapAt(index, least)
       index = least
     }
-    return (first.time, first.event)
+    return (first.time, event)
   }
 }

@@ -36,7 +36,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case killCoordinator(after: Int)
     /// SIGTERM to the coordinator; it is started again.
     case interruptCoordinator
-    /// The coordinator's machine was asleep.
+    /// Nothing moves for a while, as where a virtual machine that holds all is stopped: clocks go
+    /// on.
     case clockJump(Duration)
     /// Nothing can be written for a while.
     case diskFull(for: Duration)
@@ -44,8 +45,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     var losesNumber: Bool { if case .loseNumber = self { true } else { false } }
   }
 
-  /// What a peer says after its hello that is no worker.
-  enum Intrusion: Sendable {
+  /// What a peer says that is no worker.
+  enum Intrusion: Sendable, CaseIterable {
     /// Gradients of all steps, each with the version of weights that it is computed with.
     case gradients
     /// The totals of all validation batches.
@@ -56,6 +57,22 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case lateGradients
     /// That it is ready, twice.
     case readyTwice
+    /// Nothing; some come at once.
+    case nothing
+    /// No more than hello; some come at once.
+    case hello
+    /// That it is ready, and it takes nothing that it is sent.
+    case readyAndDeaf
+
+    /// How many come.
+    var count: Int {
+      switch self {
+      case .nothing, .hello: 4
+      default: 1
+      }
+    }
+
+    var isDeaf: Bool { if case .readyAndDeaf = self { true } else { false } }
   }
 
   /// What a relay can do to some bytes.
@@ -83,6 +100,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let verify: Double
   /// Whether a checkpoint is on the disk as soon as it is written, or some time later.
   let syncsAtOnce: Bool
+  /// Bytes that a connection takes before its peer has taken those before.
+  let window: Int
   /// Which of the jobs is trained.
   let job: Int
   var faults: [(time: Duration, fault: Fault)]
@@ -117,6 +136,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     let first = faults.firstIndex { $0.fault.losesNumber }
     faults = faults.enumerated().filter { !$1.fault.losesNumber || $0 == first }.map(\.element)
     self.faults = faults.sorted { $0.time < $1.time }
+    window = [200, 2_000, 1 << 20][draws.int(0...2)]
   }
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
@@ -141,13 +161,14 @@ public struct Scenario: Sendable, CustomStringConvertible {
       return .damage(worker, toCoordinator: toCoordinator, damage)
     case 12, 13: return .killCoordinator(after: draws.int(0...12))
     case 14:
+      // Twenty times the longest is waited for a worker that does not answer: within a run's hour.
       return draws.int(0...1) == 0
-        ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...900)))
+        ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...150)))
     // Of a worker that is alone nobody can take over what it does not answer.
     case 15: return workers > 1 ? .mute(worker) : .cut(worker)
     case 16: return .loseNumber(worker)
     case 17, 18:
-      let all: [Intrusion] = [.gradients, .totals, .earlyGradients, .lateGradients, .readyTwice]
+      let all = Intrusion.allCases
       return .intrude(all[draws.int(0...all.count - 1)])
     default: return .diskFull(for: .milliseconds(draws.int(10...3000)))
     }
@@ -167,7 +188,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   public var description: String {
     let head =
       "seed \(seed): \(workers) workers (\(minimumWorkers) to begin), latency \(latency), "
-      + "step \(stepTime), checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
+      + "step \(stepTime), window \(window) bytes, "
+      + "checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
       + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified"
     return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
   }

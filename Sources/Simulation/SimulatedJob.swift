@@ -50,7 +50,8 @@ public final class SimulatedJob: Sendable {
       manifest: DataSet.scan(folder).manifest)
     let stores = try [job.manifest.training, job.manifest.validation].map {
       try PictureStore(
-        folder: folder, entries: $0, height: 8, width: 8, settings: values.pictures, threads: 0,
+        folder: folder, entries: $0,
+        decoder: PictureDecoder(values.pictures, for: architecture.input), threads: 0,
         memoryLimit: 1 << 20)
     }
     (training, validation) = (stores[0], stores[1])

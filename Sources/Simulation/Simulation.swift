@@ -47,7 +47,7 @@ public enum Simulation {
 extension World {
   /// After so much simulated time, or so many events, a run is taken to be without end.
   private static let longest = Duration.seconds(3600)
-  private static let mostEvents = 400_000
+  private static let mostEvents = 1_000_000
 
   /// Runs to the end, or to what is wrong.
   /// - Returns: how many events there were.
@@ -114,23 +114,20 @@ extension World {
       if worker.incarnation == incarnation, worker.host == nil { startWorker(worker) }
     case .workerConnects(let worker, let incarnation):
       if worker.incarnation == incarnation { connect(worker) }
-    case .atCoordinator(let connection, let bytes): arrived(atCoordinator: bytes, on: connection)
-    case .atWorker(let connection, let bytes): arrived(atWorker: bytes, on: connection)
-    case .closedAtCoordinator(let connection, let reason):
-      closedAtCoordinator(connection, reason)
-    case .closedAtWorker(let connection, let reason): closedAtWorker(connection, reason)
+    case .end(let end, let event): end.happen(event)
+    case .readyIsDue(let connection): readyIsDue(connection)
     case .computed(let worker, let incarnation):
       if worker.incarnation == incarnation, worker.isComputing { computed(worker) }
     case .goesOn(let worker, let incarnation):
       guard worker.incarnation == incarnation, worker.isHanging else { return }
       worker.isHanging = false
       note("worker \(worker.number) goes on")
+      for end in ends(of: worker) { end.goOn() }
       if worker.isComputed {
         worker.isComputed = false
         computed(worker)
       }
       pump(worker)
-    case .heartbeat(let connection, let toCoordinator): beat(connection, toCoordinator)
     case .diskHasSpace: disk.isFull = false
     case .synced: disk.sync()
     case .fault(let fault):
@@ -144,10 +141,7 @@ extension World {
     case .killWorker(let number):
       let worker = workers[number]
       guard worker.host != nil else { return }
-      if let connection = worker.connection, !connection.isSilent {
-        connection.toWorker.isOpen = false
-        closeAtCoordinator(connection, "it closed the connection")
-      }
+      for end in ends(of: worker) { end.die(nil) }
       worker.connection = nil
       worker.incarnation += 1
       exit(worker)
@@ -156,11 +150,7 @@ extension World {
       guard worker.host != nil else { return }
       worker.isHanging = true
       schedule(.goesOn(worker, incarnation: worker.incarnation), in: duration)
-      if duration > Self.bound, let connection = worker.connection, !connection.isSilent {
-        // Its own end of the connection hears of that when it goes on.
-        schedule(.closedAtCoordinator(connection, "silent for 3 s"), in: Self.bound)
-        schedule(.closedAtWorker(connection, "connection reset"), in: duration)
-      }
+      for end in ends(of: worker) { end.stop() }
     case .slowWorker(let number, let factor): workers[number].slowness = factor
     case .miscompute(let number): workers[number].miscomputes = true
     case .loseNumber(let number): workers[number].losesNumber = true
@@ -179,12 +169,8 @@ extension World {
     case .silence(let number): workers[number].connection.map(silence)
     case .damage(let number, let toCoordinator, let damage):
       guard let connection = workers[number].connection else { return }
-      if toCoordinator {
-        connection.toCoordinator.damage = damage
-      } else {
-        connection.toWorker.damage = damage
-      }
-      schedule(.heartbeat(connection, toCoordinator: toCoordinator), in: .seconds(1))
+      connection.isDisturbed = true
+      (toCoordinator ? connection.toCoordinator : connection.toWorker).damage = damage
     case .killCoordinator(let acts): process.kill(after: acts)
     case .interruptCoordinator: step(.interrupted)
     case .clockJump(let duration): clockJump += duration

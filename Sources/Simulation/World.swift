@@ -1,6 +1,5 @@
 import Coordination
 import Engine
-import NIOCore
 import Primitives
 import Runs
 import Training
@@ -17,20 +16,14 @@ final class World {
     case coordinatorStarts
     case workerStarts(SimulatedWorker, incarnation: Int)
     case workerConnects(SimulatedWorker, incarnation: Int)
-    case atCoordinator(SimulatedConnection, ByteBuffer)
-    case atWorker(SimulatedConnection, ByteBuffer)
-    case closedAtCoordinator(SimulatedConnection, String)
-    case closedAtWorker(SimulatedConnection, String)
+    case end(any ConnectionEnd, EndEvent)
+    case readyIsDue(SimulatedConnection)
     case computed(SimulatedWorker, incarnation: Int)
     case goesOn(SimulatedWorker, incarnation: Int)
-    case heartbeat(SimulatedConnection, toCoordinator: Bool)
     case diskHasSpace
     case synced
     case fault(Scenario.Fault)
   }
-
-  /// Silence after which a peer is lost; `Liveness` keeps that bound in the real network.
-  static let bound = Duration.seconds(3)
 
   let scenario: Scenario
   let job: SimulatedJob
@@ -39,10 +32,12 @@ final class World {
   let process: ProcessState
   var draws: Draws
   var now = Duration.zero
-  /// What the machine's sleep added to the coordinator's clock.
+  /// What standing still, all at once, added to everybody's clock.
   var clockJump = Duration.zero
   var queue = EventQueue<Occurrence>()
   var coordinator: CoordinatorHost?
+  /// Who has a place at the present coordinator.
+  var admission = Admission(limits: World.limits)
   /// Counts the coordinators' processes.
   var generation = 0
   var workers: [SimulatedWorker] = []
@@ -74,6 +69,9 @@ final class World {
     queue.add(occurrence, at: now + delay)
   }
 
+  /// The time by everybody's clock.
+  var clock: Duration { now + clockJump }
+
   /// A moment up to `most`.
   func moment(_ most: Duration) -> Duration { most * draws.double() }
 
@@ -81,20 +79,21 @@ final class World {
 
   func startWorker(_ worker: SimulatedWorker) {
     worker.incarnation += 1
-    worker.host = WorkerHost(
+    let host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
-      token: UInt64(worker.number << 32 + worker.incarnation),
-      damage: { [unowned self, unowned worker] gradient in
-        guard worker.miscomputes || worker.losesNumber else { return }
-        // A zero's low bits might be lost in the weights.
-        let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
-        guard !places.isEmpty else { return }
-        let place = places[draws.int(0...places.count - 1)]
-        let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
-        gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
-        (worker.miscomputes, worker.losesNumber) = (false, false)
-      })
+      token: UInt64(worker.number << 32 + worker.incarnation))
+    host.damage = { [unowned self, unowned worker] gradient in
+      guard worker.miscomputes || worker.losesNumber else { return }
+      // A zero's low bits might be lost in the weights.
+      let places = gradient.buffer.indices.filter { gradient.buffer[$0] != 0 }
+      guard !places.isEmpty else { return }
+      let place = places[draws.int(0...places.count - 1)]
+      let bits = gradient.floats[place].bitPattern ^ 1 << UInt32(draws.int(10...22))
+      gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
+      (worker.miscomputes, worker.losesNumber) = (false, false)
+    }
+    worker.host = host
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
     note("worker \(worker.number) starts")
@@ -102,22 +101,18 @@ final class World {
   }
 
   func connect(_ worker: SimulatedWorker) {
-    guard worker.host != nil, worker.connection == nil, ending == nil else { return }
-    guard coordinator != nil, !process.isDead else {
+    guard let host = worker.host, worker.connection == nil, ending == nil else { return }
+    guard coordinator != nil, !process.isDead, !worker.isHanging else {
       return schedule(
         .workerConnects(worker, incarnation: worker.incarnation),
         in: .milliseconds(100 + draws.int(0...900)))
     }
-    let connection = SimulatedConnection(
-      connections.count, worker: worker, coordinator: generation,
-      floats: job.job.gradients.buffer.bufferCount)
-    connections.append(connection)
+    let connection = SimulatedConnection(self, worker: worker)
     worker.connection = connection
     worker.inbox = []
     note("worker \(worker.number) connects: \(connection.peer)")
-    transmit(Preface.bytes, on: connection, toCoordinator: false)
-    transmit(Preface.bytes, on: connection, toCoordinator: true)
-    worker.host?.begin(SimulatedLink(self, connection))
+    open(connection)
+    host.begin(SimulatedLink(self, connection))
   }
 
   /// The worker does what it can until it computes or waits.
@@ -163,6 +158,11 @@ final class World {
     }
   }
 
+  /// All ends of connections that the worker's process has.
+  func ends(of worker: SimulatedWorker) -> [SimulatedEnd<CoordinatorMessage>] {
+    connections.filter { $0.worker === worker }.map(\.atWorker)
+  }
+
   /// The worker's process has ended; a supervisor starts it again.
   func exit(_ worker: SimulatedWorker) {
     worker.host = nil
@@ -176,6 +176,7 @@ final class World {
   /// Starts a coordinator at the run's start, or where the disk says.
   func startCoordinator() {
     generation += 1
+    admission = Admission(limits: Self.limits)
     process.start()
     let checkpoint = disk.checkpoint()
     let epochs = disk.history.records.map(\.epoch)
@@ -195,7 +196,7 @@ final class World {
     do throws(ThreadError) {
       host = try CoordinatorHost(
         job.job, options: options, store: disk, mailbox: mailbox, links: links,
-        checkpoint: checkpoint, clock: { [unowned self] in now + clockJump },
+        checkpoint: checkpoint, clock: { [unowned self] in clock },
         report: { [unowned self] report in
           if case .note(let text) = report { heard(text) }
         })
@@ -240,7 +241,7 @@ final class World {
     disk.sync()
     switch ending {
     case .finished: self.ending = ending
-    case .interrupted, .cutShort: leaveCoordinator("it closed the connection")
+    case .interrupted, .cutShort: leaveCoordinator { $0.close() }
     case .failed(let reason): violation = "the run failed: \(reason)"
     }
   }
@@ -249,16 +250,15 @@ final class World {
   private func crash() {
     note("coordinator \(generation) is killed")
     disk.crash()
-    leaveCoordinator("connection reset")
+    leaveCoordinator { $0.die("connection reset") }
   }
 
-  private func leaveCoordinator(_ reason: String) {
+  /// The coordinator is gone; `leave` says what becomes of its ends.
+  private func leaveCoordinator(_ leave: (SimulatedEnd<WorkerMessage>) -> Void) {
     coordinator = nil
     process.end()
     for connection in connections where connection.coordinator == generation {
-      connection.toCoordinator.isOpen = false
-      guard connection.toWorker.isOpen, !connection.isSilent else { continue }
-      closeAtWorker(connection, reason)
+      leave(connection.atCoordinator)
     }
     schedule(.coordinatorStarts, in: .milliseconds(100 + draws.int(0...3000)))
   }

@@ -1,46 +1,52 @@
 // Peers that are no workers and find the port.
 
 import Engine
-import NIOCore
 import Primitives
+import Training
 import Wire
 
 extension World {
-  /// A peer connects, says hello and what `intrusion` says; it does not wait for answers.
+  /// A peer connects, or some do, and each says what `intrusion` says; it hears no answers, and
+  /// beats until it is closed.
   func intrude(_ intrusion: Scenario.Intrusion) {
     guard coordinator != nil, !process.isDead else { return }
-    let number = 1000 + connections.count
-    let connection = SimulatedConnection(
-      connections.count, worker: SimulatedWorker(number), coordinator: generation,
-      floats: job.job.gradients.buffer.bufferCount)
-    connection.isMute = true
-    connections.append(connection)
-    transmit(Preface.bytes, on: connection, toCoordinator: true)
-    let hello = Hello(
-      version: dogsledVersion, name: "intruder:\(number)", token: UInt64(number), threads: 1,
-      kernels: "baseline")
     do {
-      for message in [.hello(hello)] + (try words(of: intrusion)) {
-        transmit(try SimulatedConnection.bytes(message), on: connection, toCoordinator: true)
+      for _ in 0..<intrusion.count {
+        let number = 1000 + connections.count
+        let connection = SimulatedConnection(
+          self, worker: SimulatedWorker(number), host: "intruders")
+        connection.isMute = true
+        connection.isDisturbed = intrusion.isDeaf
+        connection.atWorker.isDeaf = intrusion.isDeaf
+        open(connection)
+        for message in try words(of: intrusion, number) { connection.atWorker.send(message) }
       }
     } catch {
       violation = "a message cannot be encoded: \(error)"
     }
   }
 
-  private func words(of intrusion: Scenario.Intrusion) throws -> [WorkerMessage] {
+  private func words(of intrusion: Scenario.Intrusion, _ number: Int) throws -> [WorkerMessage] {
     let schedule = job.job.schedule
+    let hello = WorkerMessage.hello(
+      Hello(
+        version: dogsledVersion, name: "intruder:\(number)", token: UInt64(number), threads: 1,
+        kernels: "baseline"))
     switch intrusion {
-    case .gradients: return try gradients { $0 }
+    case .nothing: return []
+    case .hello: return [hello]
+    case .readyAndDeaf: return [hello, .ready(.none)]
+    case .gradients: return [hello] + (try gradients { $0 })
     case .totals:
-      return (0..<schedule.validationBatches).map {
-        .evaluated(
+      let totals = (0..<schedule.validationBatches).map {
+        WorkerMessage.evaluated(
           EvaluationHeader(
             batch: $0, weightsVersion: schedule.updatesPerEpoch, loss: 1, correct: 1, count: 2))
       }
-    case .earlyGradients: return [.ready(.none)] + (try gradients { $0 + 1 << 50 })
-    case .lateGradients: return [.ready(.none)] + (try gradients { $0 - 1 << 50 })
-    case .readyTwice: return [.ready(.none), .ready(.none)]
+      return [hello] + totals
+    case .earlyGradients: return [hello, .ready(.none)] + (try gradients { $0 + 1 << 50 })
+    case .lateGradients: return [hello, .ready(.none)] + (try gradients { $0 - 1 << 50 })
+    case .readyTwice: return [hello, .ready(.none), .ready(.none)]
     }
   }
 

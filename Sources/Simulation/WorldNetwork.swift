@@ -7,116 +7,150 @@ import Training
 import Wire
 
 extension World {
+  /// Limits as in the real network, but for sizes: bodies travel in pieces here too, and there are
+  /// so few places that they are taken.
+  static let limits: Limits = {
+    var limits = Limits.standard
+    limits.piece = 512
+    limits.connections = 6
+    limits.strangers = 3
+    limits.helloTimeout = 4
+    limits.readyTimeout = 20
+    return limits
+  }()
+
   /// Puts bytes on their way; they arrive in order, in one part or two.
-  func transmit(_ bytes: ByteBuffer, on connection: SimulatedConnection, toCoordinator: Bool) {
-    guard !connection.isSilent else { return }
-    let (relayed, isCut) =
-      toCoordinator
-      ? connection.toCoordinator.relayed(bytes) : connection.toWorker.relayed(bytes)
+  func transmit(_ bytes: ByteBuffer, over path: SimulatedPath, of connection: SimulatedConnection) {
+    guard !connection.isSilent else {
+      path.inFlight += bytes.readableBytes
+      return
+    }
+    let (relayed, isCut) = path.relayed(bytes)
     var rest = relayed
     let split = draws.int(0...3) == 0 ? draws.int(0...rest.readableBytes) : rest.readableBytes
     for length in [split, rest.readableBytes - split] where length > 0 {
-      guard let part = rest.readSlice(length: length) else { continue }
-      let time = arrival(on: connection, toCoordinator: toCoordinator)
-      queue.add(
-        toCoordinator ? .atCoordinator(connection, part) : .atWorker(connection, part), at: time)
+      guard let receiver = path.receiver, let part = rest.readSlice(length: length) else {
+        continue
+      }
+      path.inFlight += length
+      queue.add(.end(receiver, .arrived(part)), at: arrival(over: path))
     }
     if isCut { cut(connection) }
   }
 
-  /// A heartbeat each second.
-  ///
-  /// The simulation needs them on damaged connections alone: they bring on what is held back.
-  func beat(_ connection: SimulatedConnection, _ toCoordinator: Bool) {
-    guard toCoordinator ? connection.toCoordinator.isOpen : connection.toWorker.isOpen else {
-      return
-    }
-    transmit(OutgoingMessage.heartbeat, on: connection, toCoordinator: toCoordinator)
-    schedule(.heartbeat(connection, toCoordinator: toCoordinator), in: .seconds(1))
-  }
-
-  private func arrival(on connection: SimulatedConnection, toCoordinator: Bool) -> Duration {
-    let time = now + moment(scenario.latency)
-    if toCoordinator {
-      connection.toCoordinator.lastArrival = max(time, connection.toCoordinator.lastArrival)
-      return connection.toCoordinator.lastArrival
-    }
-    connection.toWorker.lastArrival = max(time, connection.toWorker.lastArrival)
-    return connection.toWorker.lastArrival
-  }
-
-  /// The coordinator's end hears that the connection is closed, after all that was sent before.
-  func closeAtCoordinator(_ connection: SimulatedConnection, _ reason: String) {
+  /// The other end hears that this one is closed, after all that was sent before.
+  func close(
+    _ path: SimulatedPath, of connection: SimulatedConnection, reason: String? = nil,
+    messages: Int? = nil
+  ) {
+    path.isClosed = true
+    guard !connection.isSilent, let receiver = path.receiver else { return }
     queue.add(
-      .closedAtCoordinator(connection, reason), at: arrival(on: connection, toCoordinator: true))
+      .end(receiver, .peerClosed(reason: reason, messages: messages)), at: arrival(over: path))
   }
 
-  /// The worker's end hears that the connection is closed, after all that was sent before.
-  func closeAtWorker(_ connection: SimulatedConnection, _ reason: String) {
-    queue.add(
-      .closedAtWorker(connection, reason), at: arrival(on: connection, toCoordinator: false))
+  private func arrival(over path: SimulatedPath) -> Duration {
+    path.lastArrival = max(now + moment(scenario.latency), path.lastArrival)
+    return path.lastArrival
   }
 
   /// The connection breaks: of what is on its way some comes, and both ends are told.
   func cut(_ connection: SimulatedConnection) {
     guard !connection.isSilent else { return }
-    connection.isSilent = true
-    queue.add(
-      .closedAtCoordinator(connection, "connection reset"), at: now + moment(scenario.latency))
-    queue.add(.closedAtWorker(connection, "connection reset"), at: now + moment(scenario.latency))
+    silence(connection)
+    for end in [connection.atCoordinator, connection.atWorker] as [any ConnectionEnd] {
+      schedule(
+        .end(end, .peerClosed(reason: "connection reset", messages: nil)),
+        in: moment(scenario.latency))
+    }
   }
 
   /// The connection lets nothing through: both ends find out by the silence.
   func silence(_ connection: SimulatedConnection) {
-    guard !connection.isSilent else { return }
     connection.isSilent = true
-    schedule(.closedAtCoordinator(connection, "silent for 3 s"), in: Self.bound)
-    schedule(.closedAtWorker(connection, "silent for 3 s"), in: Self.bound)
+    connection.isDisturbed = true
   }
 
-  /// Bytes reach the coordinator.
-  func arrived(atCoordinator bytes: ByteBuffer, on connection: SimulatedConnection) {
-    guard connection.toCoordinator.isOpen, connection.coordinator == generation else { return }
-    do {
-      for message in try connection.toCoordinator.receive(bytes) {
-        guard connection.toCoordinator.isOpen, coordinator != nil else { return }
-        if case .hello = message {
-          connection.isAnnounced = true
-          step(.opened(connection.peer, address: connection.address))
+  // MARK: The coordinator's ends
+
+  /// A connection is there, at both ends.
+  func open(_ connection: SimulatedConnection) {
+    connections.append(connection)
+    perform(admission.connected(connection.peer))
+    connection.atCoordinator.open()
+    connection.atWorker.open()
+  }
+
+  /// The coordinator's end has a message.
+  func heard(_ message: WorkerMessage, from connection: SimulatedConnection) {
+    guard isServed(connection) else { return }
+    switch message {
+    case .hello:
+      switch admission.hello(connection.peer, host: connection.host, now: clock) {
+      case .admitted(let evicted):
+        perform(evicted)
+        if let time = admission.readyBy(connection.peer) {
+          queue.add(.readyIsDue(connection), at: time - clockJump)
         }
-        step(.message(connection.peer, message))
+        step(.opened(connection.peer, address: connection.address))
+      case .turnedAway(let reason):
+        if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
+          violation = "a worker is turned away though one that is not ready could make room"
+        }
+        note("\(connection.peer) is turned away")
+        connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
+        return connection.atCoordinator.close()
       }
-    } catch {
-      closedAtCoordinator(connection, "\(error)")
-      closeAtWorker(connection, "it closed the connection")
+    case .ready: admission.ready(connection.peer)
+    default: break
+    }
+    step(.message(connection.peer, message))
+  }
+
+  /// The coordinator's end is closed.
+  func ended(atCoordinator connection: SimulatedConnection, _ reason: String?) {
+    guard isServed(connection) else { return }
+    switch admission.closed(connection.peer, reason: reason) {
+    case .worker(let reason): step(.closed(connection.peer, reason: reason))
+    case .stranger(let reason): note("rejected \(connection.peer): \(reason)")
     }
   }
 
-  func closedAtCoordinator(_ connection: SimulatedConnection, _ reason: String) {
-    guard connection.toCoordinator.isOpen, connection.coordinator == generation else { return }
-    connection.toCoordinator.isOpen = false
-    if connection.isAnnounced { step(.closed(connection.peer, reason: reason)) }
-  }
-
-  /// Bytes reach a worker.
-  func arrived(atWorker bytes: ByteBuffer, on connection: SimulatedConnection) {
-    guard connection.toWorker.isOpen, connection.worker.connection === connection else { return }
-    do {
-      for message in try connection.toWorker.receive(bytes) {
-        connection.worker.inbox.append(.message(message))
-      }
-    } catch {
-      closedAtWorker(connection, "\(error)")
-      closeAtCoordinator(connection, "it closed the connection")
+  /// A worker should be ready by now.
+  func readyIsDue(_ connection: SimulatedConnection) {
+    guard isServed(connection) else { return }
+    perform(admission.overdue(connection.peer, now: clock))
+    if admission.readyBy(connection.peer) != nil {
+      violation = "\(connection.peer) is not ready in time and keeps its place"
     }
-    pump(connection.worker)
   }
 
-  func closedAtWorker(_ connection: SimulatedConnection, _ reason: String) {
-    guard connection.toWorker.isOpen, connection.worker.connection === connection else { return }
-    connection.toWorker.isOpen = false
-    connection.worker.inbox.append(.closed(reason: reason))
-    pump(connection.worker)
+  private func isServed(_ connection: SimulatedConnection) -> Bool {
+    connection.coordinator == generation && coordinator != nil && !process.isDead
+  }
+
+  private func perform(_ eviction: Admission.Eviction?) {
+    guard let eviction else { return }
+    connections[eviction.peer.raw].atCoordinator.fail(eviction.reason)
+  }
+
+  // MARK: The workers' ends
+
+  /// A worker's end has a message.
+  func heard(_ message: CoordinatorMessage, at connection: SimulatedConnection) {
+    put(.message(message), connection)
+  }
+
+  /// A worker's end is closed.
+  func ended(atWorker connection: SimulatedConnection, _ reason: String?) {
+    if let reason { put(.closed(reason: reason), connection) }
+  }
+
+  private func put(_ input: WorkerInput, _ connection: SimulatedConnection) {
+    let worker = connection.worker
+    guard worker.connection === connection else { return }
+    worker.inbox.append(input)
+    pump(worker)
   }
 }
 
@@ -129,21 +163,14 @@ final class SimulatedLinks: WorkerLinks, @unchecked Sendable {
   var bytesSent: Int { 0 }
 
   func send(_ message: CoordinatorMessage, to peer: PeerID) {
-    let connection = world.connections[peer.raw]
-    guard world.process.acts(), connection.toCoordinator.isOpen else { return }
-    do {
-      world.transmit(
-        try SimulatedConnection.bytes(message), on: connection, toCoordinator: false)
-    } catch {
-      world.violation = "a message cannot be encoded: \(error)"
-    }
+    guard world.process.acts(), world.admission.isWorker(peer) else { return }
+    world.connections[peer.raw].atCoordinator.send(message)
   }
 
   func close(_ peer: PeerID) {
-    let connection = world.connections[peer.raw]
-    guard world.process.acts(), connection.toCoordinator.isOpen else { return }
-    connection.toCoordinator.isOpen = false
-    world.closeAtWorker(connection, "the coordinator closed the connection")
+    guard world.process.acts(), world.admission.isWorker(peer) else { return }
+    world.admission.leaves(peer)
+    world.connections[peer.raw].atCoordinator.close()
   }
 }
 
@@ -156,14 +183,7 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
     (self.world, self.connection) = (world, connection)
   }
 
-  func send(_ message: WorkerMessage) {
-    guard connection.toWorker.isOpen, let said = said(message) else { return }
-    do {
-      world.transmit(try SimulatedConnection.bytes(said), on: connection, toCoordinator: true)
-    } catch {
-      world.violation = "a message cannot be encoded: \(error)"
-    }
-  }
+  func send(_ message: WorkerMessage) { said(message).map(connection.atWorker.send) }
 
   /// What becomes of a message at a worker that lies, or says nothing.
   private func said(_ message: WorkerMessage) -> WorkerMessage? {
@@ -184,9 +204,5 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
     }
   }
 
-  func close() {
-    guard connection.toWorker.isOpen else { return }
-    connection.toWorker.isOpen = false
-    world.closeAtCoordinator(connection, "it closed the connection")
-  }
+  func close() { connection.atWorker.close() }
 }

@@ -155,8 +155,8 @@ public final class CoordinatorHost {
 
   /// Says how many lines were left out of late; with `isLast` also of what has just begun.
   func sayLeftOut(isLast: Bool = false) {
-    for (note, more) in strangers.leftOut(now: now, isLast: isLast) {
-      write(note.standing(forMore: more))
+    for left in strangers.leftOut(now: now, isLast: isLast) {
+      write(left.line.standing(for: left.others))
     }
   }
 

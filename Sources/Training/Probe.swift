@@ -31,33 +31,30 @@ public struct Probe: Sendable {
       architecture, batchCapacity: min(jpegs.count, hyperparameters.batchSize),
       stepSize: hyperparameters.batchSize, threads: threads, kernels: kernels)
     self.jpegs = jpegs
-    answer = try Self.answer(jpegs, settings: hyperparameters.pictures, engine: engine)
+    answer = try Self.answer(
+      jpegs, decoder: PictureDecoder(hyperparameters.pictures, for: input), engine: engine)
   }
 
   /// What `engine` makes of the pictures.
   /// - Throws: `PictureError` where they cannot be decoded.
   static func answer(
-    _ jpegs: [Data], settings: PictureSettings, engine: Engine
+    _ jpegs: [Data], decoder: PictureDecoder, engine: Engine
   ) throws -> ProbeAnswer {
-    let input = engine.architecture.input
     let pictures = try jpegs.prefix(engine.batchCapacity).map { jpeg in
-      try jpeg.withUnsafeBytes {
-        try settings.picture($0, height: input.height, width: input.width)
-      }
+      try jpeg.withUnsafeBytes { try decoder.decode($0) }
     }
     guard !pictures.isEmpty else { return .none }
     var hasher = DigestHasher()
     for picture in pictures {
-      hasher.update(UnsafeRawBufferPointer(start: picture.bytes, count: input.count))
+      hasher.update(UnsafeRawBufferPointer(start: picture.bytes, count: picture.count))
     }
     let weights = ParameterBuffer(engine.architecture.parameters)
     weights.initialize(seed: 0)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
-    withExtendedLifetime(pictures) {
-      _ = engine.gradient(
-        pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
-        weights: weights, into: gradient)
-    }
+    let batch = Batch(
+      pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
+      owners: pictures)
+    _ = engine.gradient(batch, weights: weights, into: gradient)
     return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)
   }
 

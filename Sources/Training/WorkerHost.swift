@@ -54,8 +54,10 @@ public final class WorkerHost {
   private let log: (String) -> Void
   private var current: WorkerRun?
   private var queue: [Item] = []
-  /// For tests: what a machine that makes errors does to its gradients.
-  private let damage: (ParameterBuffer) -> Void
+  /// What a machine that makes errors does to each gradient before anybody sees it: here nothing.
+  ///
+  /// Tests and the simulation set it before the first connection.
+  package var damage: (ParameterBuffer) -> Void = { _ in }
 
   /// A worker that computes with `threads` threads.
   ///
@@ -63,16 +65,13 @@ public final class WorkerHost {
   ///   - name: machine and process, as `host:4123`.
   ///   - token: of the process; of all workers of a run none may have the same.
   ///   - processes: how many workers with the machine's memory in common begin together.
-  ///   - damage: for tests: called with each gradient before anybody sees it.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
     name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
     processes: Int = 1, bodies: BodyForm = .encoded,
-    damage: @escaping (ParameterBuffer) -> Void = { _ in },
     log: @escaping (String) -> Void = { _ in }
   ) {
-    self.damage = damage
     let process = ProcessInfo.processInfo
     hello = Hello(
       version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",

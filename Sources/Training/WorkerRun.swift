@@ -9,7 +9,7 @@ final class WorkerRun {
   /// What it was built for.
   let welcome: Welcome
   private let manifest: Manifest
-  private let settings: PictureSettings
+  private let decoder: PictureDecoder
   private let engine: Engine
   private let training: PictureStore
   private let validation: PictureStore
@@ -33,7 +33,8 @@ final class WorkerRun {
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
     else { throw WorkerError("the coordinator's welcome makes no sense") }
     self.manifest = manifest
-    self.settings = settings
+    let decoder = PictureDecoder(settings, for: architecture.input)
+    self.decoder = decoder
     switch source {
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
@@ -45,26 +46,27 @@ final class WorkerRun {
         advice: "start the worker with fewer --threads, or the run with a "
           + "smaller --batch-size")
       log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
-      try Self.check(folder, against: manifest)
       let stores = try [manifest.training, manifest.validation].map {
         try PictureStore(
-          folder: folder, entries: $0, height: architecture.input.height,
-          width: architecture.input.width, settings: settings, threads: threads,
+          folder: folder, entries: $0, decoder: decoder, threads: threads,
           memoryLimit: need.pictureCache(sharedBy: processes))
       }
       (training, validation) = (stores[0], stores[1])
-      training.decodeAll()
-      validation.decodeAll()
+      for store in stores { store.startReading() }
     }
+    // While the files are read.
     engine = try Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
     received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)
+    guard case .folder = source else { return }
+    for store in [training, validation] { try Self.finishReading(store) }
+    for store in [training, validation] { store.decodeAll() }
   }
 
   /// What this machine makes of a probe's pictures.
   func answer(_ probe: [Data]) throws -> ProbeAnswer {
-    try Probe.answer(probe, settings: settings, engine: engine)
+    try Probe.answer(probe, decoder: decoder, engine: engine)
   }
 
   /// Weights of an earlier connection count no more.
@@ -102,52 +104,45 @@ final class WorkerRun {
     _ pictures: [Int], version: Int
   ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
     let gradient = gradients.take()
-    let totals = try with(pictures, of: training, manifest.training, version) {
-      engine.gradient(pictures: $0, labels: $1, weights: $2, into: gradient)
-    }
-    return (gradient, totals)
+    let (batch, weights) = try take(pictures, of: training, version)
+    return (gradient, engine.gradient(batch, weights: weights, into: gradient))
   }
 
   /// Loss and accuracy on validation pictures.
   func evaluate(_ pictures: [Int], version: Int) throws -> Engine.Totals {
-    try with(pictures, of: validation, manifest.validation, version) {
-      engine.evaluate(pictures: $0, labels: $1, weights: $2)
-    }
+    let (batch, weights) = try take(pictures, of: validation, version)
+    return engine.evaluate(batch, weights: weights)
   }
 
-  private func with(
-    _ indices: [Int], of store: PictureStore, _ entries: [ManifestEntry], _ version: Int,
-    _ body: ([UnsafePointer<UInt8>], [Float], ParameterBuffer) -> Engine.Totals
-  ) throws -> Engine.Totals {
+  /// The pictures of a work, and the weights that it is for.
+  /// - Throws: where the coordinator cannot mean it, or a picture's file has changed.
+  private func take(
+    _ pictures: [Int], of store: PictureStore, _ version: Int
+  ) throws -> (Batch, ParameterBuffer) {
     guard let weights, weights.version == version else {
       throw WorkerError("the coordinator sent work for weights \(version), which it did not send")
     }
-    guard (1...welcome.batchSize).contains(indices.count),
-      indices.allSatisfy(entries.indices.contains)
+    guard (1...welcome.batchSize).contains(pictures.count),
+      pictures.allSatisfy(store.entries.indices.contains)
     else {
       throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
     }
-    let pictures = try store.pictures(indices)
-    return withExtendedLifetime(pictures) {
-      body(pictures.map(\.bytes), indices.map { Float(entries[$0].label) }, weights.buffer)
-    }
+    return (try store.batch(pictures), weights.buffer)
   }
 
-  /// Compares every file with its digest in the manifest.
+  /// Waits until every file is read and compared with the manifest.
   /// - Throws: `WorkerError` naming the first file that is missing or differs.
-  private static func check(_ folder: String, against manifest: Manifest) throws {
-    for entry in manifest.training + manifest.validation {
-      let path = "\(folder)/\(entry.path)"
-      guard let isSame = entry.isFile(at: path) else {
-        throw WorkerError(
-          "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data "
-            + "folder here")
-      }
-      guard isSame else {
-        throw WorkerError(
-          "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's "
-            + "data folder here")
-      }
+  private static func finishReading(_ store: PictureStore) throws {
+    do {
+      try store.finishReading()
+    } catch .unreadable(let path) {
+      throw WorkerError(
+        "\(FileName.shown(path)) is missing or cannot be read: copy the coordinator's data "
+          + "folder here")
+    } catch .different(let path) {
+      throw WorkerError(
+        "\(FileName.shown(path)) differs from the coordinator's file: copy the coordinator's "
+          + "data folder here")
     }
   }
 }

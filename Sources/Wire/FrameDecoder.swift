@@ -6,10 +6,7 @@ import NIOCore
 ///
 /// A length and a kind are checked before anything is waited for or allocated; the bytes of a body
 /// are copied once, into the buffer that they stay in.
-package struct FrameDecoder<Message: WireMessage>: NIOSingleStepByteToMessageDecoder {
-  /// What comes out.
-  package typealias InboundOut = Message
-
+package struct FrameDecoder<Message: WireMessage> {
   /// How far the peer has come in introducing itself.
   package enum Stage: Sendable { case preface, introduction, open }
 

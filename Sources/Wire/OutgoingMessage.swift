@@ -11,6 +11,9 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
     package let head: ByteBuffer
     /// A piece of a body, the payload of `head`.
     package let piece: ByteBuffer?
+
+    /// Bytes of both.
+    package var byteCount: Int { head.readableBytes + (piece?.readableBytes ?? 0) }
   }
 
   /// The one frame of a heartbeat, either side's.
@@ -60,7 +63,7 @@ package struct OutgoingMessage: Sendable, IteratorProtocol {
   /// The next frame; nil after the last.
   package mutating func next() -> Frame? {
     guard let frame = nextHead() ?? nextPiece() else { return nil }
-    byteCount -= frame.head.readableBytes + (frame.piece?.readableBytes ?? 0)
+    byteCount -= frame.byteCount
     return frame
   }
 

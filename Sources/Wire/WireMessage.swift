@@ -17,6 +17,9 @@ package protocol WireMessage: Sendable {
   var isHeartbeat: Bool { get }
   /// The floats of a model that this message announces; the limit for bodies after it.
   var announcedFloats: Int? { get }
+  /// What this message asks for: seconds between two heartbeats, and of silence after which the
+  /// peer is lost.
+  var announcedHeartbeat: (heartbeat: Double, bound: Double)? { get }
 }
 
 /// A message in parts.
@@ -89,6 +92,12 @@ extension CoordinatorMessage: WireMessage {
   package var announcedFloats: Int? {
     if case .welcome(let welcome) = self { welcome.floats } else { nil }
   }
+
+  /// A welcome's.
+  package var announcedHeartbeat: (heartbeat: Double, bound: Double)? {
+    guard case .welcome(let welcome) = self else { return nil }
+    return (welcome.heartbeat, welcome.heartbeatBound)
+  }
 }
 
 extension WorkerMessage: WireMessage {
@@ -130,6 +139,9 @@ extension WorkerMessage: WireMessage {
 
   /// Nothing: the coordinator knows its model.
   package var announcedFloats: Int? { nil }
+
+  /// Nothing: the coordinator has its own.
+  package var announcedHeartbeat: (heartbeat: Double, bound: Double)? { nil }
 }
 
 private struct Reason: Codable { let reason: String }

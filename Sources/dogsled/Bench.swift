@@ -68,17 +68,16 @@ struct BenchStep: ParsableCommand {
     defer { bytes.deallocate() }
     let noise = CounterRandom(seed: 1, purpose: .benchmark)
     for i in bytes.indices { bytes[i] = UInt8(truncatingIfNeeded: noise.bits(UInt64(i))) }
-    let pictures = (0..<batch).map { index in
-      UnsafePointer(bytes.baseAddress! + index * model.input.count)
-    }
-    let labels = (0..<batch).map { Float($0 % 2) }
+    let examples = Batch(
+      pictures: (0..<batch).map { UnsafePointer(bytes.baseAddress! + $0 * model.input.count) },
+      labels: (0..<batch).map { Float($0 % 2) })
 
     let clock = ContinuousClock()
     var milliseconds: [Double] = []
     for step in -3..<count {
       if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
-        _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
+        _ = engine.gradient(examples, weights: weights, into: gradient)
         updater.apply(
           RMSprop(), weights: weights, average: average,
           steps: [StepGradient(gradient, pictures: batch)])
@@ -121,8 +120,8 @@ private struct StepResult: Encodable {
 }
 
 /// What a profile prints for the layers that are computed as one: mean milliseconds, the speed as
-/// if every product were computed, and that as a share of the cores' peak. (Winograd's convolution
-/// has a quarter of the products: its share may be above 1.)
+/// if by direct convolution, and that as a share of the cores' peak. (Winograd's convolution does a
+/// quarter of the multiply-adds: its share may be above 1.)
 struct LayerResult: Encodable {
   let bench = "step"
   let layers: String
@@ -139,9 +138,9 @@ struct LayerResult: Encodable {
     self.threads = threads
     forward_ms = time.forward / .milliseconds(steps)
     backward_ms = time.backward / .milliseconds(steps)
-    // A product is two operations.
-    forward_gflops = 2e-6 * Double(time.products * batch) / forward_ms
-    backward_gflops = 2e-6 * Double(time.backwardProducts * batch) / backward_ms
+    // A multiply-add is two operations.
+    forward_gflops = 2e-6 * Double(time.multiplyAdds * batch) / forward_ms
+    backward_gflops = 2e-6 * Double(time.backwardMultiplyAdds * batch) / backward_ms
     (forward_share, backward_share) = (forward_gflops / peak, backward_gflops / peak)
   }
 }

@@ -25,21 +25,16 @@ struct BenchDecode: ParsableCommand {
 
   func run() throws {
     let settings = PictureSettings(decoding: decode, interpolation: interpolation)
+    let decoder = PictureDecoder(settings, height: inputSize.height, width: inputSize.width)
     let clock = ContinuousClock()
     // The first time, files come from the disk.
-    for path in files { _ = try picture(path, settings) }
+    for path in files { _ = try decoder.decode(path: path) }
     let milliseconds = try files.map { path in
-      try clock.measure {
-        _ = try picture(path, settings)
-      } / .milliseconds(1)
+      try clock.measure { _ = try decoder.decode(path: path) } / .milliseconds(1)
     }
     try emit(
       try jsonLine(
         DecodeResult(settings: settings, size: "\(inputSize)", milliseconds: milliseconds)))
-  }
-
-  private func picture(_ path: String, _ settings: PictureSettings) throws -> DecodedPicture {
-    try settings.picture(path: path, height: inputSize.height, width: inputSize.width)
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Network
 
 /// `dogsled coordinator`: waits for workers, then trains.
 struct CoordinatorCommand: ParsableCommand {

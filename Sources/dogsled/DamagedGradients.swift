@@ -1,14 +1,16 @@
 import Engine
 import Foundation
 
-/// A machine that makes errors, for tests of `--verify`: one bit of one in so many gradients, as
-/// `DOGSLED_TEST_DAMAGE` says, is wrong.
+/// A machine that makes errors, for tests of `--verify`.
+///
+/// With `DOGSLED_TEST_DAMAGE=N` in its environment a worker flips one random bit in the fraction of
+/// one random number of about one gradient in N.
 enum DamagedGradients {
-  /// What to do with each gradient of this process.
-  static func damage() -> (ParameterBuffer) -> Void {
+  /// What this process does to each of its gradients; nil where it computes as it should.
+  static func asked() -> ((ParameterBuffer) -> Void)? {
     guard let text = ProcessInfo.processInfo.environment["DOGSLED_TEST_DAMAGE"],
       let every = UInt64(text), every > 0
-    else { return { _ in } }
+    else { return nil }
     var generator = SystemRandomNumberGenerator()
     return { gradient in
       guard generator.next(upperBound: every) == 0 else { return }

@@ -1,14 +1,9 @@
 import ArgumentParser
-import Foundation
+import Network
 
-/// A host and a port, as `HOST:PORT` or `[ADDRESS]:PORT`.
-struct Endpoint: ExpressibleByArgument, CustomStringConvertible {
-  let host: String
-  let port: Int
-
-  init(host: String, port: Int) { (self.host, self.port) = (host, port) }
-
-  init?(argument: String) {
+extension Endpoint: ExpressibleByArgument {
+  /// The endpoint that somebody typed; nil where it is none.
+  public init?(argument: String) {
     guard let colon = argument.lastIndex(of: ":"),
       let port = Int(argument[argument.index(after: colon)...]), (0...65535).contains(port)
     else { return nil }
@@ -21,6 +16,4 @@ struct Endpoint: ExpressibleByArgument, CustomStringConvertible {
     guard !host.isEmpty else { return nil }
     self.init(host: String(host), port: port)
   }
-
-  var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

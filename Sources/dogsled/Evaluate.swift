@@ -41,8 +41,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     let engine = try options.engine(for: file, pictures: scanned.entries.count)
     let store = try usable(
       try PictureStore(
-        folder: folder, entries: scanned.entries, height: file.architecture.input.height,
-        width: file.architecture.input.width, settings: options.pictures(for: file),
+        folder: folder, entries: scanned.entries, decoder: options.decoder(for: file),
         threads: options.threading.count, memoryLimit: MemoryNeed().pictureCache()))
     let totals = try evaluate(file, on: store, engine)
     let count = Double(totals.count)
@@ -99,14 +98,10 @@ struct Evaluate: ParsableCommand, TakesAnyName {
   ) throws -> Engine.Totals {
     var totals = Engine.Totals()
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
-      let batch = Array(start..<min(start + options.batchSize, store.entries.count))
-      let pictures = try store.pictures(batch)
-      store.prefetch(Array(start + batch.count..<min(start + 2 * batch.count, store.entries.count)))
-      withExtendedLifetime(pictures) {
-        totals += engine.evaluate(
-          pictures: pictures.map(\.bytes), labels: batch.map { Float(store.entries[$0].label) },
-          weights: file.weights)
-      }
+      let end = min(start + options.batchSize, store.entries.count)
+      let batch = try store.batch(Array(start..<end))
+      store.prefetch(Array(end..<min(end + options.batchSize, store.entries.count)))
+      totals += engine.evaluate(batch, weights: file.weights)
     }
     return totals
   }

@@ -48,11 +48,11 @@ struct InferenceOptions: ParsableArguments {
       kernels: try KernelSet.chosen())
   }
 
-  /// What the options say, else what `model` was trained with, else Keras's way.
-  func pictures(for model: ModelFile) -> PictureSettings {
+  /// Decodes as the options say, else as `model` was trained, else in Keras's way.
+  func decoder(for model: ModelFile) -> PictureDecoder {
     var settings = model.pictures ?? PictureSettings()
     settings.interpolation = interpolation ?? settings.interpolation
     settings.decoding = decode ?? settings.decoding
-    return settings
+    return PictureDecoder(settings, for: model.architecture.input)
   }
 }

@@ -101,13 +101,11 @@ struct Predict: ParsableCommand, TakesAnyName {
   private func read(
     _ paths: ArraySlice<String>, for file: ModelFile, _ unreadable: inout UnreadableList
   ) -> [(path: String, picture: DecodedPicture)] {
-    let input = file.architecture.input
+    let decoder = options.decoder(for: file)
     var pictures: [(path: String, picture: DecodedPicture)] = []
     for path in paths {
       do {
-        let picture = try options.pictures(for: file).picture(
-          path: path, height: input.height, width: input.width)
-        pictures.append((path, picture))
+        pictures.append((path, try decoder.decode(path: path)))
       } catch {
         unreadable.add(error)
       }

@@ -36,8 +36,8 @@ struct TrainingSetup: Sendable {
     log("decoding \(manifest.training.count + manifest.validation.count) pictures")
     func store(_ entries: [ManifestEntry]) throws -> PictureStore {
       try PictureStore(
-        folder: start.data, entries: entries, height: architecture.input.height,
-        width: architecture.input.width, settings: hyperparameters.pictures,
+        folder: start.data, entries: entries,
+        decoder: PictureDecoder(hyperparameters.pictures, for: architecture.input),
         threads: options.threading.count, memoryLimit: pictureCache)
     }
     var stores = (try store(manifest.training), try store(manifest.validation))

@@ -58,7 +58,8 @@ struct WorkerCommand: ParsableCommand {
     let worker = WorkerHost(
       pictures: .folder(data), threads: threading.count, kernels: kernels,
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
-      damage: DamagedGradients.damage(), log: log)
+      log: log)
+    if let damage = DamagedGradients.asked() { worker.damage = damage }
     switch work(worker, signal) {
     case .finished: log("the run is over")
     case .refused(let reason): throw Failure(reason)

@@ -26,11 +26,18 @@
       return try Command(waitingFor: shell)
     }
 
+    /// Modules that are compiled for more than every processor has.
+    private static let widerModules = ["KernelsAVX2", "KernelsAVX512"]
+
     @Test(.enabled(if: has("objdump"), "needs objdump (binutils)"))
     func onlyTheKernelsModulesHaveWideInstructions() throws {
+      // Wide registers; what AVX encodes, whose names begin with v; and the integer instructions
+      // of x86-64-v3.
+      let wide =
+        #"%[yz]mm|%k[1-7]|\tv[a-z]|\t(andn|bextr|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx)[lq]? "#
       let list =
         "objdump -d --no-show-raw-insn '\(Self.program)' | awk "
-        + "'/^[0-9a-f]+ </ { name = $2 } /%[yz]mm|%k[1-7]/ { print name }' | sort -u"
+        + "'/^[0-9a-f]+ </ { name = $2 } /\(wide)/ { print name }' | sort -u"
       let folder = try TemporaryFolder()
       let result = try Self.shell(list, in: folder)
       #expect(result.status == 0, "\(result.errors)")
@@ -40,9 +47,30 @@
       )
       #expect(others == [])
       // The test sees what it looks for.
-      for kernels in ["KernelsAVX2", "KernelsAVX512"] {
-        #expect(own.contains { $0.contains(kernels) })
+      for module in Self.widerModules {
+        #expect(own.contains { $0.contains(module) })
       }
+    }
+
+    /// Each symbol of a wider module has the module's name.
+    ///
+    /// The wider modules import `KernelInterface` and use the standard library. A function of these
+    /// that is generic or open to inlining, and is not inlined, becomes a weak symbol of the module
+    /// that calls it, with that module's instructions. The linker may choose it for all callers,
+    /// and a processor without the instructions stops there. The test above sees what the linker
+    /// did choose, this one what it may choose.
+    @Test(.enabled(if: has("nm"), "needs nm (binutils)"), arguments: widerModules)
+    func theWiderModulesHaveNoSymbolThatOthersCouldLink(_ module: String) throws {
+      let build = Bundle.main.bundleURL.appendingPathComponent("\(module).build").path
+      let list = "nm --defined-only --extern-only '\(build)'/*.o | sed -n 's/^[0-9a-f]* . //p'"
+      let result = try Self.shell(list, in: try TemporaryFolder())
+      #expect(result.status == 0, "\(result.errors)")
+      let shared = result.lines.filter {
+        // Two that hold no code: a version, and the place of another module's protocol.
+        !$0.contains(module) && $0 != "__swift_reflection_version" && !$0.hasPrefix("got.")
+      }
+      #expect(shared == [])
+      #expect(result.lines.count > 50)
     }
 
     /// A Nehalem of 2008 has neither AVX nor fused multiply-add; the baseline trains to the same

@@ -17,12 +17,13 @@ import Testing
       )
       weights.initialize(seed: 1)
       let bytes = [UInt8](repeating: 77, count: model.input.count)
-      let labels: [Float] = [0, 1, 0, 1]
       bytes.withUnsafeBufferPointer { bytes in
-        let pictures = [UnsafePointer<UInt8>](repeating: bytes.baseAddress!, count: 4)
+        let batch = Batch(
+          pictures: [UnsafePointer<UInt8>](repeating: bytes.baseAddress!, count: 4),
+          labels: [0, 1, 0, 1])
         let steps = [StepGradient(gradient, pictures: 4)]
         func step() {
-          _ = engine.gradient(pictures: pictures, labels: labels, weights: weights, into: gradient)
+          _ = engine.gradient(batch, weights: weights, into: gradient)
           updater.apply(RMSprop(), weights: weights, average: average, steps: steps)
         }
         step()

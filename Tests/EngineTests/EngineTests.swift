@@ -31,37 +31,37 @@ import Testing
 
   static let models = [smallModel, sigmoidModel]
 
-  /// Pictures of noise; class 1 is brighter on the left.
-  static func batch(_ model: Architecture, count: Int) -> (pictures: [[UInt8]], labels: [Float]) {
+  /// Pictures of noise, which the batch owns; class 1 is brighter on the left.
+  static func batch(_ model: Architecture, count: Int) -> Batch {
     let random = CounterRandom(seed: 9, purpose: .benchmark)
     let labels = (0..<count).map { Float($0 % 2) }
     let pictures = (0..<count).map { n in
-      (0..<model.input.count).map { i -> UInt8 in
-        let left = i / 3 % model.input.width < model.input.width / 2
-        let base: UInt64 = left == (labels[n] == 1) ? 100 : 0
-        return UInt8(base + random.bits(UInt64(n * model.input.count + i)) % 150)
-      }
+      Picture(
+        (0..<model.input.count).map { i -> UInt8 in
+          let left = i / 3 % model.input.width < model.input.width / 2
+          let base: UInt64 = left == (labels[n] == 1) ? 100 : 0
+          return UInt8(base + random.bits(UInt64(n * model.input.count + i)) % 150)
+        })
     }
-    return (pictures, labels)
+    return Batch(pictures: pictures.map(\.bytes), labels: labels, owners: pictures)
   }
 
-  /// Calls `body` with pointers to the pictures.
-  static func withPointers<R>(
-    _ pictures: [[UInt8]], _ body: ([UnsafePointer<UInt8>]) -> R
-  ) -> R {
-    let copies = pictures.map { picture in
-      let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: picture.count)
-      memory.initialize(from: picture, count: picture.count)
-      return memory
+  private final class Picture {
+    let bytes: UnsafePointer<UInt8>
+
+    init(_ values: [UInt8]) {
+      let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: values.count)
+      memory.initialize(from: values, count: values.count)
+      bytes = UnsafePointer(memory)
     }
-    defer { for memory in copies { memory.deallocate() } }
-    return body(copies.map { UnsafePointer($0) })
+
+    deinit { bytes.deallocate() }
   }
 
   @Test(arguments: models.indices)
   func sameBitsForEveryThreadCountAndInstructionSet(_ index: Int) throws {
     let model = try Self.models[index]()
-    let (pictures, labels) = Self.batch(model, count: 11)
+    let batch = Self.batch(model, count: 11)
     var digests: Set<Digest> = []
     var totals: [Engine.Totals] = []
     for kernels in KernelSet.available {
@@ -75,9 +75,7 @@ import Testing
         weights.initialize(seed: 3)
         for _ in 0..<3 {
           totals.append(
-            Self.withPointers(pictures) {
-              engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
-            })
+            engine.gradient(batch, weights: weights, into: gradient))
           updater.apply(
             RMSprop(learningRate: 1e-3), weights: weights, average: average,
             steps: [StepGradient(gradient, pictures: 11)])
@@ -93,16 +91,14 @@ import Testing
   @Test(arguments: models.indices)
   func gradientIsTheSlopeOfTheLoss(_ index: Int) throws {
     let model = try Self.models[index]()
-    let (pictures, labels) = Self.batch(model, count: 8)
+    let batch = Self.batch(model, count: 8)
     let engine = try Engine(model, batchCapacity: 8, threads: 2, kernels: try .chosen())
     let (weights, moved, gradient, stepGradient) = (
       ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
       ParameterBuffer(model.parameters), ParameterBuffer(engine.gradientLayout.buffer)
     )
     weights.initialize(seed: 5)
-    _ = Self.withPointers(pictures) {
-      engine.gradient(pictures: $0, labels: labels, weights: weights, into: stepGradient)
-    }
+    _ = engine.gradient(batch, weights: weights, into: stepGradient)
     try Updater(engine.gradientLayout, kernels: try .chosen()).sum(
       [StepGradient(stepGradient, pictures: 8)], into: gradient)
     let square = gradient.buffer.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -110,9 +106,7 @@ import Testing
       for i in moved.buffer.indices {
         moved.floats[i] = weights.floats[i] + step * gradient.floats[i]
       }
-      return Self.withPointers(pictures) {
-        engine.evaluate(pictures: $0, labels: labels, weights: moved)
-      }.loss
+      return engine.evaluate(batch, weights: moved).loss
     }
     let step = Float(2e-3 / square.squareRoot())
     let slope = (loss(step) - loss(-step)) / (2 * Double(step))
@@ -121,7 +115,7 @@ import Testing
 
   @Test func learnsASimpleRule() throws {
     let model = try Self.smallModel()
-    let (pictures, labels) = Self.batch(model, count: 20)
+    let batch = Self.batch(model, count: 20)
     let engine = try Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
     let updater = try Updater(engine.gradientLayout, kernels: try .chosen())
     let (weights, average, gradient) = (
@@ -131,18 +125,16 @@ import Testing
     weights.initialize(seed: 1)
     var totals = Engine.Totals()
     for _ in 0..<40 {
-      totals = Self.withPointers(pictures) {
-        engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
-      }
+      totals = engine.gradient(batch, weights: weights, into: gradient)
       updater.apply(
         RMSprop(learningRate: 1e-3), weights: weights, average: average,
         steps: [StepGradient(gradient, pictures: 20)])
     }
     #expect(totals.correct == 20 && totals.loss < 2)
-    let probabilities = Self.withPointers(pictures) {
-      engine.predict(pictures: $0, weights: weights)
+    let probabilities = withExtendedLifetime(batch) {
+      engine.predict(pictures: batch.pictures, weights: weights)
     }
-    #expect(zip(probabilities, labels).allSatisfy { ($0 > 0.5) == ($1 == 1) })
+    #expect(zip(probabilities, batch.labels).allSatisfy { ($0 > 0.5) == ($1 == 1) })
   }
 
   @Test func updateIsTheFormulaInDoubles() throws {

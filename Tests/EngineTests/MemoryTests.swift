@@ -36,7 +36,7 @@ import Testing
   @Test(arguments: EngineTests.models.indices)
   func anEngineForFewPicturesGivesTheBitsOfARunsSteps(_ index: Int) throws {
     let model = try EngineTests.models[index]()
-    let (pictures, labels) = EngineTests.batch(model, count: 2)
+    let batch = EngineTests.batch(model, count: 2)
     // So many that convolutions are taken in blocks; two alone would be taken whole.
     let digests = try [(2, 64), (64, 64)].map { capacity, step in
       let engine = try Engine(
@@ -44,9 +44,7 @@ import Testing
       let weights = ParameterBuffer(model.parameters)
       let gradient = ParameterBuffer(engine.gradientLayout.buffer)
       weights.initialize(seed: 3)
-      _ = EngineTests.withPointers(pictures) {
-        engine.gradient(pictures: $0, labels: labels, weights: weights, into: gradient)
-      }
+      _ = engine.gradient(batch, weights: weights, into: gradient)
       return gradient.digest
     }
     #expect(digests[0] == digests[1])

@@ -102,11 +102,11 @@ extension FaultTests {
       Thread.detachNewThread {
         var count = 0
         let worker = WorkerHost(
-          pictures: .folder(data), threads: 1, kernels: kernels, name: "bad:1",
-          damage: { gradient in
-            count += 1
-            if count > 9 { gradient.floats[100] = .nan }
-          })
+          pictures: .folder(data), threads: 1, kernels: kernels, name: "bad:1")
+        worker.damage = { gradient in
+          count += 1
+          if count > 9 { gradient.floats[100] = .nan }
+        }
         ended.put(worker.run(mailbox: client.mailbox, link: client.client))
       }
       try run.expectUndisturbed(coordinator, "a worker whose gradients are no numbers")

@@ -150,7 +150,7 @@ struct KerasArgumentTests {
 
   @Test("refused, with the layer's and the argument's name", arguments: refused)
   func refusedByName(_ row: Row) throws {
-    let error = #expect(throws: ModelFileError.self) {
+    let error = #expect(throws: KerasConfigurationError.self) {
       try KerasConfiguration.decode(Self.model(row))
     }
     let said = error?.description ?? ""

@@ -27,7 +27,9 @@ struct KerasConfigurationTests {
       Architecture(
         input: Shape(height: 4, width: 4, channels: 3),
         layers: [(nil, .flatten), (name, .dense(units: 1, activation: .sigmoid))]))
-    let error = #expect(throws: ModelFileError.self) { _ = try KerasConfiguration.decode(model) }
+    let error = #expect(throws: KerasConfigurationError.self) {
+      _ = try KerasConfiguration.decode(model)
+    }
     #expect(error?.description.contains("a layer is called") == true)
   }
 
@@ -39,7 +41,9 @@ struct KerasConfigurationTests {
     layers.append((nil, .dense(units: 1, activation: .sigmoid)))
     let model = try KerasConfiguration.encode(
       Architecture(input: Shape(height: 4, width: 4, channels: 3), layers: layers))
-    let error = #expect(throws: ModelFileError.self) { _ = try KerasConfiguration.decode(model) }
+    let error = #expect(throws: KerasConfigurationError.self) {
+      _ = try KerasConfiguration.decode(model)
+    }
     #expect(error?.description.contains("502 layers") == true)
   }
 
@@ -116,7 +120,7 @@ struct KerasConfigurationTests {
       ),
     ])
   func refused(layer: String, named: String) throws {
-    let error = #expect(throws: ModelFileError.self) {
+    let error = #expect(throws: KerasConfigurationError.self) {
       try KerasConfiguration.decode(model(layer, input: [30, 30, 3]))
     }
     #expect(error?.description.contains(named) == true, "\(error?.description ?? "")")
@@ -132,13 +136,15 @@ struct KerasConfigurationTests {
       String(repeating: "[", count: 100_000),
     ])
   func noModel(json: String) {
-    #expect(throws: ModelFileError.self) { try KerasConfiguration.decode(json) }
+    #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.decode(json) }
   }
 
   @Test("an input of unknown size is refused")
   func unknownInput() {
     let open = #"{"class_name": "InputLayer", "config": {"batch_shape": [null, null, null, 3]}}"#
-    let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.decode(model(open)) }
+    let error = #expect(throws: KerasConfigurationError.self) {
+      try KerasConfiguration.decode(model(open))
+    }
     #expect(error?.description.contains("[null, null, null, 3]") == true)
   }
 

@@ -22,7 +22,7 @@ struct KerasModelTests {
       (#", "build_config": {"input_shape": [null, 4]}"#, "", "build_input_shape is [null, 4]"),
     ])
   func refused(around: String, beside: String, says: String) throws {
-    let error = #expect(throws: ModelFileError.self) {
+    let error = #expect(throws: KerasConfigurationError.self) {
       try KerasConfiguration.read(Arguments.model(around: around, beside: beside))
     }
     #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
@@ -131,7 +131,7 @@ struct KerasModelTests {
       ),
     ])
   func brokenTraining(_ training: String, says: String) {
-    let error = #expect(throws: ModelFileError.self) {
+    let error = #expect(throws: KerasConfigurationError.self) {
       try KerasConfiguration.read(Arguments.model(), training: training)
     }
     #expect(error?.description.hasPrefix(says) == true, "\(error?.description ?? "")")
@@ -149,7 +149,7 @@ struct KerasModelTests {
       #"{"class_name": "Sequential", "config": {"layers": [\#(before), {"class_name": "#
       + #""InputLayer", "config": {"name": "input_2", "batch_shape": [null, 8, 8, 3]}}, "#
       + #"{"class_name": "Dense", "config": {"units": 1, "activation": "sigmoid"}}]}}"#
-    let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+    let error = #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.read(json) }
     let said = error?.description ?? ""
     #expect(said.contains("layer InputLayer \(named)"), "\(said)")
   }
@@ -167,7 +167,9 @@ struct KerasModelTests {
       if isRight {
         #expect(try KerasConfiguration.read(built).untaken == [])
       } else {
-        let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(built) }
+        let error = #expect(throws: KerasConfigurationError.self) {
+          try KerasConfiguration.read(built)
+        }
         #expect(error?.description.contains("layer Dense dense: build_config") == true)
       }
     }
@@ -176,7 +178,7 @@ struct KerasModelTests {
   @Test("two layers of one name are named")
   func twins() {
     let json = Arguments.model().replacingOccurrences(of: #""last""#, with: #""dense""#)
-    let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+    let error = #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.read(json) }
     #expect(error?.description.contains("the same name, dense") == true)
   }
 
@@ -196,7 +198,7 @@ struct KerasModelTests {
       "[" + String(repeating: "0,", count: 9 << 20) + "0]",
     ])
   func hostile(_ json: String) {
-    let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+    let error = #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.read(json) }
     let said = error?.description ?? ""
     #expect(said.hasPrefix("the model's configuration") && !said.contains("\n"), "\(said)")
     #expect(said.utf8.count < 300)
@@ -225,7 +227,9 @@ struct KerasModelTests {
         #"{"class_name": "Sequential", "config": {"layers": [\#(input)"#
         + String(repeating: dense, count: count)
         + #", {"class_name": "Dense", "config": {"units": 1, "activation": "sigmoid"}}]}}"#
-      let error = #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+      let error = #expect(throws: KerasConfigurationError.self) {
+        try KerasConfiguration.read(json)
+      }
       #expect(error?.description.contains("parameters: Dogsled trains at most") == true)
     }
   }
@@ -241,6 +245,6 @@ struct KerasModelTests {
       ? Arguments.Row("Dense", "units", value) : Arguments.Row("Conv2D", argument, value)
     let json = Arguments.model(row).replacingOccurrences(
       of: "[null, 20, 24, 3]", with: "[null, 4096, 4096, 3]")
-    #expect(throws: ModelFileError.self) { try KerasConfiguration.read(json) }
+    #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.read(json) }
   }
 }

@@ -68,7 +68,7 @@ extension KerasTests {
           bytes.baseAddress.map { $0 + index * input.count }
         }
         _ = engine.gradient(
-          pictures: pictures, labels: labels, weights: model.weights, into: step)
+          Batch(pictures: pictures, labels: labels), weights: model.weights, into: step)
         return engine.predict(pictures: pictures, weights: model.weights)
       }
       #expect(predictions.count == expected.count)

@@ -12,6 +12,7 @@ struct KerasReference {
   let model: ModelFile
   let pictures: [DecodedPicture]
   let labels: [Float]
+  var batch: Batch { Batch(pictures: pictures.map(\.bytes), labels: labels, owners: pictures) }
 
   /// Runs Keras in a new folder.
   static func make() throws -> KerasReference {
@@ -66,11 +67,11 @@ struct KerasReference {
       return try (0..<count).map { try waves($0, shape) }
     }
     let entries = try PictureFolder.scan(photographs).entries
+    let decoder = PictureDecoder(PictureSettings(), for: shape)
     let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
     return try (0..<count).map { index in
       let entry = (index % 2 == 0 ? cats : dogs)[index / 2]
-      let picture = try JPEG.decode(path: "\(photographs)/\(entry.path)")
-      return try Resize.resize(picture, height: shape.height, width: shape.width, .nearest)
+      return try decoder.decode(path: "\(photographs)/\(entry.path)")
     }
   }
 
@@ -88,7 +89,7 @@ struct KerasReference {
   private func writePictures() throws {
     let path = folder + "/pictures.h5"
     let image = try HDF5.image(for: path) { root in
-      let bytes = pictures.flatMap(\.array)
+      let bytes = pictures.flatMap { UnsafeBufferPointer(start: $0.bytes, count: $0.count) }
       let shape = [pictures.count, pictures[0].height, pictures[0].width, 3]
       try bytes.withUnsafeBufferPointer { try root.write("pictures", shape: shape, $0) }
       try labels.withUnsafeBufferPointer { try root.write("labels", shape: [labels.count], $0) }

@@ -97,9 +97,7 @@ struct KerasTests {
     let (gradient, step) = (
       ParameterBuffer(keras.model.weights.layout), ParameterBuffer(engine.gradientLayout.buffer)
     )
-    let totals = engine.gradient(
-      pictures: keras.pictures.map(\.bytes), labels: keras.labels, weights: keras.model.weights,
-      into: step)
+    let totals = engine.gradient(keras.batch, weights: keras.model.weights, into: step)
     try Updater(engine.gradientLayout, kernels: try .chosen()).sum(
       [StepGradient(step, pictures: totals.count)], into: gradient)
     for (index, tensor) in gradient.layout.tensors.enumerated() {
@@ -116,8 +114,7 @@ struct KerasTests {
     #expect(predictions.count == expected.count)
     for (a, b) in zip(predictions, expected) { #expect(abs(a - b) < 1e-4) }
 
-    let totals = try engine().evaluate(
-      pictures: bytes, labels: keras.labels, weights: keras.model.weights)
+    let totals = try engine().evaluate(keras.batch, weights: keras.model.weights)
     let evaluation = try keras.tensor("evaluation")
     #expect(abs(totals.loss / Double(totals.count) - Double(evaluation[0])) < 5e-4)
     #expect(abs(Double(totals.correct) / Double(totals.count) - Double(evaluation[1])) < 5e-4)

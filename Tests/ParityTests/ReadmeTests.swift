@@ -52,7 +52,8 @@ final class ReadmeTests {
     #expect(lines.split(separator: "\n").count == 5)
     let engine = try Engine(model.architecture, batchCapacity: 1, kernels: try .chosen())
     for path in try pictures() {
-      let picture = try PictureSettings().picture(path: path, height: 150, width: 150)
+      let picture = try PictureDecoder(PictureSettings(), height: 150, width: 150).decode(
+        path: path)
       let expected = withExtendedLifetime(picture) {
         engine.predict(pictures: [picture.bytes], weights: model.weights)
       }

@@ -1,4 +1,6 @@
+import Foundation
 import Pictures
+import Synchronization
 import Testing
 
 @Suite struct BatchPlanTests {
@@ -40,5 +42,19 @@ import Testing
     #expect(plan.batchesPerPass == 1)
     #expect(plan.training(step: 7).sorted() == [0, 1, 2])
     #expect(plan.validationBatches == 0)
+  }
+
+  /// The order of a pass is kept for its next step: whoever else asks, and for what, changes none.
+  @Test func stepsMayBeAskedForInAnyOrderAndAtOnce() {
+    let inOrder = (0..<30).map(plan.training)
+    for step in [29, 0, 7, 29, 3, 4, 2] { #expect(plan.training(step: step) == inOrder[step]) }
+    let wrong = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: 4) { [plan] caller in
+      for round in 0..<200 {
+        let step = (round * (caller + 1)) % 30
+        if plan.training(step: step) != inOrder[step] { wrong.add(1, ordering: .relaxed) }
+      }
+    }
+    #expect(wrong.load(ordering: .relaxed) == 0)
   }
 }

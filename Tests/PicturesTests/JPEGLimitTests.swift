@@ -21,7 +21,7 @@ import Testing
 
   private func failure(_ file: [UInt8], least: (height: Int, width: Int)? = nil) -> String? {
     do {
-      _ = try file.withUnsafeBytes { try JPEG.decode($0, least: least) }
+      _ = try decode(file, least: least)
       return nil
     } catch {
       return "\(error)"
@@ -38,7 +38,7 @@ import Testing
     let large = try file(claiming: 20_000, 20_000, of: jpeg())
     #expect(failure(large) == shrink + ", or read it at a smaller scale with --decode fast")
     // Where the scaled picture is within the bound.
-    let picture = try large.withUnsafeBytes { try JPEG.decode($0, least: (150, 150)) }
+    let picture = try decode(large, least: (150, 150))
     #expect((picture.height, picture.width) == (2500, 2500))
     #expect(failure(large, least: (10_001, 10_001)) == shrink)
     // Progressive ones need the memory of all pixels; and a thousand megapixels are the end.
@@ -138,8 +138,9 @@ import Testing
       return ManifestEntry(path: "\(number).jpg", label: 0, digest: digest, bytes: large.count)
     }
     let store = try PictureStore(
-      folder: folder.path, entries: entries, height: 8, width: 8, settings: PictureSettings(),
-      threads: 8, memoryLimit: 1 << 20)
+      folder: folder.path, entries: entries,
+      decoder: PictureDecoder(PictureSettings(), height: 8, width: 8), threads: 8,
+      memoryLimit: 1 << 20)
     // The most that this process has had counts from here.
     try Data("5".utf8).write(to: URL(filePath: "/proc/self/clear_refs"))
     let before = try peak()

@@ -37,8 +37,8 @@ import Testing
     try folder.write("cats/\(name)", jpeg(5))
     #expect(try cats().contains(name))
     let store = try PictureStore(
-      folder: folder.path, entries: try scan().entries, height: 8, width: 8,
-      settings: PictureSettings(), threads: 1, memoryLimit: 0)
+      folder: folder.path, entries: try scan().entries,
+      decoder: PictureDecoder(PictureSettings(), height: 8, width: 8), threads: 1, memoryLimit: 0)
     #expect(store.check().isEmpty)
   }
 
@@ -60,8 +60,8 @@ import Testing
   func anotherFormatIsNamed(_ file: (bytes: [UInt8], format: String), name: String) throws {
     try folder.write("cats/\(name)", file.bytes)
     let store = try PictureStore(
-      folder: folder.path, entries: try scan().entries, height: 8, width: 8,
-      settings: PictureSettings(), threads: 1, memoryLimit: 0)
+      folder: folder.path, entries: try scan().entries,
+      decoder: PictureDecoder(PictureSettings(), height: 8, width: 8), threads: 1, memoryLimit: 0)
     #expect(
       store.check().map(\.error.description) == [
         "\(folder.path)/cats/\(name): \(file.format) file, not a JPEG: convert it to JPEG or take "
@@ -166,14 +166,14 @@ import Testing
     close(descriptor)
     let entry = try #require(try scan().entries.first { $0.bytes == file.count && $0.label == 0 })
     #expect(FileName.bytes(entry.path) == Array("cats/".utf8) + name)
-    #expect(entry.isFile(at: "\(folder.path)/\(entry.path)") == true)
     // The manifest travels to workers as JSON.
     let copy = try JSONDecoder().decode(ManifestEntry.self, from: JSONEncoder().encode(entry))
     #expect(FileName.bytes(copy.path) == FileName.bytes(entry.path))
     let store = try PictureStore(
-      folder: folder.path, entries: [copy], height: 8, width: 8, settings: PictureSettings(),
-      threads: 0, memoryLimit: 0)
+      folder: folder.path, entries: [copy],
+      decoder: PictureDecoder(PictureSettings(), height: 8, width: 8), threads: 0, memoryLimit: 0)
     #expect(store.check().isEmpty)
+    try store.readFiles()
     let paths = try PictureFolder.allFiles(below: folder.path).paths
     #expect(paths.contains { FileName.bytes($0).suffix(name.count) == name[...] })
   }

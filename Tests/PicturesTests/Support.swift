@@ -58,10 +58,29 @@ func jpeg(_ number: Int = 0) throws -> [UInt8] {
   try JPEG.encode(smooth(number), quality: 90)
 }
 
-func decode(_ bytes: [UInt8]) throws(PictureError) -> DecodedPicture {
+func decode(
+  _ bytes: [UInt8], least: (height: Int, width: Int)? = nil
+) throws(PictureError) -> DecodedPicture {
   try bytes.withUnsafeBytes { bytes in
-    Result { () throws(PictureError) in try JPEG.decode(bytes) }
+    Result { () throws(PictureError) in try JPEG.decode(bytes, least: least) { $0 } }
   }.get()
+}
+
+/// The picture that the file at `path` holds, in its own size.
+func decode(path: String) throws -> DecodedPicture {
+  try decode([UInt8](Data(contentsOf: URL(fileURLWithPath: path))))
+}
+
+extension PictureStore {
+  func readFiles() throws(WrongFile) {
+    startReading()
+    try finishReading()
+  }
+}
+
+extension DecodedPicture {
+  /// The pixels.
+  var array: [UInt8] { Array(UnsafeBufferPointer(start: bytes, count: count)) }
 }
 
 func digest(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { "\(Digest(of: $0))" } }

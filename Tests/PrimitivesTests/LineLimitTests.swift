@@ -9,8 +9,8 @@ import Testing
     for line in 0..<100_000 {
       let now = Duration.milliseconds(Double(line) * 0.4)
       if limit.passes(line, kind: "a", now: now) { written += 1 }
-      for (last, more) in limit.leftOut(now: now) {
-        #expect(last == line && (24_900...25_100).contains(more + 11), "\(more)")
+      for left in limit.leftOut(now: now) {
+        #expect(left.line == line && (24_900...25_100).contains(left.more + 11), "\(left.more)")
         written += 1
       }
     }
@@ -39,6 +39,7 @@ import Testing
     let early = limit.leftOut(now: .seconds(1))
     let rest = limit.leftOut(now: .seconds(1), isLast: true)
     #expect(early.isEmpty && rest.map(\.line) == [12] && rest.map(\.more) == [2])
+    #expect(rest.map(\.others) == [" (and 2 more such lines)"])
   }
 
   @Test func `Kinds that a stranger makes up do not grow without end`() {

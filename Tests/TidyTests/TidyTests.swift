@@ -6,8 +6,9 @@ import Testing
   /// What each module may import beside Foundation, Synchronization and the C library.
   static let imports: [String: Set<String>] = [
     "Primitives": ["CXXHash"],
-    "Kernels": [],
-    "Engine": ["Kernels", "KernelsAVX2", "KernelsAVX512", "Primitives"],
+    "KernelInterface": [],
+    "Kernels": ["KernelInterface"],
+    "Engine": ["KernelInterface", "Kernels", "KernelsAVX2", "KernelsAVX512", "Primitives"],
     "Pictures": ["Engine", "Primitives", "CJPEG", "CCairo"],
     "Wire": ["Engine", "Primitives", "CLZ4", "NIOCore"],
     "KerasFiles": ["Pictures", "Engine", "Primitives", "CZlib"],

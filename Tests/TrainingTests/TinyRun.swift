@@ -60,8 +60,8 @@ struct TinyRun {
   /// A store of all the pictures of a list, as the coordinator of one process has it.
   private func store(_ entries: [ManifestEntry]) throws -> PictureStore {
     try PictureStore(
-      folder: data, entries: entries, height: 12, width: 12, settings: PictureSettings(),
-      threads: 1,
+      folder: data, entries: entries,
+      decoder: PictureDecoder(PictureSettings(), for: job.architecture.input), threads: 1,
       memoryLimit: 1 << 20)
   }
 
@@ -123,8 +123,8 @@ final class Crew {
     let link = ChangedLink(links.connect(mailbox), change)
     running.enter()
     Thread.detachNewThread { [data, running] in
-      let worker = WorkerHost(
-        pictures: .folder(data), threads: 1, kernels: .baseline, damage: damage)
+      let worker = WorkerHost(pictures: .folder(data), threads: 1, kernels: .baseline)
+      worker.damage = damage
       _ = worker.run(mailbox: mailbox, link: link)
       running.leave()
     }

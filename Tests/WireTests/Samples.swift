@@ -111,14 +111,14 @@ func decode<M: WireMessage>(
   limits: Limits = .standard, floats: Int? = 1 << 20, step: Int = .max
 ) -> (texts: [String], error: WireError?) {
   var texts: [String] = []
-  let processor = NIOSingleStepByteToMessageProcessor(
-    FrameDecoder<M>(limits: limits, floats: floats, stage: stage))
+  var reader = FrameReader(FrameDecoder<M>(limits: limits, floats: floats, stage: stage))
   var rest = buffer
   do {
     while let part = rest.readSlice(length: min(step, rest.readableBytes)), part.readableBytes > 0 {
-      try processor.process(buffer: part) { texts.append(text($0)) }
+      reader.append(part)
+      while let message = try reader.next() { texts.append(text(message)) }
     }
-    try processor.finishProcessing(seenEOF: true) { texts.append(text($0)) }
+    try reader.finish()
     return (texts, nil)
   } catch {
     return (texts, error as? WireError ?? WireError("another error: \(error)"))

@@ -1,0 +1,64 @@
+/// A convolution with the pooling that follows it, and how much of it reaches the loss.
+struct ConvolutionSize {
+  let convolution: Convolution
+  /// 1 for no pooling.
+  let poolSize: Int
+  let input: Shape
+  /// After pooling, the rows and columns that reach the loss.
+  let neededHeight: Int
+  let neededWidth: Int
+
+  /// Multiply-adds of a picture's forward pass, as if by direct convolution of the whole map.
+  var multiplyAdds: Int {
+    let kernel = convolution.kernel
+    return convolution.outputSize(input.height, kernel.height, convolution.strides.height)
+      * convolution.outputSize(input.width, kernel.width, convolution.strides.width)
+      * kernel.height * kernel.width * input.channels * convolution.filters
+  }
+
+  /// Output rows to compute before pooling.
+  var rows: Int { neededHeight * poolSize }
+  /// Output columns to compute before pooling.
+  var columns: Int { neededWidth * poolSize }
+
+  /// Zeros above the first row, for padding `same`.
+  var zerosAbove: Int {
+    convolution.zerosBefore(input.height, convolution.kernel.height, convolution.strides.height)
+  }
+
+  /// Zeros left of the first column.
+  var zerosLeft: Int {
+    convolution.zerosBefore(input.width, convolution.kernel.width, convolution.strides.width)
+  }
+
+  /// Rows of the input, zeros above included, that the computed outputs read.
+  var readRows: Int { (rows - 1) * convolution.strides.height + convolution.kernel.height }
+
+  /// Columns of the input, zeros to the left included, that the computed outputs read.
+  var readColumns: Int { (columns - 1) * convolution.strides.width + convolution.kernel.width }
+
+  /// Rows and columns of the input itself that reach the loss.
+  var neededInput: (height: Int, width: Int) {
+    (min(input.height, readRows - zerosAbove), min(input.width, readColumns - zerosLeft))
+  }
+
+  /// Whether the Winograd kernels can compute it, and pay.
+  var suitsWinograd: Bool {
+    convolution.kernel == (3, 3) && convolution.strides == (1, 1) && input.channels >= 16
+      && poolSize <= 2
+  }
+
+  /// Winograd tiles of 4 x 4 outputs along the rows.
+  var tileRows: Int { (rows + 3) / 4 }
+  /// Winograd tiles of 4 x 4 outputs along the columns.
+  var tileColumns: Int { (columns + 3) / 4 }
+
+  /// The border that the input's map must have.
+  var border: FeatureMap.Border {
+    let height = suitsWinograd ? tileRows * 4 + 2 : readRows
+    let width = suitsWinograd ? tileColumns * 4 + 2 : readColumns
+    return FeatureMap.Border(
+      top: zerosAbove, left: zerosLeft, bottom: max(0, height - zerosAbove - input.height),
+      right: max(0, width - zerosLeft - input.width))
+  }
+}

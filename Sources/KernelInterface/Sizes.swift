@@ -1,0 +1,209 @@
+// What the kernels and their callers say to each other beside pointers: plain values, and numbers
+// that both sides must agree on. All strides are in floats.
+//
+// The wider kernels are compiled with instructions that not every processor has, and this module is
+// not. So nothing here may become a function of its own in a module that imports it: a linker could
+// give that copy to everybody. What computes is inlined always (InstructionTests look).
+
+/// Memory that a kernel reads.
+public typealias Source = UnsafePointer<Float>
+/// Memory that a kernel writes.
+public typealias Target = UnsafeMutablePointer<Float>
+
+// MARK: Blocks
+
+/// The columns of a block: two vectors.
+@inlinable @inline(__always)
+public var blockColumns: Int { 32 }
+
+/// The columns of the last block where there is an odd one; channels are padded to a multiple of
+/// it.
+@inlinable @inline(__always)
+public var halfBlockColumns: Int { 16 }
+
+// MARK: Convolutions
+
+/// One output row of a convolution.
+public struct ConvolutionRow {
+  /// Output positions of the row.
+  public var positions: Int
+  /// Between the inputs of two neighbouring positions: stride * channels.
+  public var inputPosition: Int
+  /// Between two rows of the input map.
+  public var inputRow: Int
+  /// Kernel rows.
+  public var passes: Int
+  /// Neighbouring inputs of one kernel row: kernelWidth * channels.
+  public var run: Int
+  /// Between two output positions, a multiple of 16.
+  public var outputPosition: Int
+
+  /// All sizes as they are named.
+  public init(
+    positions: Int, inputPosition: Int, inputRow: Int, passes: Int, run: Int, outputPosition: Int
+  ) {
+    self.positions = positions
+    self.inputPosition = inputPosition
+    self.inputRow = inputRow
+    self.passes = passes
+    self.run = run
+    self.outputPosition = outputPosition
+  }
+}
+
+/// A convolution's weights, [area][inputs][outputs], without padding.
+public struct FilterShape {
+  /// Kernel height * kernel width.
+  public var area: Int
+  /// Input channels.
+  public var inputs: Int
+  /// Output channels.
+  public var outputs: Int
+
+  /// All sizes as they are named.
+  public init(area: Int, inputs: Int, outputs: Int) {
+    self.area = area
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+}
+
+/// How far neighbours of a map lie apart.
+public struct Strides {
+  /// From a position to the one below.
+  public var row: Int
+  /// From a position to the next of its row.
+  public var position: Int
+
+  /// All strides as they are named.
+  public init(row: Int, position: Int) {
+    self.row = row
+    self.position = position
+  }
+}
+
+// MARK: Pooling
+
+/// One row of pooling windows.
+public struct WindowRow {
+  /// Rows, and columns, of a window: 1 to `poolSizeMax`.
+  public var size: Int
+  /// Windows of the row.
+  public var positions: Int
+  /// Channels, a multiple of 16.
+  public var channels: Int
+
+  /// All sizes as they are named.
+  public init(size: Int, positions: Int, channels: Int) {
+    self.size = size
+    self.positions = positions
+    self.channels = channels
+  }
+}
+
+/// The largest window, whose 25 elements have a bit each.
+@inlinable @inline(__always)
+public var poolSizeMax: Int { 5 }
+
+/// Neighbouring windows of a row whose codes share a word, the first in its lowest bits.
+@inlinable @inline(__always)
+public func windowsPerWord(size: Int) -> Int { 32 / (size * size) }
+
+/// The floats of a run of inputs, padded to whole vectors.
+@inlinable @inline(__always)
+public func spreadFloats(run: Int) -> Int { (run + 15) / 16 * 16 }
+
+// MARK: Dense layers
+
+/// The sizes of a dense layer for a batch.
+public struct DenseSize {
+  /// Pictures.
+  public var batch: Int
+  /// Inputs of a picture.
+  public var inputs: Int
+  /// Outputs of a picture, padded to a multiple of 16.
+  public var columns: Int
+
+  /// All sizes as they are named.
+  public init(batch: Int, inputs: Int, columns: Int) {
+    self.batch = batch
+    self.inputs = inputs
+    self.columns = columns
+  }
+}
+
+// MARK: Winograd
+
+/// How the tiles of a map lie.
+public struct TileGrid {
+  /// A map that tiles read or write.
+  public struct Map {
+    /// From a picture to the next.
+    public var picture: Int
+    /// From a row to the next.
+    public var row: Int
+    /// Channels, padded to a multiple of 16.
+    public var channels: Int
+
+    /// All sizes as they are named.
+    public init(picture: Int, row: Int, channels: Int) {
+      self.picture = picture
+      self.row = row
+      self.channels = channels
+    }
+  }
+
+  /// Tiles of one picture from top to bottom.
+  public var rows: Int
+  /// Tiles of one picture from left to right.
+  public var columns: Int
+  /// What the convolution reads.
+  public var input: Map
+  /// What it puts out, after pooling if any.
+  public var output: Map
+  /// Rows of the output that are written.
+  public var outputHeight: Int
+  /// Columns of the output that are written.
+  public var outputWidth: Int
+
+  /// All sizes as they are named.
+  public init(
+    rows: Int, columns: Int, input: Map, output: Map, outputHeight: Int, outputWidth: Int
+  ) {
+    self.rows = rows
+    self.columns = columns
+    self.input = input
+    self.output = output
+    self.outputHeight = outputHeight
+    self.outputWidth = outputWidth
+  }
+}
+
+/// Tiles as the transforms leave them, V or M: [36 positions][tile][channels].
+public struct TransformedTiles {
+  /// The first position's first tile.
+  public var floats: Target
+  /// From a position to the next.
+  public var stride: Int
+
+  /// Tiles in memory that is there already.
+  public init(_ floats: Target, stride: Int) {
+    self.floats = floats
+    self.stride = stride
+  }
+}
+
+/// Positions of a transformed tile.
+@inlinable @inline(__always)
+public var winogradPositions: Int { 36 }
+
+/// Floats between two positions of V, M and U beyond their size.
+///
+/// Without it the strides are powers of two, and the 36 positions of one tile fight for the same
+/// cache lines.
+@inlinable @inline(__always)
+public var winogradGap: Int { 16 }
+
+/// Floats of the scratch that each of Winograd's kernels takes.
+@inlinable @inline(__always)
+public var winogradScratch: Int { 2 * 36 * 16 }

@@ -1,0 +1,209 @@
+import NIOCore
+import Wire
+
+/// Drives the `ConnectionState` of one socket: tells it what happens, and does what it says.
+///
+/// The only handler of its channel.
+final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = OutgoingMessage
+  typealias OutboundOut = ByteBuffer
+
+  /// What the owner of a connection is told, on the event loop.
+  struct Events {
+    /// A message that is no heartbeat.
+    var message: (any Channel, Incoming) -> Void
+    /// The end, once, with one line that says why; or nil where this side closed it.
+    var closed: (String?) -> Void
+  }
+
+  private let events: Events
+  private let traffic: Traffic
+  private var state: ConnectionState
+  private var reader: FrameReader<Incoming>
+  private var isPumping = false
+  private var wake: (at: Duration, task: Scheduled<Void>)?
+
+  /// The handler of a new connection.
+  ///
+  /// - Parameters:
+  ///   - floats: the model's, where it is known.
+  ///   - introductionTimeout: seconds for the peer's first message; nil for ever.
+  ///   - waitsForEver: for a peer that is silent.
+  init(
+    limits: Limits, floats: Int?, introductionTimeout: Double?, waitsForEver: Bool = false,
+    traffic: Traffic, events: Events
+  ) {
+    self.events = events
+    self.traffic = traffic
+    state = ConnectionState(
+      limits: limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
+    reader = FrameReader(limits: limits, floats: floats)
+  }
+
+  // MARK: What the socket does
+
+  func channelActive(context: ChannelHandlerContext) {
+    let now = Duration.uptime
+    write(state.opened(now: now), context)
+    context.flush()
+    pump(now, context)
+    context.fireChannelActive()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let bytes = unwrapInboundIn(data)
+    traffic.received.add(bytes.readableBytes, ordering: .relaxed)
+    let now = Duration.uptime
+    guard state.received(now: now) == .decode else { return }
+    reader.append(bytes)
+    read(now, context)
+    scheduleWake(context)
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    pump(.uptime, context)
+    context.fireChannelWritabilityChanged()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    perform(state.failed(NetworkError.summary(of: error)), context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    do {
+      try reader.finish()
+    } catch {
+      _ = state.misunderstood("\(error)", now: .uptime)
+    }
+    wake?.task.cancel()
+    if case .report(let reason) = state.closed() { events.closed(reason) }
+    context.fireChannelInactive()
+  }
+
+  // MARK: What the owner wants
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    perform(state.send(unwrapOutboundIn(data)), .uptime, context)
+  }
+
+  func triggerUserOutboundEvent(
+    context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+  ) {
+    switch event as? ConnectionRequest {
+    case .close:
+      let now = Duration.uptime
+      perform(state.close(now: now), now, context)
+    case .end(let reason): perform(state.failed(reason), context)
+    case nil: context.triggerUserOutboundEvent(event, promise: promise)
+    }
+  }
+
+  // MARK: What is done
+
+  private func read(_ now: Duration, _ context: ChannelHandlerContext) {
+    do {
+      while let message = try reader.next() {
+        switch state.received(message, now: now) {
+        case .deliver: events.message(context.channel, message)
+        case .ignore: break
+        case .drop: return
+        }
+      }
+    } catch {
+      perform(state.misunderstood("\(error)", now: now), context)
+    }
+  }
+
+  private func pump(_ now: Duration, _ context: ChannelHandlerContext) {
+    guard !isPumping, context.channel.isActive else { return }
+    isPumping = true
+    defer { isPumping = false }
+    pumping: while context.channel.isWritable {
+      switch state.write(now: now) {
+      case .frame(let frame):
+        write(frame, context)
+        // What the socket takes at once makes room for more.
+        if !context.channel.isWritable { context.flush() }
+      case .closeOutput:
+        context.flush()
+        context.close(mode: .output, promise: nil)
+      case .none:
+        context.flush()
+        break pumping
+      }
+    }
+    scheduleWake(context)
+  }
+
+  private func write(_ frame: OutgoingMessage.Frame, _ context: ChannelHandlerContext) {
+    traffic.sent.add(frame.byteCount, ordering: .relaxed)
+    context.write(wrapOutboundOut(frame.head), promise: nil)
+    if let piece = frame.piece { context.write(wrapOutboundOut(piece), promise: nil) }
+  }
+
+  private func perform(
+    _ action: ConnectionState.SendAction, _ now: Duration, _ context: ChannelHandlerContext
+  ) {
+    switch action {
+    case .write: pump(now, context)
+    case .close: context.close(promise: nil)
+    case .drop: break
+    }
+  }
+
+  private func perform(_ action: ConnectionState.FailureAction, _ context: ChannelHandlerContext) {
+    switch action {
+    case .close: context.close(promise: nil)
+    case .closeOutput:
+      context.close(mode: .output, promise: nil)
+      scheduleWake(context)
+    case .none: break
+    }
+  }
+
+  private func tick(_ context: ChannelHandlerContext) {
+    let unsent = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    switch state.tick(now: .uptime, unsent: unsent) {
+    case .heartbeat(let frame):
+      write(frame, context)
+      context.flush()
+    case .close: context.close(promise: nil)
+    case .none: break
+    }
+    scheduleWake(context)
+  }
+
+  /// Has the one timer go off when the state wants it.
+  private func scheduleWake(_ context: ChannelHandlerContext) {
+    guard let at = state.wakeAt, wake.map({ at < $0.at }) ?? true else { return }
+    wake?.task.cancel()
+    let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: .uptime(at)) { [self] in
+      wake = nil
+      tick(context)
+    }
+    wake = (at, task)
+  }
+}
+
+/// What the owner of a connection may ask its channel for, as an outbound event.
+enum ConnectionRequest: Sendable {
+  /// To close, after all messages before it.
+  case close
+  /// To close at once.
+  case end(reason: String)
+}
+
+extension Channel {
+  func request(_ request: ConnectionRequest) { triggerUserOutboundEvent(request, promise: nil) }
+}
+
+extension ChannelOptions.Types.WriteBufferWaterMark {
+  /// Two pieces of a body are with the socket, the rest waits in the connection's queue.
+  static let pieces = Self(low: 1 << 20, high: 2 << 20)
+}
+
+extension AdaptiveRecvByteBufferAllocator {
+  /// Large reads: 13.8 MB in a few dozen.
+  static let pieces = Self(minimum: 16 << 10, initial: 64 << 10, maximum: 1 << 20)
+}

@@ -1,0 +1,159 @@
+import Coordination
+import Logging
+import NIOCore
+import Primitives
+import Synchronization
+import Training
+import Wire
+
+/// The peers of a `CoordinatorServer`: performs what `Admission` says of them, and puts what workers
+/// say into the coordinator's mailbox.
+///
+/// Any thread may call it.
+final class ServerPeers: Sendable {
+  private struct State {
+    var admission: Admission
+    var channels: [PeerID: any Channel] = [:]
+    var next = 0
+    /// Of the lines about strangers there are few.
+    var lines = LineLimit<String, String>()
+    var saysLeftOut = false
+  }
+
+  let limits: Limits
+  let traffic = Traffic()
+  private let floats: Int
+  private let mailbox: Mailbox<CoordinatorInput>
+  private let logger: Logger
+  private let loop: any EventLoop
+  private let state: Mutex<State>
+
+  init(
+    floats: Int, limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger,
+    loop: any EventLoop
+  ) {
+    self.floats = floats
+    self.limits = limits
+    self.mailbox = mailbox
+    self.logger = logger
+    self.loop = loop
+    state = Mutex(State(admission: Admission(limits: limits)))
+  }
+
+  /// The connection of a worker; nil for one that is none, or is gone.
+  func worker(_ peer: PeerID) -> (any Channel)? {
+    state.withLock { $0.admission.isWorker(peer) ? $0.channels[peer] : nil }
+  }
+
+  /// The same, of a worker that is asked to go.
+  func dismiss(_ peer: PeerID) -> (any Channel)? {
+    state.withLock { state in
+      guard state.admission.isWorker(peer) else { return nil }
+      state.admission.leaves(peer)
+      return state.channels[peer]
+    }
+  }
+
+  /// The run is over.
+  /// - Returns: all that are connected.
+  func end() -> [any Channel] {
+    state.withLock { state in
+      state.admission.end()
+      return Array(state.channels.values)
+    }
+  }
+
+  /// Puts the handler of a new connection into `channel`.
+  func accept(_ channel: any Channel) throws {
+    let address = channel.remoteAddress.map { "\(Endpoint($0))" } ?? "an unknown address"
+    let (peer, eviction) = state.withLock { state in
+      let peer = PeerID(raw: state.next)
+      state.next += 1
+      state.channels[peer] = channel
+      return (peer, state.admission.connected(peer))
+    }
+    perform(eviction)
+    try channel.pipeline.syncOperations.addHandler(
+      ConnectionHandler<WorkerMessage>(
+        limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
+        traffic: traffic,
+        events: .init(
+          message: { [self] channel, message in heard(message, from: peer, address, channel) },
+          closed: { [self] reason in closed(peer, address, reason) })))
+  }
+
+  private func heard(
+    _ message: WorkerMessage, from peer: PeerID, _ address: String, _ channel: any Channel
+  ) {
+    switch message {
+    case .hello:
+      let host = channel.remoteAddress?.ipAddress ?? ""
+      switch state.withLock({ $0.admission.hello(peer, host: host, now: .uptime) }) {
+      case .admitted(let evicted):
+        perform(evicted)
+        expectReady(peer, channel)
+        mailbox.put(.opened(peer, address: address))
+      case .turnedAway(let reason):
+        if let refusal = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
+          channel.writeAndFlush(refusal, promise: nil)
+        }
+        return channel.request(.close)
+      }
+    case .ready: state.withLock { $0.admission.ready(peer) }
+    default: break
+    }
+    mailbox.put(.message(peer, message))
+  }
+
+  private func closed(_ peer: PeerID, _ address: String, _ reason: String?) {
+    let departure = state.withLock { state in
+      state.channels[peer] = nil
+      return state.admission.closed(peer, reason: reason)
+    }
+    switch departure {
+    case .worker(let reason): mailbox.put(.closed(peer, reason: reason))
+    case .stranger(let reason): warn(of: address, reason)
+    }
+  }
+
+  private func perform(_ eviction: Admission.Eviction?) {
+    guard let eviction, let channel = state.withLock({ $0.channels[eviction.peer] }) else { return }
+    channel.request(.end(reason: eviction.reason))
+  }
+
+  private func expectReady(_ peer: PeerID, _ channel: any Channel) {
+    guard let until = state.withLock({ $0.admission.readyBy(peer) }) else { return }
+    let bound = channel.eventLoop.scheduleTask(deadline: .uptime(until)) { [self] in
+      perform(state.withLock { $0.admission.overdue(peer, now: .uptime) })
+    }
+    channel.closeFuture.whenComplete { _ in bound.cancel() }
+  }
+}
+
+// MARK: What is said of strangers
+
+extension ServerPeers {
+  /// Logs that a stranger was turned away.
+  private func warn(of address: String, _ reason: String) {
+    // What comes behind a colon, and numbers, are the stranger's.
+    let kind = reason.prefix { $0 != ":" }.filter { !$0.isNumber }
+    let line = "rejected \(address): \(reason)"
+    let (passes, isFirst) = state.withLock { state in
+      let passes = state.lines.passes(line, kind: kind, now: .uptime)
+      defer { state.saysLeftOut = state.saysLeftOut || !passes }
+      return (passes, !passes && !state.saysLeftOut)
+    }
+    if passes { logger.warning("\(line)") }
+    guard isFirst else { return }
+    loop.scheduleTask(in: TimeAmount(LineLimit<String, String>.span)) { [self] in sayLeftOut() }
+  }
+
+  /// Logs how many lines were left out.
+  func sayLeftOut(isLast: Bool = false) {
+    let lines = state.withLock { state in
+      state.saysLeftOut = false
+      return state.lines.leftOut(now: .uptime, isLast: isLast)
+    }
+    for left in lines { logger.warning("\(left.line)\(left.others)") }
+  }
+}

@@ -1,0 +1,282 @@
+import NIOCore
+import Testing
+import Wire
+
+/// The rules of a connection, event by event, on a clock of the test's own.
+@Suite("Connection") struct ConnectionStateTests {
+  private let hello = WorkerMessage.hello(
+    Hello(version: "1", name: "a", token: 1, threads: 1, kernels: "baseline"))
+
+  /// Heartbeats each second, silence after three.
+  private func opened(
+    _ limits: Limits = .standard, introductionTimeout: Double? = nil, waitsForEver: Bool = false
+  ) -> ConnectionState {
+    var state = ConnectionState(
+      limits: limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
+    let preface = state.opened(now: .zero)
+    #expect(preface.head == Preface.bytes && preface.piece == nil)
+    return state
+  }
+
+  /// Lets time pass until `end` or until the state closes; the timer is never late.
+  /// - Returns: when it closed, and when heartbeats went out.
+  private func run(
+    _ state: inout ConnectionState, until end: Duration, unsent: Int = 0,
+    hears: (Duration) -> Bool = { _ in false }
+  ) -> (closed: Duration?, beats: [Duration]) {
+    var beats: [Duration] = []
+    var unsent = unsent
+    while let now = state.wakeAt, now <= end {
+      if hears(now) { _ = state.received(now: now) }
+      switch state.tick(now: now, unsent: unsent) {
+      case .close: return (now, beats)
+      case .heartbeat(let frame):
+        #expect(frame.head == OutgoingMessage.heartbeat)
+        beats.append(now)
+        if unsent > 0 { unsent += frame.byteCount }
+      case .none: break
+      }
+    }
+    return (nil, beats)
+  }
+
+  private func message(bytes: Int) throws -> OutgoingMessage {
+    try OutgoingMessage(
+      CoordinatorMessage.weights(
+        WeightsHeader(version: 1, digest: sampleDigest),
+        .frame(ByteBuffer(repeating: 1, count: bytes))))
+  }
+
+  /// All that the state gives to a socket that takes everything, and whether it closes then.
+  private func written(
+    _ state: inout ConnectionState, now: Duration = .zero
+  ) -> (bytes: Int, closes: Bool) {
+    var bytes = 0
+    while true {
+      switch state.write(now: now) {
+      case .frame(let frame): bytes += frame.byteCount
+      case .closeOutput: return (bytes, true)
+      case .none: return (bytes, false)
+      }
+    }
+  }
+
+  // MARK: Life
+
+  @Test func `A heartbeat a second; a peer that is silent for three is lost`() {
+    var state = opened()
+    let (closed, beats) = run(&state, until: .seconds(10))
+    #expect(beats == [.seconds(1), .seconds(2)])
+    #expect(closed.map { (.seconds(2.9) ... .seconds(3)).contains($0) } == true)
+    #expect(state.wakeAt == nil)
+    let told = state.closed()
+    #expect(told == .report("silent for 3.0 s"))
+    let again = state.closed()
+    #expect(again == .none)
+  }
+
+  @Test func `Any byte is a sign of life`() {
+    var state = opened()
+    let isAlive = run(&state, until: .seconds(60)) { _ in true }
+    #expect(isAlive.closed == nil && isAlive.beats.count == 60)
+    let told = state.closed()
+    #expect(told == .report("it closed the connection"))
+  }
+
+  @Test func `A launched worker waits for ever, and beats`() {
+    var state = opened(waitsForEver: true)
+    let (closed, beats) = run(&state, until: .seconds(100), unsent: 1)
+    #expect(closed == nil && beats.count == 100)
+  }
+
+  @Test func `A peer that takes nothing of what waits is lost, one that takes a little is not`()
+    throws
+  {
+    var state = opened()
+    let action = state.send(try message(bytes: 1000))
+    #expect(action == .write)
+    let (bytes, _) = written(&state)
+    let (closed, _) = run(&state, until: .seconds(10), unsent: bytes) { _ in true }
+    #expect(closed.map { (.seconds(2.9) ... .seconds(3.1)).contains($0) } == true)
+    let told = state.closed()
+    #expect(told == .report("took none of what was sent for 3.0 s"))
+
+    state = opened()
+    _ = state.send(try message(bytes: 1000))
+    var left = written(&state).bytes
+    for second in 1...60 {
+      let end = Duration.seconds(second)
+      let (closed, _) = run(&state, until: end, unsent: left) { _ in true }
+      #expect(closed == nil)
+      left -= 10
+    }
+  }
+
+  @Test func `A check that comes late blames this process, not the peer`() {
+    var state = opened()
+    _ = run(&state, until: .seconds(1))
+    // It stood still for a minute.
+    if case .close = state.tick(now: .seconds(61), unsent: 0) { Issue.record("lost at once") }
+    let (closed, _) = run(&state, until: .seconds(100))
+    #expect(closed.map { (.seconds(62) ... .seconds(63.1)).contains($0) } == true)
+
+    // A little late is no excuse.
+    state = opened()
+    var now = Duration.zero
+    while now < .seconds(4), let wake = state.wakeAt {
+      now = wake + .milliseconds(250)
+      if case .close = state.tick(now: now, unsent: 0) { break }
+    }
+    #expect((.seconds(2.9) ... .seconds(3.3)).contains(now))
+  }
+
+  @Test func `The welcome's heartbeats count from then on`() {
+    var welcome = Welcome(
+      worker: 0, model: "{}", floats: 1, batchSize: 1, pictures: "", manifest: "")
+    (welcome.heartbeat, welcome.heartbeatBound) = (0.125, 0.75)
+    var state = opened()
+    _ = state.received(now: .seconds(0.5))
+    let action = state.received(CoordinatorMessage.welcome(welcome), now: .seconds(0.5))
+    #expect(action == .deliver)
+    let (closed, beats) = run(&state, until: .seconds(10))
+    #expect(beats.first == .seconds(0.625) && beats.count == 5)
+    #expect(closed == .seconds(1.25))
+  }
+
+  // MARK: Introduction
+
+  @Test func `A stranger has a while to say hello, and heartbeats are none`() {
+    var state = opened(introductionTimeout: 2.5)
+    let action = state.received(WorkerMessage.heartbeat, now: .seconds(1))
+    #expect(action == .ignore)
+    let (closed, _) = run(&state, until: .seconds(10)) { _ in true }
+    #expect(closed == .seconds(2.5))
+    let told = state.closed()
+    #expect(told == .report("sent no valid hello within 2.5 s"))
+
+    state = opened(introductionTimeout: 2.5)
+    let introduced = state.received(hello, now: .seconds(2))
+    #expect(introduced == .deliver)
+    let stays = run(&state, until: .seconds(10)) { _ in true }
+    #expect(stays.closed == nil)
+  }
+
+  @Test func `Who says what is no message is left a second to read our version`() {
+    var state = opened(introductionTimeout: 10)
+    let action = state.misunderstood("it is no Dogsled program", now: .seconds(1))
+    #expect(action == .closeOutput)
+    let read = state.received(now: .seconds(1))
+    #expect(read == .drop)
+    let (closed, beats) = run(&state, until: .seconds(10))
+    #expect(closed == .seconds(2) && beats.isEmpty)
+    let later = state.failed("connection reset")
+    #expect(later == .none)
+    let told = state.closed()
+    #expect(told == .report("it is no Dogsled program"))
+  }
+
+  // MARK: Ends
+
+  @Test func `The first reason is the one that is told`() {
+    var state = opened()
+    let first = state.failed("it made room")
+    #expect(first == .close)
+    let second = state.failed("connection reset")
+    #expect(second == .none)
+    let third = state.misunderstood("no message", now: .zero)
+    #expect(third == .none)
+    let told = state.closed()
+    #expect(told == .report("it made room"))
+  }
+
+  @Test func `Closing sends what waits, then closes the output, then waits for the peer`() throws {
+    var state = opened()
+    let message = try message(bytes: 3 << 20)
+    let count = message.byteCount
+    _ = state.send(message)
+    _ = state.received(hello, now: .zero)
+    let closing = state.close(now: .seconds(1))
+    #expect(closing == .write)
+    let late = state.send(message)
+    #expect(late == .drop)
+    let heard = (state.received(now: .seconds(1)), state.received(hello, now: .seconds(1)))
+    #expect(heard == (.drop, .drop))
+    let (bytes, closes) = written(&state, now: .seconds(1.5))
+    #expect(bytes == count && closes)
+    let again = written(&state, now: .seconds(1.5))
+    #expect(again == (0, false))
+    // Two seconds for the peer, and no heartbeat after the last word.
+    let (closed, beats) = run(&state, until: .seconds(10))
+    #expect(closed == .seconds(3.5) && beats.isEmpty)
+    let told = state.closed()
+    #expect(told == .report(nil))
+  }
+
+  @Test func `A peer that reads too slowly is waited for no longer than the bound`() throws {
+    var state = opened()
+    _ = state.send(try message(bytes: 3 << 20))
+    _ = state.close(now: .seconds(1))
+    // It takes one piece, and no more.
+    _ = state.write(now: .seconds(1))
+    let (closed, beats) = run(&state, until: .seconds(10)) { _ in true }
+    #expect(closed == .seconds(4) && !beats.isEmpty)
+    let told = state.closed()
+    #expect(told == .report(nil))
+  }
+
+  @Test func `What is sent before the connection is there waits for it`() throws {
+    var state = ConnectionState(limits: .standard)
+    _ = state.send(try message(bytes: 10))
+    let early = written(&state)
+    #expect(early == (0, false) && state.wakeAt == nil)
+    _ = state.opened(now: .seconds(1))
+    let (bytes, _) = written(&state, now: .seconds(1))
+    #expect(bytes > 10 && state.wakeAt != nil)
+
+    state = ConnectionState(limits: .standard)
+    let action = state.close(now: .zero)
+    let told = state.closed()
+    #expect(action == .close && told == .report(nil))
+  }
+
+  // MARK: The queue
+
+  @Test func `Too much that waits ends the connection`() throws {
+    var limits = Limits.standard
+    limits.queued = 2500
+    var state = opened(limits)
+    let message = try message(bytes: 1000)
+    let first = [state.send(message), state.send(message)]
+    #expect(first == [.write, .write])
+    // What the socket took does not wait.
+    _ = written(&state)
+    let next = [state.send(message), state.send(message), state.send(message)]
+    #expect(next == [.write, .write, .close])
+    let waiting = message.byteCount * 3
+    let told = state.closed()
+    #expect(told == .report("\(waiting) bytes wait to be sent: it is too slow"))
+  }
+
+  @Test func `Messages go out whole and in order, a piece of a body at a time`() throws {
+    var state = opened()
+    let sent = coordinatorMessages(.frame(ByteBuffer(repeating: 7, count: 2_500_000)))
+    for message in sent { _ = state.send(try OutgoingMessage(message)) }
+    var reader = FrameReader<CoordinatorMessage>(limits: .standard, floats: nil)
+    reader.append(Preface.bytes)
+    var (texts, frames): ([String], Int) = ([], 0)
+    while case .frame(let frame) = state.write(now: .zero) {
+      #expect(frame.byteCount <= 1 << 20 + 9)
+      frames += 1
+      for part in [frame.head, frame.piece].compactMap(\.self) {
+        reader.append(part)
+        while let message = try reader.next() { texts.append(text(message)) }
+      }
+      // A heartbeat finds its way between any two.
+      reader.append(OutgoingMessage.heartbeat)
+      _ = try reader.next()
+    }
+    try reader.finish()
+    #expect(texts == sent.map(text))
+    #expect(frames == sent.count + 3)
+  }
+}
