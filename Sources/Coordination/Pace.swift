@@ -1,7 +1,7 @@
 // How long work takes: of one worker, and of all.
 
 /// What a worker needs for a step, and for a validation batch: the quickest of its last few.
-struct Pace: Sendable {
+package struct Pace: Sendable {
   private static let most = 3
   /// A figure counts for this many times as long as it is: who was slow gets another chance, which
   /// costs the run little.
@@ -11,6 +11,7 @@ struct Pace: Sendable {
   private var validations: [Duration] = []
   private var measured = Duration.zero
 
+  /// It needed so long for a unit.
   mutating func append(_ duration: Duration, of unit: WorkUnit, now: Duration) {
     measured = now
     switch unit {
@@ -20,7 +21,7 @@ struct Pace: Sendable {
   }
 
   /// The longest that it needed for any of the last few; nil where it has not answered.
-  var slowest: Duration? { (steps + validations).max() }
+  package var slowest: Duration? { (steps + validations).max() }
 
   /// nil where nothing is known, or too long ago.
   func expected(of unit: WorkUnit, now: Duration) -> Duration? {

@@ -1,20 +1,84 @@
+// Who computes wrong: a state machine of its own, which the coordinator's rules feed with answers.
+// It compares them bit by bit; what follows for workers and work is the rules' business.
+
 import Primitives
 import Wire
 
-/// Which units are computed by two workers and compared bit by bit: a fraction of all, chosen by
-/// the unit alone, and those that workers have disagreed about.
-struct Verification: Sendable {
-  let seed: UInt64
+/// Which units two workers compute, what they answered, and what is in the weights unchecked.
+///
+/// Verified are a fraction of all units, chosen by the unit alone, and those that workers have
+/// disagreed about.
+package struct Verification: Sendable {
+  /// What becomes of an answer to a unit that is not decided.
+  package enum Verdict: Hashable, Sendable {
+    /// It counts. Those processes answered something else: their machines make errors.
+    case counts(faulty: Set<WorkerProcess>)
+    /// It does not decide: another answer is wanted. Those processes are out all the same.
+    case needsAnother(faulty: Set<WorkerProcess>)
+    /// Who gave it makes errors; the weights may hold some since that update.
+    case faulty(Fault, firstUpdate: Int?)
+    /// It decides that those processes make errors, and the weights may hold some since `before`.
+    case rollBack(before: Int, faulty: Set<WorkerProcess>)
+    /// It is not finite and nobody else was asked: two workers compute the unit again.
+    case disputed(before: Int)
+  }
+
+  /// How an answer shows that its sender makes errors.
+  package enum Fault: Hashable, Sendable {
+    /// It answered something else before.
+    case contradictsItself
+    /// Others answered something else.
+    case contradictsOthers
+  }
+
+  /// What becomes of an answer to a unit that is decided.
+  package enum LateVerdict: Hashable, Sendable {
+    /// It is equal, or there is nothing left to compare it with.
+    case agrees
+    /// It is another than the first, and nobody knows which is wrong: two workers compute the
+    /// unit again.
+    case disputed(before: Int)
+    /// Two workers confirmed the first, so that this one is wrong.
+    case faulty(firstUpdate: Int?)
+  }
+
+  /// What counts, by unit, computed with the weights of one version.
+  private struct Decided: Sendable {
+    var version: WeightsVersion
+    var answers: [WorkUnit: Answer] = [:]
+  }
+
+  /// How often one worker computes a unit that is verified, where there are others.
+  static let answersMost = 3
+
+  private let seed: UInt64
   /// From 0, none, to 1, all.
-  let fraction: Double
+  private let fraction: Double
   /// The epoch whose validation batches are meant.
-  private(set) var epoch = 0
+  private var epoch = 0
   /// What was said of units that workers disagreed about.
-  var disputes: [WorkUnit: [Answer]] = [:]
+  private var disputes: [WorkUnit: [Answer]] = [:]
+  /// Of the present units that are verified and not decided, the answers so far.
+  private var witnesses: [WorkUnit: Witnesses] = [:]
+  private var unchecked: UncheckedWork
+  private var present: Decided
+  /// The update before: its answers may still come in.
+  private var previous: Decided?
 
-  init(seed: UInt64, fraction: Double) { (self.seed, self.fraction) = (seed, fraction) }
+  /// - Parameters:
+  ///   - seed: chooses the units.
+  ///   - fraction: of all units; from 0, none, to 1, all.
+  ///   - updates: that another coordinator applied before.
+  package init(seed: UInt64, fraction: Double, after updates: Int = 0) {
+    (self.seed, self.fraction) = (seed, fraction)
+    unchecked = UncheckedWork(after: updates)
+    present = Decided(version: WeightsVersion(update: updates))
+  }
 
-  func contains(_ unit: WorkUnit) -> Bool {
+  // MARK: What is asked
+
+  /// Whether two workers have to agree about a unit.
+  package func contains(_ unit: WorkUnit) -> Bool {
     if disputes[unit] != nil { return true }
     guard fraction > 0 else { return false }
     let draw =
@@ -27,15 +91,94 @@ struct Verification: Sendable {
     return draw < fraction
   }
 
-  /// Validation batches are those of `epoch` from now on: what was said of another's is forgotten.
-  mutating func validate(epoch: Int) {
-    if epoch != self.epoch { disputes = disputes.filter { $0.key.step != nil } }
-    self.epoch = epoch
+  /// Answers to a present unit that are still wanted before it can be decided.
+  package func missing(_ unit: WorkUnit) -> Int { witnesses[unit]?.missing ?? 1 }
+
+  /// How often a process has answered a unit that is verified and not decided; nil for others.
+  func answers(to unit: WorkUnit, by process: WorkerProcess) -> Int? {
+    witnesses[unit]?.count(of: process)
   }
 
-  /// The weights are earlier ones again: with them what was no finite number may be one.
-  mutating func goBack() {
-    disputes = disputes.mapValues { $0.filter(\.isFinite) }
+  /// Whether each of two workers insists: asked again they would say the same.
+  func isStuck(_ unit: WorkUnit) -> Bool {
+    witnesses[unit]?.answers.count == 2 * Self.answersMost
+  }
+
+  /// Whether all that counts is finite.
+  package var isFinite: Bool { present.answers.values.allSatisfy(\.isFinite) }
+
+  // MARK: Events
+
+  /// Steps are given out, to be computed with weights of `version`.
+  package mutating func begin(_ steps: Range<Int>, version: WeightsVersion) {
+    begin(steps.map(WorkUnit.step), version)
+  }
+
+  /// So many validation batches of `epoch` are given out.
+  ///
+  /// What was said of another epoch's batches is forgotten.
+  package mutating func begin(validation batches: Int, of epoch: Int, version: WeightsVersion) {
+    if epoch != self.epoch { disputes = disputes.filter { $0.key.step != nil } }
+    self.epoch = epoch
+    begin((0..<batches).map(WorkUnit.validation), version)
+  }
+
+  private mutating func begin(_ units: [WorkUnit], _ version: WeightsVersion) {
+    present = Decided(version: version)
+    witnesses = [:]
+    for unit in units where contains(unit) { witnesses[unit] = Witnesses() }
+  }
+
+  /// The present steps are in the weights.
+  package mutating func updateApplied() { previous = present }
+
+  /// An answer to a present unit that is not decided.
+  /// - Parameter isAlone: whether nobody else could be asked.
+  package mutating func judge(_ unit: WorkUnit, _ answer: Answer, isAlone: Bool) -> Verdict {
+    let process = answer.process
+    guard let witnesses = witnesses[unit] else {
+      guard answer.isFinite else {
+        dispute([unit: [answer]])
+        return .disputed(before: present.version.update)
+      }
+      unchecked.add(process, update: present.version.update)
+      return decide(unit, answer, faulty: [])
+    }
+    if witnesses.contradict(answer) {
+      self.witnesses[unit]?.remove(process)
+      return .faulty(.contradictsItself, firstUpdate: unchecked.firstUpdate(of: [process]))
+    }
+    // A machine that comes to no number where another comes to one makes errors.
+    if !answer.isFinite, witnesses.answers.contains(where: \.isFinite) {
+      return .faulty(.contradictsOthers, firstUpdate: unchecked.firstUpdate(of: [process]))
+    }
+    if witnesses.confirm(answer) {
+      let faulty = witnesses.against(answer).union(settle(unit, answer))
+      return decide(unit, answer, faulty: faulty)
+    }
+    if isAlone, witnesses.repeat(answer) {
+      // There is nobody to ask; should it be found to err later, this is taken out again.
+      unchecked.add(process, update: present.version.update)
+      return decide(unit, answer, faulty: [])
+    }
+    self.witnesses[unit]?.append(answer)
+    let faulty = answer.isFinite ? witnesses.withoutNumber : []
+    for process in faulty { self.witnesses[unit]?.remove(process) }
+    if let update = unchecked.firstUpdate(of: faulty) {
+      return .rollBack(before: update, faulty: faulty)
+    }
+    return .needsAnother(faulty: faulty)
+  }
+
+  private mutating func decide(
+    _ unit: WorkUnit, _ answer: Answer, faulty: Set<WorkerProcess>
+  ) -> Verdict {
+    if let update = unchecked.firstUpdate(of: faulty) {
+      return .rollBack(before: update, faulty: faulty)
+    }
+    witnesses[unit] = nil
+    present.answers[unit] = answer
+    return .counts(faulty: faulty)
   }
 
   /// Who was wrong in the dispute about a unit, now that two workers gave `answer`: who said
@@ -43,76 +186,57 @@ struct Verification: Sendable {
   ///
   /// Nobody, where none of several was right: then the weights were others.
   /// What was said counts once: who comes again from the same machine is not accused anew.
-  mutating func settle(_ unit: WorkUnit, _ answer: Answer) -> Set<WorkerProcess> {
+  private mutating func settle(_ unit: WorkUnit, _ answer: Answer) -> Set<WorkerProcess> {
     guard let said = disputes[unit] else { return [] }
     disputes[unit] = []
     let isRight = said.contains { $0.digest == answer.digest }
     return Set(
       said.filter { $0.digest != answer.digest && (isRight || !$0.isFinite) }.map(\.process))
   }
-}
 
-/// What a worker made of a unit.
-struct Answer: Sendable {
-  let process: WorkerProcess
-  /// Of all that it says: totals, and the digest of a gradient.
-  let digest: Digest
-  /// Whether loss and gradient are finite numbers.
-  let isFinite: Bool
-}
-
-/// Answers to a unit that two workers compute, until two of them are equal.
-struct Witnesses: Sendable {
-  private(set) var answers: [Answer] = []
-
-  /// Whether another process gave an equal answer.
-  func confirm(_ answer: Answer) -> Bool {
-    answers.contains { $0.digest == answer.digest && $0.process != answer.process }
+  /// An answer to a unit that is decided: it must equal the first.
+  package mutating func judgeLate(
+    _ unit: WorkUnit, version: WeightsVersion, _ answer: Answer
+  ) -> LateVerdict {
+    let decided = [present, previous].first { $0?.version == version } ?? nil
+    guard let first = decided?.answers[unit], first.digest != answer.digest else { return .agrees }
+    if contains(unit) {
+      return .faulty(firstUpdate: unchecked.firstUpdate(of: [answer.process]))
+    }
+    dispute([unit: [first, answer]])
+    return .disputed(before: version.update)
   }
 
-  /// Whether the same process gave an equal answer.
-  func `repeat`(_ answer: Answer) -> Bool {
-    answers.contains { $0.digest == answer.digest && $0.process == answer.process }
+  /// An answer to a unit cannot be right.
+  ///
+  /// - Returns: the update since which the weights may hold errors of its sender, where the unit
+  ///   is one of those that are verified.
+  package func impossible(_ unit: WorkUnit, from process: WorkerProcess) -> Int? {
+    contains(unit) ? unchecked.firstUpdate(of: [process]) : nil
   }
 
-  /// Whether a process answered something else before: then it makes errors, whoever is right.
-  func contradict(_ answer: Answer) -> Bool {
-    answers.contains { $0.process == answer.process && $0.digest != answer.digest }
+  /// Finite gradients of these steps made weights that are not: nobody believes them.
+  ///
+  /// - Returns: whether two workers compute them again; false where two did.
+  package mutating func doubt(_ steps: Range<Int>) -> Bool {
+    let units = steps.map(WorkUnit.step)
+    guard units.contains(where: { !contains($0) }) else { return false }
+    dispute(.init(uniqueKeysWithValues: units.map { ($0, []) }))
+    return true
   }
 
-  /// Forgets what a process answered.
-  mutating func remove(_ process: WorkerProcess) { answers.removeAll { $0.process == process } }
-
-  mutating func append(_ answer: Answer) { answers.append(answer) }
-
-  /// How often a process answered.
-  func count(of process: WorkerProcess) -> Int { answers.count { $0.process == process } }
-
-  /// Processes that answered something else.
-  func against(_ answer: Answer) -> Set<WorkerProcess> {
-    Set(answers.filter { $0.digest != answer.digest }.map(\.process))
+  private mutating func dispute(_ units: [WorkUnit: [Answer]]) {
+    disputes.merge(units) { $0 + $1 }
   }
 
-  /// Answers that are wanted before it can be decided: two, or one more than there are.
-  var wanted: Int { max(2, answers.count + 1) }
-}
-
-extension GradientHeader {
-  /// The digest of all that the answer says.
-  var answer: Digest {
-    .init(of: [digest.high, digest.low, loss.bitPattern, .init(bits: correct), .init(bits: count)])
+  /// The weights are those after `update` again.
+  package mutating func rollBack(to update: Int) {
+    // With other weights, what was no finite number may be one.
+    if update < present.version.update {
+      disputes = disputes.mapValues { $0.filter(\.isFinite) }
+    }
+    unchecked.rollBack(to: update)
+    previous = nil
+    (present.answers, witnesses) = ([:], [:])
   }
-}
-
-extension EvaluationHeader {
-  /// The digest of all that the answer says.
-  var answer: Digest { .init(of: [loss.bitPattern, .init(bits: correct), .init(bits: count)]) }
-}
-
-extension Digest {
-  fileprivate init(of words: [UInt64]) { self = words.withUnsafeBytes(Digest.init(of:)) }
-}
-
-extension UInt64 {
-  fileprivate init(bits number: Int) { self = UInt64(bitPattern: Int64(number)) }
 }

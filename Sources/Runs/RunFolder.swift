@@ -164,7 +164,7 @@ public final class RunFolder: Sendable {
       let history = try History(reading: folder.historyPath)
       folder.epochs.withLock { $0 = history }
     }
-    try folder.finishGoingBack()
+    try folder.finishRollback()
     return folder
   }
 
@@ -262,7 +262,7 @@ public final class RunFolder: Sendable {
   ///
   /// - Returns: that one, with RMSprop's average; nil where there is none.
   /// - Throws: `FileError`.
-  public func goBack(before updates: Int) throws -> ModelFile? {
+  public func rollBack(before updates: Int) throws -> ModelFile? {
     // First the intention: who is killed on the way goes on with it when the folder is opened.
     try PlainFiles.replace(rollbackPath, with: Data("\(updates)\n".utf8))
     let newest = try forget(after: updates)
@@ -271,14 +271,14 @@ public final class RunFolder: Sendable {
   }
 
   /// Goes on with a rollback on whose way the process was killed.
-  private func finishGoingBack() throws {
+  private func finishRollback() throws {
     guard PlainFiles.exists(rollbackPath) else { return }
     let text = try PlainFiles.text(of: rollbackPath).trimmingCharacters(
       in: .whitespacesAndNewlines)
     guard let updates = Int(text) else {
       throw FileError("\(rollbackPath): not the number of an update: it was changed")
     }
-    _ = try goBack(before: updates)
+    _ = try rollBack(before: updates)
   }
 
   private func forget(after updates: Int) throws -> ModelFile? {

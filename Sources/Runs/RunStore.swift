@@ -19,7 +19,7 @@ public protocol RunStore: AnyObject, Sendable {
   ///
   /// - Returns: that one, with its position and RMSprop's average; nil where there is none.
   /// - Throws: where that cannot be done.
-  func goBack(before updates: Int) throws -> ModelFile?
+  func rollBack(before updates: Int) throws -> ModelFile?
   /// Replaces the trained model; it is on the disk when this returns.
   /// - Throws: where it cannot be written; the old one stays.
   func writeModel(_ model: ModelFile) throws

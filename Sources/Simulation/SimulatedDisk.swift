@@ -62,7 +62,7 @@ final class SimulatedDisk: RunStore {
     if syncsAtOnce { sync() }
   }
 
-  func goBack(before updates: Int) throws -> ModelFile? {
+  func rollBack(before updates: Int) throws -> ModelFile? {
     guard writes() else { return checkpoint() }
     state.withLock { state in
       if let newest = state.checkpoint?.position?.updates, newest > updates {

@@ -36,31 +36,33 @@ extension World {
     case .nothing: return []
     case .hello: return [hello]
     case .readyAndDeaf: return [hello, .ready(.none)]
-    case .gradients: return [hello] + (try gradients { $0 })
+    case .gradients: return [hello] + (try gradients(rollback: 0))
     case .totals:
       let totals = (0..<schedule.validationBatches).map {
         WorkerMessage.evaluated(
           EvaluationHeader(
-            batch: $0, weightsVersion: schedule.updatesPerEpoch, loss: 1, correct: 1, count: 2))
+            batch: $0, weightsVersion: WeightsVersion(update: schedule.updatesPerEpoch), loss: 1,
+            correct: 1, count: 2))
       }
       return [hello] + totals
-    case .earlyGradients: return [hello, .ready(.none)] + (try gradients { $0 + 1 << 50 })
-    case .lateGradients: return [hello, .ready(.none)] + (try gradients { $0 - 1 << 50 })
+    case .earlyGradients: return [hello, .ready(.none)] + (try gradients(rollback: 1 << 10))
+    case .lateGradients: return [hello, .ready(.none)] + (try gradients(rollback: -1 << 10))
     case .readyTwice: return [hello, .ready(.none), .ready(.none)]
     }
   }
 
-  /// A gradient of each step, all zeros; `version` says with which weights after so many updates.
-  private func gradients(_ version: (_ updates: Int) -> Int) throws -> [WorkerMessage] {
+  /// A gradient of each step, all zeros, computed with weights after so many rollbacks.
+  private func gradients(rollback: Int) throws -> [WorkerMessage] {
     let zeros = ParameterBuffer(job.job.gradients.buffer)
     let body = try TensorCoding.encode(zeros)
     let schedule = job.job.schedule
     return (0..<schedule.updates).flatMap { update in
-      schedule.steps(ofUpdate: update).map { step in
+      let version = WeightsVersion(rollback: rollback, update: update)
+      return schedule.steps(ofUpdate: update).map { step in
         let header = GradientHeader(
-          step: step, weightsVersion: version(update), loss: 1, correct: 1, count: 2,
+          step: step, weightsVersion: version, loss: 1, correct: 1, count: 2,
           digest: zeros.digest)
-        return .gradient(header, body)
+        return WorkerMessage.gradient(header, body)
       }
     }
   }

@@ -1,5 +1,5 @@
-// The thread that turns what the transport brings into events for the coordinator's rules, and
-// performs their actions.
+// The thread that turns what the transport brings into events for the coordinator's rules, and does
+// what they decide. What is learnt is the learner's, what is written the recorder's.
 
 import Coordination
 import Engine
@@ -9,75 +9,21 @@ import Primitives
 import Runs
 import Wire
 
-/// How bodies travel between a coordinator and its workers.
-public enum BodyForm: Sendable {
-  /// As LZ4 frames, over sockets.
-  case encoded
-  /// By reference, between a coordinator and its only worker in one process: that computes nothing
-  /// while the weights change, since an update waits for all that it was given.
-  case local
-}
-
 /// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class CoordinatorHost {
-  /// What does not decide the weights.
-  public struct Options: Sendable {
-    /// Ready workers that training waits for before it starts.
-    public var minimumWorkers = 1
-    /// The tokens of the workers that the program launched itself: workers 1, 2 and so on.
-    public var localWorkers: [UInt64] = []
-    /// Threads of an update.
-    public var threads = 1
-    /// The instruction set of an update.
-    public var kernels: KernelSet
-    /// Checkpoints beside those at each epoch's end.
-    public var checkpointEvery: CheckpointInterval?
-    /// What workers have to prove on joining; nil where they are in the same process.
-    public var probe: Probe?
-    /// Whether checkpoints are written beside the training, on a thread of their own.
-    public var writesInBackground = true
-    /// The fraction of steps and validation batches that two workers compute, to find one that
-    /// computes wrong.
-    public var verify = 0.0
-    /// Silence after which a worker's connection counts as lost.
-    public var heartbeatBound = Duration.seconds(3)
-    /// How bodies travel.
-    public var bodies = BodyForm.encoded
-    /// One worker, one thread, sockets.
-    public init(kernels: KernelSet) { self.kernels = kernels }
-  }
-
-  let job: TrainingJob
-  let options: Options
-  let store: any RunStore
-  let mailbox: Mailbox<CoordinatorInput>
-  let links: any WorkerLinks
-  let report: (TrainingReport) -> Void
-  let updater: Updater
-  let checkpoints: CheckpointWriter
-  /// When the newest checkpoint was begun, and after how many updates.
-  var lastCheckpoint: (time: Duration, updates: Int)
+  private let job: TrainingJob
+  private let options: Options
+  private let mailbox: Mailbox<CoordinatorInput>
+  private let links: any WorkerLinks
   private let clock: () -> Duration
+  private let learner: Learner
+  private let recorder: Recorder
+  private var rules: CoordinatorRules
   private var lastTick = Duration.zero
-  /// Of the lines that any stranger can cause there are few.
-  private var strangers = LineLimit<Bool, CoordinatorNote>()
-
-  var rules: CoordinatorRules
-  let weights: ParameterBuffer
-  let average: ParameterBuffer
-  var gradientPool: BufferPool
-  /// The present weights as a message, once somebody needed it.
-  var published: (header: WeightsHeader, body: Body)?
-  var tree: GradientTree?
-  var ledger: EpochTotals
-  var arrived: WorkerMessage?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
-  /// Why the last epoch's history could not be written, earlier weights not be found, or the
-  /// present ones are no numbers: no checkpoint may be written any more.
-  var unwritten: String?
 
   /// A coordinator at the start of a run, or at its checkpoint.
   ///
@@ -94,28 +40,16 @@ public final class CoordinatorHost {
   ) throws(ThreadError) {
     self.job = job
     self.options = options
-    self.store = store
-    let began = ContinuousClock.now
-    self.clock = clock ?? { .now - began }
     self.mailbox = mailbox
     self.links = links
-    self.report = report
-    updater = try Updater(job.gradients, threads: options.threads, kernels: options.kernels)
-    checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, inBackground: options.writesInBackground)
-    let layout = job.architecture.parameters
-    gradientPool = BufferPool(job.gradients.buffer)
+    let began = ContinuousClock.now
+    self.clock = clock ?? { .now - began }
     let position = checkpoint?.position ?? RunPosition()
-    if let checkpoint {
-      weights = checkpoint.weights
-      average = checkpoint.average ?? ParameterBuffer(layout)
-    } else {
-      weights = ParameterBuffer(layout)
-      weights.initialize(seed: job.hyperparameters.seed)
-      average = ParameterBuffer(layout)
-    }
-    ledger = EpochTotals(at: position)
-    lastCheckpoint = (self.clock(), position.updates)
+    learner = try Learner(
+      job, checkpoint: checkpoint, threads: options.threads, kernels: options.kernels)
+    recorder = try Recorder(
+      job, learner, options, store: store, mailbox: mailbox, position: position,
+      clock: self.clock, report: report)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
@@ -124,7 +58,7 @@ public final class CoordinatorHost {
   }
 
   /// The digest of the present weights.
-  public var digest: Digest { weights.digest }
+  public var digest: Digest { learner.weights.digest }
 
   /// Trains until the end, a signal, or a failure that the run cannot go on from.
   public func run() -> RunEnding {
@@ -140,118 +74,154 @@ public final class CoordinatorHost {
 
   /// Begins the run; then `step` until it has its `ending`.
   package func begin() {
-    store.record(Event(rules.updatesApplied == 0 ? .started : .resumed))
+    recorder.begin()
     perform(rules.start(now: now))
   }
 
   /// Does what follows from `input`, and from the passing of time.
   package func step(_ input: CoordinatorInput?) {
-    if let input { perform(handle(input)) }
+    if let input { handle(input) }
     guard now - lastTick >= Self.tick else { return }
     lastTick = now
     perform(rules.tick(now: now))
-    sayLeftOut()
+    recorder.noteLeftOut()
   }
 
-  /// Says how many lines were left out of late; with `isLast` also of what has just begun.
-  func sayLeftOut(isLast: Bool = false) {
-    for left in strangers.leftOut(now: now, isLast: isLast) {
-      write(left.line.standing(for: left.others))
-    }
-  }
-
-  /// What the rules' books contradict themselves in; nil where all is well.
+  /// What the rules contradict themselves in; nil where all is well.
   package var inconsistency: String? { rules.inconsistency(now: now) }
 
   /// Gradients that there is memory for.
-  package var gradientBuffers: Int { gradientPool.count }
+  package var gradientBuffers: Int { learner.gradientBuffers }
 
   /// The time by the coordinator's clock.
-  var now: Duration { clock() }
+  private var now: Duration { clock() }
 
-  private func handle(_ input: CoordinatorInput) -> [CoordinatorAction] {
-    let now = now
+  // MARK: Events
+
+  private func handle(_ input: CoordinatorInput) {
     switch input {
-    case .opened(let peer, let address): return rules.opened(peer, address: address, now: now)
-    case .closed(let peer, let reason): return rules.lost(peer, reason: reason, now: now)
+    case .opened(let peer, let address):
+      perform(rules.opened(peer, address: address, now: now))
+    case .closed(let peer, let reason): perform(rules.lost(peer, reason: reason, now: now))
     case .localWorkerExited(let index, let reason):
-      return rules.localWorkerExited(index, reason: reason, now: now)
-    case .checkpointFailed(let reason):
-      note(.failure(worker: nil, reason: reason))
-      return []
-    case .interrupted: return rules.interrupted(now: now)
-    case .message(let peer, let message):
-      arrived = message
-      defer { arrived = nil }
-      switch message {
-      case .hello(let hello): return rules.hello(peer, hello, now: now)
-      case .ready(let answer): return rules.ready(peer, answer, now: now)
-      case .unable(let reason): return rules.unable(peer, reason: reason, now: now)
-      case .gradient(let header, _): return take(rules.gradient(peer, header, now: now))
-      case .evaluated(let header): return take(rules.evaluated(peer, header, now: now))
-      case .leaving: return rules.dismiss(peer, reason: "it left the run", now: now)
-      case .heartbeat: return []
-      }
+      perform(rules.localWorkerExited(index, reason: reason, now: now))
+    case .checkpointFailed(let reason): recorder.note(.failure(worker: nil, reason: reason))
+    case .interrupted: perform(rules.interrupted(now: now))
+    case .message(let peer, let message): handle(message, from: peer)
     }
   }
 
-  /// Takes in what `arrived` holds where the rules ask for it, and goes on with what follows.
-  private func take(_ actions: [CoordinatorAction]) -> [CoordinatorAction] {
-    actions.flatMap { action in
-      guard case .accept(let peer, let unit) = action else { return [action] }
-      do {
-        try takeIn(unit)
-        tellProgress()
-        return rules.accepted(peer, unit, now: now)
-      } catch {
-        return rules.unusable(peer, reason: "\(error)", now: now)
+  private func handle(_ message: WorkerMessage, from peer: PeerID) {
+    switch message {
+    case .hello(let hello):
+      switch rules.hello(peer, hello, now: now) {
+      case .welcome(let worker): links.send(.welcome(welcome(worker)), to: peer)
+      case .turnAway(let actions): perform(actions)
       }
+    case .ready(let answer): perform(rules.ready(peer, answer, now: now))
+    case .unable(let reason): perform(rules.unable(peer, reason: reason, now: now))
+    case .gradient(let header, let body): take(header, body, from: peer)
+    case .evaluated(let header): take(header, from: peer)
+    case .leaving: perform(rules.dismiss(peer, reason: "it left the run", now: now))
+    case .heartbeat: break
     }
   }
+
+  private func take(_ header: GradientHeader, _ body: Body, from peer: PeerID) {
+    let unit = WorkUnit.step(header.step)
+    let (totals, gradient): (Engine.Totals, StepGradient)
+    do throws(AnswerFault) {
+      totals = try job.plan.totals(
+        of: unit, loss: header.loss, correct: header.correct, count: header.count)
+      gradient = try learner.gradient(of: unit, header, body)
+    } catch {
+      return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
+    }
+    switch rules.gradient(peer, header, now: now) {
+    case .keep(let place, let actions):
+      keep(gradient, totals, at: place)
+      perform(actions)
+    case .completeUpdate(let place, let actions):
+      keep(gradient, totals, at: place)
+      perform(actions)
+      applyUpdate()
+    case .drop(let consequence): follow(consequence)
+    }
+  }
+
+  private func take(_ header: EvaluationHeader, from peer: PeerID) {
+    let unit = WorkUnit.validation(header.batch)
+    let totals: Engine.Totals
+    do throws(AnswerFault) {
+      totals = try job.plan.totals(
+        of: unit, loss: header.loss, correct: header.correct, count: header.count)
+    } catch {
+      return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
+    }
+    switch rules.evaluated(peer, header, now: now) {
+    case .keep(let actions):
+      recorder.add(totals, batch: header.batch)
+      recorder.tellProgress(workers: rules.readyWorkers)
+      perform(actions)
+    case .drop(let consequence): follow(consequence)
+    }
+  }
+
+  // MARK: Weights
+
+  private func keep(_ gradient: StepGradient, _ totals: Engine.Totals, at place: Int) {
+    let count = job.schedule.steps(ofUpdate: learner.updates).count
+    learner.add(gradient, at: place, of: count)
+    recorder.add(totals, at: place, of: count)
+    recorder.tellProgress(workers: rules.readyWorkers)
+  }
+
+  private func applyUpdate() {
+    let isFinite = learner.applyUpdate(pictures: recorder.totals.updatePictures)
+    if isFinite { recorder.updateApplied() }
+    let consequence = rules.updateApplied(isFinite: isFinite, now: now)
+    if isFinite { recorder.writeCheckpointIfDue() }
+    follow(consequence)
+  }
+
+  private func follow(_ consequence: Consequence) {
+    switch consequence {
+    case .goOn(let actions): perform(actions)
+    case .rollBack(let update, let reason, let actions):
+      if let reason { recorder.note(reason) }
+      let anew = rollBack(before: update)
+      perform(actions + anew)
+    }
+  }
+
+  /// - Returns: what follows from the earlier weights, or from there being none.
+  private func rollBack(before update: Int) -> [CoordinatorAction] {
+    if let failure = recorder.rollBack(before: update, links) { return rules.failed(failure) }
+    recorder.note(.rolledBack(updates: learner.updates))
+    return rules.rolledBack(to: learner.updates, epochs: recorder.totals.epoch, now: now)
+  }
+
+  // MARK: Actions
 
   private func perform(_ actions: [CoordinatorAction]) {
-    var actions = actions[...]
-    while let action = actions.popFirst() { actions += perform(action) }
+    for action in actions { perform(action) }
   }
 
-  /// - Returns: what the rules ask for because of it.
-  private func perform(_ action: CoordinatorAction) -> [CoordinatorAction] {
+  private func perform(_ action: CoordinatorAction) {
     switch action {
-    case .welcome(let peer, let worker): links.send(.welcome(welcome(worker)), to: peer)
     case .refuse(let peer, let reason):
       links.send(.refuse(reason: reason), to: peer)
       links.close(peer)
     case .close(let peer): links.close(peer)
-    case .sendWeights(let peer):
-      do {
-        let (header, body) = try publish()
-        links.send(.weights(header, body), to: peer)
-      } catch {
-        return rules.failed(.failed("the weights cannot be sent: \(error)"))
-      }
+    case .sendWeights(let peer): sendWeights(to: peer)
     case .assign(let peer, let unit):
-      if ledger.began == nil { beginEpoch() }
+      recorder.beginEpoch(links)
       links.send(.work(assigned(unit)), to: peer)
-    case .accept: break
-    case .applyUpdate(let update, let steps): return apply(update, steps)
-    case .goBack(let update): return goBack(before: update)
-    case .finishEpoch(let epoch): return finishEpoch(epoch)
-    case .note(let note): self.note(note)
+    case .finishEpoch(let epoch):
+      if let failure = recorder.finishEpoch(epoch, links) { perform(rules.failed(failure)) }
+    case .note(let note): recorder.note(note)
     case .stop(let ending): self.ending = end(ending)
     }
-    return []
-  }
-
-  func note(_ note: CoordinatorNote) {
-    if let isRefusal = note.isRefusalOfStranger {
-      guard strangers.passes(note, kind: isRefusal, now: now) else { return }
-    }
-    write(note)
-  }
-
-  private func write(_ note: CoordinatorNote) {
-    store.record(note.event)
-    report(.note(note))
   }
 
   private func welcome(_ worker: Int) -> Welcome {
@@ -271,6 +241,16 @@ public final class CoordinatorHost {
     return (try? encoder.encode(job.manifest)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }()
 
+  private func sendWeights(to peer: PeerID) {
+    do {
+      let (digest, body) = try learner.body(options.bodies)
+      let header = WeightsHeader(version: rules.weightsVersion, digest: digest)
+      links.send(.weights(header, body), to: peer)
+    } catch {
+      perform(rules.failed(.failed("the weights cannot be sent: \(error)")))
+    }
+  }
+
   private func assigned(_ unit: WorkUnit) -> AssignedWork {
     let work: Work =
       switch unit {
@@ -281,19 +261,27 @@ public final class CoordinatorHost {
     return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
-  private func publish() throws -> (header: WeightsHeader, body: Body) {
-    if let published { return published }
-    let version = rules.weightsVersion
-    let message: (WeightsHeader, Body) =
-      switch options.bodies {
-      case .encoded:
-        (
-          WeightsHeader(version: version, digest: weights.digest), try TensorCoding.encode(weights)
-        )
-      // Nothing travels that could be damaged: no digest, which takes a millisecond.
-      case .local: (WeightsHeader(version: version, digest: .ofNothing), .local(weights))
+  /// Ends the run: has written what it leaves behind and lets the workers go.
+  private func end(_ ending: RunEnding) -> RunEnding {
+    let ending = recorder.end(ending)
+    // Who connected just now has not come to the rules yet.
+    var peers = rules.peers
+    while let input = mailbox.next(timeout: .zero) {
+      switch input {
+      case .opened(let peer, _): peers.append(peer)
+      case .checkpointFailed(let reason): recorder.note(.failure(worker: nil, reason: reason))
+      default: break
       }
-    published = message
-    return message
+    }
+    recorder.noteLeftOut(isLast: true)
+    for peer in peers {
+      if let reason = ending.reason {
+        links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
+      } else {
+        links.send(.finished, to: peer)
+      }
+      links.close(peer)
+    }
+    return ending
   }
 }

@@ -1,18 +1,22 @@
 import Engine
 import KerasFiles
+import Primitives
+import Runs
 
 /// The sums and times of one epoch, from which its record is made.
 struct EpochTotals {
+  /// Counted from 0.
+  let epoch: Int
   /// Sums over the steps whose gradients are in the weights, in step order.
-  var training = Engine.Totals()
+  private var training = Engine.Totals()
   /// The present update's totals by place; they are not in `training` yet.
-  var update: [Engine.Totals?] = []
+  private var update: [Engine.Totals?] = []
   /// Totals by validation batch.
-  var validation: [Engine.Totals?] = []
+  private(set) var validation: [Engine.Totals?] = []
   /// Steps whose gradients are in the weights.
-  var steps = 0
+  private(set) var steps = 0
   /// When the epoch began.
-  var began: Duration?
+  private(set) var began: Duration?
   /// When its last update was applied.
   var trained: Duration?
   /// What a checkpoint says that the epoch had taken, and its training; nil where it does not say.
@@ -20,11 +24,14 @@ struct EpochTotals {
   /// Pictures that a checkpoint without times brought along: nobody knows what they took.
   private var picturesBefore = 0
   /// The links' counts when the epoch began.
-  var bytesReceived = 0
-  var bytesSent = 0
+  private var bytes = (received: 0, sent: 0)
+
+  /// An epoch of which nothing is done.
+  init(epoch: Int) { self.epoch = epoch }
 
   /// An epoch that has come as far as `position` says.
   init(at position: RunPosition) {
+    epoch = position.epochs
     training.loss = position.loss
     training.correct = position.correct
     training.count = position.count
@@ -36,12 +43,38 @@ struct EpochTotals {
     }
   }
 
+  /// Its first work is given out.
+  /// - Parameter isTrained: whether nothing but its validation is left: a checkpoint may lie there.
+  mutating func begin(_ now: Duration, isTrained: Bool, bytesReceived: Int, bytesSent: Int) {
+    began = now
+    if isTrained { trained = now }
+    bytes = (bytesReceived, bytesSent)
+  }
+
+  /// Adds a step at its place in an update of `count` steps.
+  mutating func add(_ step: Engine.Totals, at place: Int, of count: Int) {
+    if update.isEmpty { update = Array(repeating: nil, count: count) }
+    update[place] = step
+  }
+
+  /// Adds a validation batch.
+  mutating func add(_ totals: Engine.Totals, batch: Int, of count: Int) {
+    if validation.isEmpty { validation = Array(repeating: nil, count: count) }
+    validation[batch] = totals
+  }
+
+  /// Pictures of the present update.
+  var updatePictures: Int { update.reduce(0) { $0 + ($1?.count ?? 0) } }
+
   /// Adds the update's totals in step order and forgets them.
   mutating func commitUpdate() {
     for totals in update { training += totals ?? Engine.Totals() }
     steps += update.count
     update = []
   }
+
+  /// Forgets the update's totals.
+  mutating func discardUpdate() { update = [] }
 
   /// What the epoch comes to, for the user's eyes: sums in the order of arrival.
   func soFar() -> (steps: Int, totals: Engine.Totals) {
@@ -52,12 +85,12 @@ struct EpochTotals {
   }
 
   /// Seconds from the epoch's beginning to `now`, those before a checkpoint included.
-  func seconds(now: Duration) -> Double {
+  private func seconds(now: Duration) -> Double {
     (before?.seconds ?? 0) + (now - (began ?? now)) / .seconds(1)
   }
 
   /// Seconds of training until `now` or the last update, those before a checkpoint included.
-  func trainingSeconds(now: Duration) -> Double {
+  private func trainingSeconds(now: Duration) -> Double {
     (before?.training ?? 0) + ((trained ?? now) - (began ?? now)) / .seconds(1)
   }
 
@@ -65,6 +98,26 @@ struct EpochTotals {
   func pace(now: Duration) -> Double {
     let seconds = trainingSeconds(now: now)
     return seconds > 0 ? Double(soFar().totals.count - picturesBefore) / seconds : 0
+  }
+
+  /// What the epoch came to.
+  /// - Parameters: the links' counts now.
+  func record(now: Duration, bytesReceived: Int, bytesSent: Int) -> EpochRecord {
+    var sums = Engine.Totals()
+    for totals in validation { sums += totals ?? Engine.Totals() }
+    return EpochRecord(
+      epoch: epoch + 1, loss: training.means.loss, accuracy: training.means.accuracy,
+      validationLoss: sums.means.loss, validationAccuracy: sums.means.accuracy,
+      seconds: seconds(now: now), picturesPerSecond: pace(now: now),
+      bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent)
+  }
+
+  /// How far `run` has come, with so many updates in the weights.
+  func position(run: Digest, updates: Int, now: Duration) -> RunPosition {
+    RunPosition(
+      run: run, epochs: epoch, steps: steps, updates: updates, loss: training.loss,
+      correct: training.correct, count: training.count, seconds: seconds(now: now),
+      trainingSeconds: trainingSeconds(now: now))
   }
 }
 

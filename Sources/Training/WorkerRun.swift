@@ -15,7 +15,7 @@ final class WorkerRun {
   private let validation: PictureStore
   private let received: ParameterBuffer
   private var gradients: BufferPool
-  private var weights: (version: Int, buffer: ParameterBuffer)?
+  private var weights: (version: WeightsVersion, buffer: ParameterBuffer)?
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
@@ -101,7 +101,7 @@ final class WorkerRun {
   /// The gradient of the sum of the losses of training pictures; the buffer is the caller's until
   /// nobody holds it any more.
   func gradient(
-    _ pictures: [Int], version: Int
+    _ pictures: [Int], version: WeightsVersion
   ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
     let gradient = gradients.take()
     let (batch, weights) = try take(pictures, of: training, version)
@@ -109,7 +109,7 @@ final class WorkerRun {
   }
 
   /// Loss and accuracy on validation pictures.
-  func evaluate(_ pictures: [Int], version: Int) throws -> Engine.Totals {
+  func evaluate(_ pictures: [Int], version: WeightsVersion) throws -> Engine.Totals {
     let (batch, weights) = try take(pictures, of: validation, version)
     return engine.evaluate(batch, weights: weights)
   }
@@ -117,7 +117,7 @@ final class WorkerRun {
   /// The pictures of a work, and the weights that it is for.
   /// - Throws: where the coordinator cannot mean it, or a picture's file has changed.
   private func take(
-    _ pictures: [Int], of store: PictureStore, _ version: Int
+    _ pictures: [Int], of store: PictureStore, _ version: WeightsVersion
   ) throws -> (Batch, ParameterBuffer) {
     guard let weights, weights.version == version else {
       throw WorkerError("the coordinator sent work for weights \(version), which it did not send")

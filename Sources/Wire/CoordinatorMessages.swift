@@ -61,13 +61,13 @@ public struct Welcome: Codable, Hashable, Sendable {
 
 /// What comes with weights.
 public struct WeightsHeader: Codable, Hashable, Sendable {
-  /// Updates applied since the start of the run.
-  public var version: Int
+  /// Which weights.
+  public var version: WeightsVersion
   /// The digest of the weights.
   public var digest: Digest
 
   /// Weights of `version`.
-  public init(version: Int, digest: Digest) {
+  public init(version: WeightsVersion, digest: Digest) {
     (self.version, self.digest) = (version, digest)
   }
 }
@@ -87,10 +87,10 @@ public struct AssignedWork: Codable, Hashable, Sendable {
   /// The batch.
   public var work: Work
   /// The version of the weights to compute with.
-  public var weightsVersion: Int
+  public var weightsVersion: WeightsVersion
 
   /// `work` with the weights of `weightsVersion`.
-  public init(_ work: Work, weightsVersion: Int) {
+  public init(_ work: Work, weightsVersion: WeightsVersion) {
     (self.work, self.weightsVersion) = (work, weightsVersion)
   }
 }

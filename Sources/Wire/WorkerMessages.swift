@@ -68,7 +68,7 @@ public struct GradientHeader: Codable, Hashable, Sendable {
   /// The step, counted over the run.
   public var step: Int
   /// The version of the weights it was computed with.
-  public var weightsVersion: Int
+  public var weightsVersion: WeightsVersion
   /// The sum of the pictures' losses.
   public var loss: Double
   /// Pictures whose probability rounds to their label.
@@ -80,7 +80,8 @@ public struct GradientHeader: Codable, Hashable, Sendable {
 
   /// A header with every field given.
   public init(
-    step: Int, weightsVersion: Int, loss: Double, correct: Int, count: Int, digest: Digest
+    step: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, count: Int,
+    digest: Digest
   ) {
     self.step = step
     self.weightsVersion = weightsVersion
@@ -96,7 +97,7 @@ public struct EvaluationHeader: Codable, Hashable, Sendable {
   /// The batch.
   public var batch: Int
   /// The version of the weights it was computed with.
-  public var weightsVersion: Int
+  public var weightsVersion: WeightsVersion
   /// The sum of the pictures' losses.
   public var loss: Double
   /// Pictures whose probability rounds to their label.
@@ -105,7 +106,9 @@ public struct EvaluationHeader: Codable, Hashable, Sendable {
   public var count: Int
 
   /// Totals with every field given.
-  public init(batch: Int, weightsVersion: Int, loss: Double, correct: Int, count: Int) {
+  public init(
+    batch: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, count: Int
+  ) {
     self.batch = batch
     self.weightsVersion = weightsVersion
     self.loss = loss

@@ -12,7 +12,7 @@ import Wire
     let second = table.join()
     #expect(table.tasks[first] == [.step(0)])
     #expect(table.tasks[second] == [.step(1)])
-    #expect(table.weights == [first: 0, second: 0])
+    #expect(table.weights == [first: .init(update: 0), second: .init(update: 0)])
   }
 
   @Test func `One worker gets two units at once and never more`() {
@@ -41,10 +41,10 @@ import Wire
     let worker = table.join()
     table.answer(worker)
     table.answer(worker)
-    let assigned = try #require(table.log.firstIndex(of: .assign(worker, .step(1))))
-    let finished = try #require(table.log.firstIndex(of: .finishEpoch(0)))
+    let assigned = try #require(table.log.firstIndex(of: .action(.assign(worker, .step(1)))))
+    let finished = try #require(table.log.firstIndex(of: .action(.finishEpoch(0))))
     #expect(assigned < finished)
-    #expect(table.weights[worker] == 1)
+    #expect(table.weights[worker] == .init(update: 1))
   }
 
   @Test func `A lost worker's steps go to another at once`() {
@@ -81,7 +81,7 @@ import Wire
     table.answer(first)
     table.answer(first)
     #expect(table.tasks[late] == [.step(3), .step(5)])
-    #expect(table.weights[late] == 1)
+    #expect(table.weights[late] == .init(update: 1))
   }
 
   @Test func `A slow step is given to an idle worker too, and the first answer counts`() {
@@ -124,8 +124,8 @@ import Wire
       #expect(table.rules.updatesApplied == 1)
       let before = table.outcome
       // Sent with the old weights, as a worker may that had not seen the new ones.
-      table.send(first, .step(1), version: 0, digest: digest)
-      #expect(table.log.contains(.goBack(before: 0)) == (digest != nil))
+      table.send(first, .step(1), version: .init(update: 0), digest: digest)
+      #expect(table.log.contains(.rollBack(before: 0)) == (digest != nil))
       #expect(table.outcome == (digest == nil ? before : []))
       // Now two workers have to agree.
       #expect(table.tasks.values.count { $0.contains(.step(1)) } == (digest == nil ? 0 : 2))
@@ -139,7 +139,7 @@ import Wire
   @Test func `An answer that nobody asked for loses its sender`() {
     var table = RulesTable()
     let worker = table.join()
-    table.send(worker, .step(3), version: 0)
+    table.send(worker, .step(3), version: .init(update: 0))
     #expect(table.tasks[worker] == nil)
     #expect(table.rules.readyWorkers == 0)
   }
@@ -154,7 +154,7 @@ import Wire
       var table = RulesTable(probe: expected)
       let odd = table.join(probe: answer)
       #expect(table.rules.readyWorkers == 0)
-      guard case .refuse(odd, let reason)? = table.log.last else {
+      guard case .action(.refuse(odd, let reason))? = table.log.last else {
         Issue.record("\(table.log)")
         continue
       }
@@ -173,13 +173,13 @@ import Wire
     var table = RulesTable()
     table.join(version: "2")
     #expect(table.rules.readyWorkers == 0)
-    #expect(table.log.contains { if case .refuse = $0 { true } else { false } })
+    #expect(table.log.contains { if case .action(.refuse) = $0 { true } else { false } })
     let poor = table.join(ready: false)
     table.perform(table.rules.unable(poor, reason: "no data", now: table.now))
     #expect(
       table.notes.last
         == .refused(.init(number: 1, name: "w1", address: "host:1"), reason: "no data"))
-    #expect(table.log.last == .close(poor))
+    #expect(table.log.last == .action(.close(poor)))
   }
 
   @Test func `A signal finishes the update, then stops`() {
@@ -265,11 +265,86 @@ import Wire
     whole.finish()
     // Epoch 0 is trained but not validated.
     var rest = RulesTable(
-      epochs: 2, steps: 4, perUpdate: 2,
-      updates: 2)
+      epochs: 2, steps: 4, perUpdate: 2, updates: 2)
     rest.join()
     rest.finish()
     #expect(rest.outcome == Array(whole.outcome.dropFirst(2)))
+  }
+
+  @Test func `An answer that cannot be used puts its sender out, and others compute the unit`() {
+    for fault in [AnswerFault.damaged("bad bytes"), .impossible("a bad sum")] {
+      var table = RulesTable(steps: 4, perUpdate: 4)
+      let (bad, good) = (table.join(), table.join())
+      table.answer(bad, unusably: fault)
+      let reason = fault == .damaged("bad bytes") ? "bad bytes" : "a bad sum"
+      #expect(table.loss(of: 1) == reason && table.tasks[bad] == nil)
+      table.finish()
+      #expect(table.log.contains(.keep(good, .step(0))))
+      #expect(table.ending == .finished && !table.wasRolledBack)
+    }
+  }
+
+  @Test func `Who was not asked is told that, whatever it sends`() {
+    var table = RulesTable()
+    let worker = table.join()
+    let fault = AnswerFault.impossible("no such unit")
+    let consequence = table.rules.unusable(
+      worker, .step(-1), .init(update: 0), fault, now: table.now)
+    guard case .goOn(let actions) = consequence else {
+      Issue.record("\(consequence)")
+      return
+    }
+    table.perform(actions)
+    #expect(table.loss(of: 1) == "answered step -1, which it was not given")
+  }
+
+  @Test func `An impossible answer to a verified step takes out what its machine did unchecked`() {
+    var table = RulesTable(steps: 400, perUpdate: 4, validation: 0, verify: 0.1)
+    let (bad, good) = (table.join(), table.join())
+    // Two have the step: it is verified.
+    while let unit = table.tasks[bad]?.first, table.tasks[good]?.contains(unit) != true {
+      table.answer(good)
+      table.answer(bad)
+    }
+    table.answer(bad, unusably: .impossible("a bad sum"))
+    #expect(table.wasRolledBack && table.tasks[bad] == nil)
+    table.finish()
+    #expect(table.ending == .finished && table.outcome.count == 101)
+  }
+
+  @Test func `Weights that are not finite are a machine's fault first, and then the run's`() {
+    var table = RulesTable(steps: 4, perUpdate: 2, minimum: 2)
+    let workers = [table.join(), table.join()]
+    table.staysFinite = false
+    for worker in workers { table.answer(worker) }
+    #expect(table.log.contains(.rollBack(before: 0)) && table.rules.updatesApplied == 0)
+    #expect(table.rules.weightsVersion == .init(rollback: 1, update: 0))
+    // Two workers compute each step now.
+    #expect(table.tasks.values.allSatisfy { $0 == [.step(0), .step(1)] })
+    var diverging = table
+    diverging.finish()
+    #expect(
+      diverging.ending
+        == .failed(
+          "a weight is no longer a finite number in update 1: choose a smaller --learning-rate"))
+    table.staysFinite = true
+    table.finish()
+    #expect(table.ending == .finished)
+  }
+
+  @Test func `A faulty worker that is found last is told so`() {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: 1, verify: 1)
+    let (bad, good, third) = (table.join(), table.join(), table.join())
+    while table.rules.updatesApplied < 1 {
+      for peer in [bad, good, third] { table.answer(peer) }
+    }
+    while table.ending == nil {
+      table.answer(bad, loss: 2)
+      table.answer(good)
+      table.answer(third)
+    }
+    #expect(table.ending == .finished)
+    #expect(table.loss(of: 1)?.contains("makes errors") == true && table.tasks[bad] == nil)
   }
 
   @Test(arguments: 0..<200)

@@ -1,5 +1,6 @@
 import Coordination
 import Testing
+import Wire
 
 /// How much a slow worker holds up the others: the rules with workers that take their time.
 @Suite struct PaceTests {
@@ -9,7 +10,7 @@ import Testing
     /// What each worker needs for a unit.
     var paces: [PeerID: Duration] = [:]
     /// What it computes, for which weights, and until when.
-    var computing: [PeerID: (unit: WorkUnit, version: Int, until: Duration)] = [:]
+    var computing: [PeerID: (unit: WorkUnit, version: WeightsVersion, until: Duration)] = [:]
     var answers: [PeerID: Int] = [:]
 
     init(_ paces: [Duration], steps: Int, perUpdate: Int) {
@@ -23,7 +24,7 @@ import Testing
         for (peer, pace) in paces where computing[peer] == nil {
           guard let unit = table.tasks[peer]?.first else { continue }
           table.tasks[peer]?.removeFirst()
-          computing[peer] = (unit, table.weights[peer] ?? 0, table.now + pace)
+          computing[peer] = (unit, table.weights[peer] ?? .init(update: 0), table.now + pace)
         }
         let next = computing.min { $0.value.until < $1.value.until }
         let tick = table.now + .milliseconds(20)

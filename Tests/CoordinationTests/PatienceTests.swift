@@ -29,9 +29,9 @@ import Testing
     #expect(waits, "\(table.notes)")
     table.wait(.seconds(2))
     #expect(table.loss(of: 1)?.contains("has not answered for 1") == true)
-    #expect(table.log.contains(.close(mute)) && table.tasks[good] != nil)
+    #expect(table.log.contains(.action(.close(mute))) && table.tasks[good] != nil)
     table.finish()
-    #expect(table.ending == .finished && !table.wentBack)
+    #expect(table.ending == .finished && !table.wasRolledBack)
   }
 
   @Test

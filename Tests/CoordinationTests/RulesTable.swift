@@ -2,31 +2,44 @@ import Coordination
 import Primitives
 import Wire
 
-/// A coordinator's rules with peers that a test moves by hand; actions are collected as they come.
+/// A coordinator's rules with peers that a test moves by hand; what the rules decide is collected
+/// as it comes.
 struct RulesTable {
+  /// Something that a host does for the rules.
+  enum Deed: Hashable {
+    case action(CoordinatorAction)
+    case keep(PeerID, WorkUnit)
+    case applyUpdate(Int, steps: Range<Int>)
+    case rollBack(before: Int)
+  }
+
   var rules: CoordinatorRules
   var now = Duration.zero
   /// Everything since the start, in order.
-  var log: [CoordinatorAction] = []
+  var log: [Deed] = []
   /// What each peer has been asked and has not answered.
   var tasks: [PeerID: [WorkUnit]] = [:]
   /// The version of the weights that each peer holds.
-  var weights: [PeerID: Int] = [:]
+  var weights: [PeerID: WeightsVersion] = [:]
   /// The number that each peer was given.
   var numbers: [PeerID: Int] = [:]
+  /// What becomes of the weights' updates: whether they stay finite.
+  var staysFinite = true
+  private let schedule: Schedule
   private var peers = 0
 
   init(
     epochs: Int = 1, steps: Int = 4, perUpdate: Int = 2, validation: Int = 2, minimum: Int = 1,
     local: [UInt64] = [], probe: ProbeAnswer = .none, verify: Double = 0,
-    heartbeatBound: Duration = .seconds(3), updates: Int = 0
+    heartbeatBound: Duration = .seconds(3), updates: Int = 0, epochsDone: Int = 0
   ) {
+    schedule = Schedule(
+      epochs: epochs, stepsPerEpoch: steps, batchesPerUpdate: perUpdate,
+      validationBatches: validation)
     rules = CoordinatorRules(
-      schedule: Schedule(
-        epochs: epochs, stepsPerEpoch: steps, batchesPerUpdate: perUpdate,
-        validationBatches: validation),
-      version: "1", minimumWorkers: minimum, localWorkers: local, probe: probe,
-      verify: verify, heartbeatBound: heartbeatBound, updates: updates)
+      schedule: schedule, version: "1", minimumWorkers: minimum, localWorkers: local,
+      probe: probe, verify: verify, heartbeatBound: heartbeatBound, updates: updates,
+      epochs: epochsDone)
     perform(rules.start(now: now))
   }
 
@@ -42,9 +55,17 @@ struct RulesTable {
     let hello = Hello(
       version: version, name: "w\(peer.raw)", token: token ?? UInt64(1000 + peer.raw), threads: 1,
       kernels: "baseline")
-    perform(rules.hello(peer, hello, now: now))
+    say(peer, hello)
     if ready { perform(rules.ready(peer, probe, now: now)) }
     return peer
+  }
+
+  /// The peer says hello.
+  mutating func say(_ peer: PeerID, _ hello: Hello) {
+    switch rules.hello(peer, hello, now: now) {
+    case .welcome(let worker): numbers[peer] = worker
+    case .turnAway(let actions): perform(actions)
+    }
   }
 
   mutating func lose(_ peer: PeerID) {
@@ -60,25 +81,57 @@ struct RulesTable {
   /// The peer answers the oldest unit that it has; a `digest` or a `loss` other than the right one
   /// is a fault.
   mutating func answer(_ peer: PeerID, digest: Digest? = nil, loss: Double = 1) {
-    guard let unit = tasks[peer]?.first else { return }
+    guard let (unit, version) = next(peer) else { return }
+    send(peer, unit, version: version, digest: digest, loss: loss)
+  }
+
+  /// The peer answers the oldest unit that it has, and the host cannot use it.
+  mutating func answer(_ peer: PeerID, unusably fault: AnswerFault) {
+    guard let (unit, version) = next(peer) else { return }
+    follow(rules.unusable(peer, unit, version, fault, now: now))
+  }
+
+  private mutating func next(_ peer: PeerID) -> (WorkUnit, WeightsVersion)? {
+    guard let unit = tasks[peer]?.first else { return nil }
     tasks[peer]?.removeFirst()
-    send(peer, unit, version: weights[peer] ?? 0, digest: digest, loss: loss)
+    return (unit, weights[peer] ?? .init(update: 0))
   }
 
   /// The peer sends an answer whether it was asked or not.
   mutating func send(
-    _ peer: PeerID, _ unit: WorkUnit, version: Int, digest: Digest? = nil, loss: Double = 1
+    _ peer: PeerID, _ unit: WorkUnit, version: WeightsVersion, digest: Digest? = nil,
+    loss: Double = 1
   ) {
     switch unit {
     case .step(let step):
       let header = GradientHeader(
         step: step, weightsVersion: version, loss: loss, correct: 1, count: 1,
         digest: digest ?? Self.digest(step))
-      perform(rules.gradient(peer, header, now: now))
+      take(rules.gradient(peer, header, now: now), unit, from: peer)
     case .validation(let batch):
       let header = EvaluationHeader(
         batch: batch, weightsVersion: version, loss: loss, correct: 1, count: 1)
-      perform(rules.evaluated(peer, header, now: now))
+      switch rules.evaluated(peer, header, now: now) {
+      case .keep(let actions):
+        log.append(.keep(peer, unit))
+        perform(actions)
+      case .drop(let consequence): follow(consequence)
+      }
+    }
+  }
+
+  private mutating func take(_ decision: GradientDecision, _ unit: WorkUnit, from peer: PeerID) {
+    switch decision {
+    case .keep(_, let actions):
+      log.append(.keep(peer, unit))
+      perform(actions)
+    case .completeUpdate(_, let actions):
+      log.append(.keep(peer, unit))
+      perform(actions)
+      let update = rules.updatesApplied
+      log.append(.applyUpdate(update, steps: schedule.steps(ofUpdate: update)))
+      follow(rules.updateApplied(isFinite: staysFinite, now: now))
+    case .drop(let consequence): follow(consequence)
     }
   }
 
@@ -99,26 +152,31 @@ struct RulesTable {
     return nil
   }
 
-  /// Whether the weights were taken back.
-  var wentBack: Bool { log.contains { if case .goBack = $0 { true } else { false } } }
+  /// Whether the weights were rolled back.
+  var wasRolledBack: Bool { log.contains { if case .rollBack = $0 { true } else { false } } }
+
+  private mutating func follow(_ consequence: Consequence) {
+    switch consequence {
+    case .goOn(let actions): perform(actions)
+    case .rollBack(let update, let reason, let actions):
+      if let reason { log.append(.action(.note(reason))) }
+      log.append(.rollBack(before: update))
+      // As where there is no checkpoint.
+      let anew = rules.rolledBack(to: 0, epochs: 0, now: now)
+      perform(actions + anew)
+    }
+  }
 
   mutating func perform(_ actions: [CoordinatorAction]) {
-    var actions = actions[...]
-    while let action = actions.popFirst() {
-      log.append(action)
+    for action in actions {
+      log.append(.action(action))
       switch action {
       case .sendWeights(let peer):
         weights[peer] = rules.weightsVersion
         tasks[peer] = []
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
-      case .welcome(let peer, let worker): numbers[peer] = worker
-      case .accept(let peer, let unit): actions += rules.accepted(peer, unit, now: now)
-      case .applyUpdate: actions += rules.updateApplied(now: now)
-      case .goBack:
-        // As where there is no checkpoint.
-        actions += rules.wentBack(toUpdate: 0, epochs: 0, now: now)
-      default: break
+      case .finishEpoch, .note, .stop: break
       }
     }
   }
@@ -132,14 +190,14 @@ struct RulesTable {
   var outcome: [String] {
     var lines: [String] = []
     var units: [WorkUnit] = []
-    for action in log {
-      switch action {
-      case .accept(_, let unit): units.append(unit)
-      case .applyUpdate, .finishEpoch:
-        lines.append("\(units.sorted()) \(action)")
+    for deed in log {
+      switch deed {
+      case .keep(_, let unit): units.append(unit)
+      case .applyUpdate, .action(.finishEpoch):
+        lines.append("\(units.sorted()) \(deed)")
         units = []
-      case .goBack: (lines, units) = ([], [])
-      default: break
+      case .rollBack: (lines, units) = ([], [])
+      case .action: break
       }
     }
     return lines
@@ -147,13 +205,13 @@ struct RulesTable {
 
   /// How the run ended, if it has.
   var ending: RunEnding? {
-    for case .stop(let ending) in log { return ending }
+    for case .action(.stop(let ending)) in log { return ending }
     return nil
   }
 
   /// What was noted.
   var notes: [CoordinatorNote] {
-    log.compactMap { if case .note(let note) = $0 { note } else { nil } }
+    log.compactMap { if case .action(.note(let note)) = $0 { note } else { nil } }
   }
 
   /// Lets everybody answer in turn until the run is over or nobody has anything to do.

@@ -1,196 +1,214 @@
 import Coordination
 import Primitives
 import Testing
+import Wire
 
-/// Steps that two workers compute (`--verify`).
+/// Verification by itself: answers go in, verdicts come out.
 @Suite struct VerificationTests {
-  static let wrong = RulesTable.digest(-1)
+  private static let first = process(1)
+  private static let second = process(2)
+  private static let third = process(3)
+  private static let step = WorkUnit.step(0)
 
-  @Test func `Two workers compute a verified step, and equal answers are taken in once`() {
-    var table = RulesTable(steps: 2, perUpdate: 2, validation: 0, verify: 1)
-    let first = table.join()
-    let second = table.join()
-    #expect(table.tasks[first]?.first == .step(0))
-    #expect(table.tasks[second]?.contains(.step(0)) == true)
-    table.answer(first)
-    #expect(table.outcome.isEmpty && !table.log.contains(.accept(first, .step(0))))
-    table.finish()
-    #expect(table.ending == .finished)
-    #expect(table.outcome.first == "[step 0, step 1] applyUpdate(0, steps: Range(0..<2))")
+  /// `value`, which a mutating function returned, is `expected`.
+  private func check<Value: Equatable>(
+    _ value: Value, _ expected: Value, at place: SourceLocation = #_sourceLocation
+  ) {
+    #expect(value == expected, sourceLocation: place)
   }
 
-  @Test func `A third answer decides, and who was wrong is named and put out`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good, third) = (table.join(), table.join(), table.join())
-    table.answer(bad, digest: Self.wrong)
-    table.answer(good)
-    #expect(table.outcome.isEmpty)
-    #expect(table.tasks[third] == [.step(0)])
-    table.answer(third)
-    #expect(table.ending == .finished)
-    #expect(table.tasks[bad] == nil)
-    let lost = table.notes.contains {
-      if case .lost(let identity, _, let reason) = $0, identity.number == 1 {
-        reason.contains("makes errors")
-      } else {
-        false
+  private static func process(_ number: UInt64, machine: String? = nil) -> WorkerProcess {
+    WorkerProcess(token: number, machine: machine ?? "machine \(number)")
+  }
+
+  private static func answer(
+    _ process: WorkerProcess, _ digest: Int = 0, isFinite: Bool = true
+  ) -> Answer {
+    Answer(process: process, digest: RulesTable.digest(digest), isFinite: isFinite)
+  }
+
+  /// At an update with the steps 0 to 39.
+  private static func verification(
+    _ fraction: Double, at update: Int = 0, resumedAfter updates: Int = 0
+  ) -> Verification {
+    var verification = Verification(seed: 1, fraction: fraction, after: updates)
+    verification.begin(0..<40, version: WeightsVersion(update: update))
+    return verification
+  }
+
+  @Test func `Without verification the first answer counts`() {
+    var verification = Self.verification(0)
+    #expect(verification.missing(Self.step) == 1)
+    check(
+      verification.judge(Self.step, Self.answer(Self.first), isAlone: false), .counts(faulty: []))
+    #expect(verification.isFinite)
+  }
+
+  @Test func `Two equal answers of two processes count`() {
+    var verification = Self.verification(1)
+    #expect(verification.missing(Self.step) == 2)
+    check(
+      verification.judge(Self.step, Self.answer(Self.first), isAlone: false),
+      .needsAnother(faulty: []))
+    #expect(verification.missing(Self.step) == 1)
+    // The same process again is no second witness, unless nobody else is there.
+    var alone = verification
+    check(
+      verification.judge(Self.step, Self.answer(Self.first), isAlone: false),
+      .needsAnother(faulty: []))
+    check(
+      verification.judge(Self.step, Self.answer(Self.second), isAlone: false), .counts(faulty: []))
+    check(alone.judge(Self.step, Self.answer(Self.first), isAlone: true), .counts(faulty: []))
+  }
+
+  @Test func `A third answer decides, and what the faulty machine did unchecked is named`() {
+    for fraction in [0.4, 1.0] {
+      var verification = Self.verification(fraction, at: 7)
+      // One that is verified, and with a fraction one that is not.
+      let units = (0..<40).map(WorkUnit.step)
+      guard let verified = units.first(where: verification.contains) else {
+        Issue.record("no unit is verified")
+        continue
       }
-    }
-    #expect(lost, "\(table.notes)")
-  }
-
-  @Test func `Two workers are asked again, and one that erred once is found`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good) = (table.join(), table.join())
-    table.answer(bad, digest: Self.wrong)
-    table.answer(good)
-    #expect(table.ending == nil)
-    table.finish()
-    #expect(table.ending == .finished)
-    #expect(table.tasks[bad] == nil && table.tasks[good] != nil)
-  }
-
-  @Test func `Two that insist wait for a third`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good) = (table.join(), table.join())
-    for _ in 0..<6 {
-      if table.tasks[bad]?.isEmpty == false {
-        table.answer(bad, digest: Self.wrong)
-      } else {
-        table.answer(good)
+      let unchecked = units.first { !verification.contains($0) }
+      #expect((unchecked == nil) == (fraction == 1))
+      if let unchecked {
+        let verdict = verification.judge(unchecked, Self.answer(Self.first), isAlone: false)
+        #expect(verdict == .counts(faulty: []))
       }
+      _ = verification.judge(verified, Self.answer(Self.first, 1), isAlone: false)
+      _ = verification.judge(verified, Self.answer(Self.second), isAlone: false)
+      let verdict = verification.judge(verified, Self.answer(Self.third), isAlone: false)
+      #expect(
+        verdict
+          == (unchecked == nil
+            ? .counts(faulty: [Self.first]) : .rollBack(before: 7, faulty: [Self.first])))
     }
-    #expect(table.ending == nil && table.tasks[bad] == [] && table.tasks[good] == [])
-    #expect(table.notes.last?.description.contains("another worker has to decide") == true)
-    let third = table.join()
-    table.answer(third)
-    #expect(table.ending == .finished)
-    #expect(table.tasks[bad] == nil && table.tasks[good] != nil)
   }
 
-  @Test func `What a liar's machine did unverified is taken back`() {
-    var calm = RulesTable(epochs: 2, steps: 40, perUpdate: 4, validation: 1)
-    calm.join()
-    calm.finish()
-    var table = RulesTable(epochs: 2, steps: 40, perUpdate: 4, validation: 1, verify: 0.1)
-    let bad = table.join()
-    for _ in 0..<2 { table.join() }
-    while table.ending == nil, table.tasks[bad] != nil {
-      for peer in table.tasks.keys.sorted() {
-        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
-      }
+  @Test func `What another coordinator applied may be anybody's`() {
+    var verification = Self.verification(1, at: 9, resumedAfter: 9)
+    for (process, digest) in [(Self.first, 1), (Self.second, 0)] {
+      _ = verification.judge(Self.step, Self.answer(process, digest), isAlone: false)
     }
-    #expect(table.log.contains(.goBack(before: 0)))
-    table.finish()
-    #expect(table.ending == .finished)
-    // From there on as if nothing had been.
-    #expect(table.outcome == calm.outcome)
-  }
-
-  @Test func `A worker that connects again is no second witness`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good) = (table.join(token: 1), table.join(token: 2))
-    table.answer(bad, digest: Self.wrong)
-    table.answer(good)
-    table.lose(bad)
-    let again = table.join(token: 1)
-    table.answer(again, digest: Self.wrong)
-    #expect(table.ending == nil && table.tasks[good] != nil)
-    table.join()
-    table.finish()
-    #expect(table.ending == .finished)
-    #expect(table.tasks[again] == nil && table.tasks[good] != nil)
-  }
-
-  @Test func `A liar that has left is taken back as well`() throws {
-    var table = RulesTable(steps: 400, perUpdate: 4, validation: 0, verify: 0.1)
-    let (bad, good) = (table.join(token: 1), table.join(token: 2))
-    var disputed: WorkUnit?
-    while disputed == nil, table.ending == nil {
-      for peer in [bad, good] {
-        let before = table.tasks[peer]?.first
-        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
-        // Asked once more: they differ.
-        if peer == bad, let before, table.tasks[good]?.contains(before) == true {
-          disputed = before
-        }
-      }
+    check(
+      verification.judge(Self.step, Self.answer(Self.third), isAlone: false),
+      .rollBack(before: 0, faulty: [Self.first]))
+    // From the start on it is known who did what.
+    verification.rollBack(to: 0)
+    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    for (process, digest) in [(Self.first, 1), (Self.second, 0)] {
+      _ = verification.judge(Self.step, Self.answer(process, digest), isAlone: false)
     }
-    table.lose(bad)
-    table.join()
-    #expect(!table.log.contains { if case .goBack = $0 { true } else { false } })
-    table.finish()
-    #expect(table.log.contains(.goBack(before: 0)))
-    #expect(table.ending == .finished)
-    #expect(table.outcome.count == 101)
+    check(
+      verification.judge(Self.step, Self.answer(Self.third), isAlone: false),
+      .counts(faulty: [Self.first]))
   }
 
-  @Test func `Nothing is taken back where every step was verified`() {
-    var table = RulesTable(steps: 12, perUpdate: 3, verify: 1)
-    let bad = table.join()
-    for _ in 0..<2 { table.join() }
-    while table.ending == nil, table.tasks[bad] != nil {
-      for peer in table.tasks.keys.sorted() {
-        table.answer(peer, digest: peer == bad ? Self.wrong : nil)
-      }
+  @Test func `Who contradicts itself is faulty, and its answers are forgotten`() {
+    var verification = Self.verification(1)
+    _ = verification.judge(Self.step, Self.answer(Self.first), isAlone: false)
+    check(
+      verification.judge(Self.step, Self.answer(Self.first, 1), isAlone: false),
+      .faulty(.contradictsItself, firstUpdate: nil))
+    #expect(verification.missing(Self.step) == 2)
+  }
+
+  @Test func `An answer that is not finite is doubted, and loses against one that is`() {
+    var verification = Self.verification(0, at: 3)
+    let nan = Self.answer(Self.first, -1, isFinite: false)
+    check(verification.judge(Self.step, nan, isAlone: false), .disputed(before: 3))
+    verification.rollBack(to: 2)
+    for update in 2...3 {
+      verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: update))
+      #expect(verification.contains(Self.step) && !verification.contains(.step(1)))
     }
-    table.finish()
-    #expect(table.ending == .finished)
-    #expect(!table.log.contains { if case .goBack = $0 { true } else { false } })
+    // The same machine again, and two others: it is out as soon as one has a number.
+    check(verification.judge(Self.step, nan, isAlone: false), .needsAnother(faulty: []))
+    check(
+      verification.judge(Self.step, Self.answer(Self.second), isAlone: false),
+      .needsAnother(faulty: [Self.first]))
+    check(
+      verification.judge(Self.step, nan, isAlone: false),
+      .faulty(.contradictsOthers, firstUpdate: nil))
+    check(
+      verification.judge(Self.step, Self.answer(Self.third), isAlone: false), .counts(faulty: []))
   }
 
-  @Test func `One worker alone computes twice`() {
-    var table = RulesTable(steps: 2, perUpdate: 2, validation: 0, verify: 1)
-    table.join()
-    table.finish()
-    #expect(table.ending == .finished)
-    #expect(table.log.count { if case .assign = $0 { true } else { false } } == 4)
+  @Test func `Two that agree that it is not finite are believed`() {
+    var verification = Self.verification(0)
+    let nan = [Self.first, Self.second].map { Self.answer($0, -1, isFinite: false) }
+    check(verification.judge(Self.step, nan[0], isAlone: false), .disputed(before: 0))
+    verification.rollBack(to: 0)
+    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    _ = verification.judge(Self.step, nan[0], isAlone: false)
+    check(verification.judge(Self.step, nan[1], isAlone: false), .counts(faulty: []))
+    #expect(!verification.isFinite)
   }
 
-  @Test func `Totals are compared as well as gradients`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good, third) = (table.join(), table.join(), table.join())
-    table.answer(bad, loss: -1e300)
-    table.answer(good)
-    #expect(table.outcome.isEmpty && table.tasks[third] == [.step(0)])
-    table.answer(third)
-    #expect(table.ending == .finished)
-    #expect(table.tasks[bad] == nil && table.tasks[good] != nil && table.tasks[third] != nil)
+  @Test func `A late answer must equal the one that counted, one update long`() {
+    let versions = (0..<3).map { WeightsVersion(update: $0) }
+    var verification = Self.verification(0)
+    _ = verification.judge(Self.step, Self.answer(Self.first), isAlone: false)
+    verification.updateApplied()
+    verification.begin(4..<8, version: versions[1])
+    let wrong = Self.answer(Self.second, 1)
+    check(
+      verification.judgeLate(Self.step, version: versions[0], Self.answer(Self.second)), .agrees)
+    check(verification.judgeLate(Self.step, version: versions[1], wrong), .agrees)
+    var later = verification
+    check(verification.judgeLate(Self.step, version: versions[0], wrong), .disputed(before: 0))
+    // Two workers decide, and the one that was wrong then is named.
+    verification.rollBack(to: 0)
+    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    _ = verification.judge(Self.step, Self.answer(Self.third), isAlone: false)
+    check(
+      verification.judge(Self.step, Self.answer(Self.first), isAlone: false),
+      .counts(faulty: [Self.second]))
+    later.updateApplied()
+    later.begin(8..<12, version: versions[2])
+    check(later.judgeLate(Self.step, version: versions[0], wrong), .agrees)
   }
 
-  @Test func `Totals of validation too`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 2, verify: 1)
-    let (bad, good, third) = (table.join(), table.join(), table.join())
-    while table.rules.updatesApplied < 1 {
-      for peer in [bad, good, third] { table.answer(peer) }
+  @Test func `A late answer to a verified unit is wrong where it differs`() {
+    var verification = Self.verification(1)
+    for process in [Self.first, Self.second] {
+      _ = verification.judge(Self.step, Self.answer(process), isAlone: false)
     }
-    while table.ending == nil {
-      table.answer(bad, loss: 2)
-      table.answer(good)
-      table.answer(third)
-    }
-    #expect(table.ending == .finished)
-    #expect(table.tasks[bad] == nil && table.tasks[good] != nil && table.tasks[third] != nil)
-    #expect(table.loss(of: 1)?.contains("makes errors") == true)
+    check(
+      verification.judgeLate(
+        Self.step, version: WeightsVersion(update: 0), Self.answer(Self.third, 1)),
+      .faulty(firstUpdate: nil))
   }
 
-  @Test func `A fraction of validation batches is verified, another in each epoch`() {
-    var table = RulesTable(epochs: 2, steps: 1, perUpdate: 1, validation: 40, verify: 0.3)
-    table.join()
-    table.join()
-    table.finish()
-    var (assigned, epochs): ([WorkUnit], [Set<WorkUnit>]) = ([], [])
-    for action in table.log {
-      switch action {
-      case .assign(_, let unit): assigned.append(unit)
-      case .applyUpdate, .stop:
-        epochs.append(Set(assigned.filter { unit in assigned.count { $0 == unit } > 1 }))
-        assigned = []
-      default: break
-      }
+  @Test func `Steps are doubted once`() {
+    var verification = Self.verification(0)
+    check(verification.doubt(0..<4), true)
+    #expect((0..<4).allSatisfy { verification.contains(.step($0)) })
+    check(verification.doubt(0..<4), false)
+  }
+
+  @Test func `An answer that cannot be right counts as a wrong one where it is verified`() {
+    for fraction in [0.0, 1.0] {
+      var verification = Self.verification(fraction, at: 5)
+      _ = verification.judge(.step(1), Self.answer(Self.first), isAlone: true)
+      _ = verification.judge(.step(1), Self.answer(Self.first), isAlone: true)
+      #expect(verification.impossible(Self.step, from: Self.first) == (fraction == 1 ? 5 : nil))
+      #expect(verification.impossible(Self.step, from: Self.second) == nil)
     }
-    let validated = epochs.filter { $0.contains { $0 > .step(.max) } }
-    #expect(validated.count == 2 && validated[0] != validated[1])
-    for units in validated { #expect((4...24).contains(units.count), "\(units)") }
+  }
+
+  @Test func `Another process of a machine that errs is held to what the machine did`() {
+    var verification = Self.verification(0, at: 4)
+    let again = Self.process(9, machine: Self.first.machine)
+    check(verification.doubt(1..<2), true)
+    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 4))
+    _ = verification.judge(Self.step, Self.answer(again), isAlone: false)
+    for (process, digest) in [(Self.first, 1), (Self.second, 0)] {
+      _ = verification.judge(.step(1), Self.answer(process, digest), isAlone: false)
+    }
+    check(
+      verification.judge(.step(1), Self.answer(Self.third), isAlone: false),
+      .rollBack(before: 4, faulty: [Self.first]))
   }
 }

@@ -37,13 +37,15 @@ extension FaultTests {
         fake.send(hello(token))
         for step in 0..<240 where token % 4 > 0 {
           let header = GradientHeader(
-            step: step + Int(token % 10) * 240, weightsVersion: step / 4 + Int(token % 10) * 60,
+            step: step + Int(token % 10) * 240,
+            weightsVersion: .init(update: step / 4 + Int(token % 10) * 60),
             loss: 1, correct: 1, count: 6, digest: .ofNothing)
           fake.send(.gradient(header, body))
         }
         fake.send(
           .evaluated(
-            EvaluationHeader(batch: 0, weightsVersion: 10, loss: 1, correct: 1, count: 6)))
+            EvaluationHeader(
+              batch: 0, weightsVersion: .init(update: 10), loss: 1, correct: 1, count: 6)))
         while let input = mailbox.next(timeout: .seconds(10)) {
           if case .closed = input { break }
         }

@@ -15,7 +15,9 @@ extension NetworkTests {
       test.server.send(.welcome(welcome), to: peer)
       test.server.send(weights(14_000_000), to: peer)
       test.server.send(
-        .work(AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: 1)), to: peer)
+        .work(
+          AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: .init(update: 1))),
+        to: peer)
       guard case .message(.welcome(welcome))? = inputs.soon(),
         case .message(.weights(let header, .frame(let frame)))? = inputs.soon(),
         case .message(.work(let work))? = inputs.soon()
@@ -25,7 +27,9 @@ extension NetworkTests {
       }
       #expect(frame.readableBytes == 14_000_000)
       #expect(digest(frame) == header.digest)
-      #expect(work == AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: 1))
+      #expect(
+        work
+          == AssignedWork(.gradient(step: 4, pictures: [1, 2]), weightsVersion: .init(update: 1)))
 
       client.send(.ready(.none))
       client.send(gradient(step: 4, 9_000_000))

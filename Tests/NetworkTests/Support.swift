@@ -24,14 +24,15 @@ let welcome = Welcome(
 
 func weights(_ byteCount: Int, fill: UInt8 = 7) -> CoordinatorMessage {
   let frame = ByteBuffer(repeating: fill, count: byteCount)
-  return .weights(WeightsHeader(version: 1, digest: digest(frame)), .frame(frame))
+  return .weights(WeightsHeader(version: .init(update: 1), digest: digest(frame)), .frame(frame))
 }
 
 func gradient(step: Int, _ byteCount: Int) -> WorkerMessage {
   let frame = ByteBuffer(repeating: UInt8(truncatingIfNeeded: step), count: byteCount)
   return .gradient(
     GradientHeader(
-      step: step, weightsVersion: 1, loss: 1, correct: 1, count: 1, digest: digest(frame)),
+      step: step, weightsVersion: .init(update: 1), loss: 1, correct: 1, count: 1,
+      digest: digest(frame)),
     .frame(frame))
 }
 

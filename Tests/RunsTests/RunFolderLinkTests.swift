@@ -91,7 +91,7 @@ struct RunFolderLinkTests {
       try run.append(record)
       try run.writeModel(model)
       try run.drawCurves()
-      _ = try run.goBack(before: 5)
+      _ = try run.rollBack(before: 5)
     }
     try writeAll()
     for name in Self.files where name != "events.jsonl" {

@@ -129,7 +129,7 @@ struct RunFolderTests {
     #expect(lines.last.map(String.init) == last + end)
   }
 
-  @Test("going back forgets what came later, on the disk too", arguments: [10, 7, 5, 4])
+  @Test("a rollback forgets what came later, on the disk too", arguments: [10, 7, 5, 4])
   func goesBack(_ updates: Int) throws {
     let architecture = try Architecture(
       input: Shape(height: 2, width: 2, channels: 3),
@@ -144,7 +144,7 @@ struct RunFolderTests {
             average: ParameterBuffer(architecture.parameters), position: position))
       }
       let expected = updates >= 10 ? 10 : updates >= 5 ? 5 : nil
-      #expect(try run.goBack(before: updates)?.position?.updates == expected)
+      #expect(try run.rollBack(before: updates)?.position?.updates == expected)
     }
     // Killed on the way: the intention is there, and what came later is not removed yet.
     if updates == 5 { try Data("4\n".utf8).write(to: URL(fileURLWithPath: path + "/rollback")) }

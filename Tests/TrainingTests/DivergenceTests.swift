@@ -57,6 +57,7 @@ import Wire
   @Test(arguments: [
     "a gradient of NaN", "an infinite gradient", "a negative loss", "a loss of 1e300",
     "minus infinity", "one more right", "fewer than none right", "one picture more",
+    "another digest",
   ])
   func `An answer that cannot be honest puts its sender out`(_ lie: String) throws {
     let run = try TinyRun { $0.batchesPerUpdate = 2 }
@@ -67,7 +68,12 @@ import Wire
     let (ending, losses) = try run.losses(crew)
     #expect(ending == alone)
     #expect(losses.count == 1, "\(losses)")
-    let expected = lie.contains("gradient") ? "is not finite" : "its answer to"
+    let expected =
+      switch lie {
+      case "a gradient of NaN", "an infinite gradient": "is not finite"
+      case "another digest": "is not the one it names"
+      default: "its answer to"
+      }
     #expect(losses.first?.contains(expected) == true, "\(losses)")
   }
 
@@ -81,6 +87,9 @@ import Wire
       gradient.floats[3] = lie == "a gradient of NaN" ? .nan : .infinity
       header.digest = gradient.digest
       return .gradient(header, try TensorCoding.encode(gradient))
+    case (.gradient(var header, let body), "another digest"):
+      header.digest = .ofNothing
+      return .gradient(header, body)
     case (.gradient(var header, let body), _):
       change(lie, &header.loss, &header.correct, &header.count)
       return .gradient(header, body)

@@ -43,7 +43,7 @@ import Wire
   private func message(bytes: Int) throws -> OutgoingMessage {
     try OutgoingMessage(
       CoordinatorMessage.weights(
-        WeightsHeader(version: 1, digest: sampleDigest),
+        WeightsHeader(version: .init(update: 1), digest: sampleDigest),
         .frame(ByteBuffer(repeating: 1, count: bytes))))
   }
 

@@ -69,7 +69,8 @@ struct FrameDecoderTests {
     let frame = ByteBuffer(repeating: 7, count: 2500)
     let message = WorkerMessage.gradient(
       GradientHeader(
-        step: 0, weightsVersion: 0, loss: 0, correct: 0, count: 1, digest: sampleDigest),
+        step: 0, weightsVersion: .init(update: 0), loss: 0, correct: 0, count: 1,
+        digest: sampleDigest),
       .frame(frame))
     var outgoing = try OutgoingMessage(message, limits: Self.limits)
     let total = outgoing.byteCount
@@ -88,7 +89,7 @@ struct FrameDecoderTests {
 
   @Test func bodiesAreNotCopied() throws {
     let frame = ByteBuffer(repeating: 7, count: 5 << 20)
-    let header = WeightsHeader(version: 0, digest: sampleDigest)
+    let header = WeightsHeader(version: .init(update: 0), digest: sampleDigest)
     var outgoing = try OutgoingMessage(CoordinatorMessage.weights(header, .frame(frame)))
     let address = frame.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
     var pieces: [Int] = []
@@ -108,13 +109,15 @@ struct FrameDecoderTests {
     let body = Body.frame(ByteBuffer(repeating: 0, count: 2000))
     #expect(throws: WireError.self) {
       try OutgoingMessage(
-        CoordinatorMessage.weights(WeightsHeader(version: 0, digest: sampleDigest), body),
+        CoordinatorMessage.weights(
+          WeightsHeader(version: .init(update: 0), digest: sampleDigest), body),
         limits: limits)
     }
     let local = Body.local(try sampleTensors())
     #expect(throws: WireError.self) {
       try OutgoingMessage(
-        CoordinatorMessage.weights(WeightsHeader(version: 0, digest: sampleDigest), local))
+        CoordinatorMessage.weights(
+          WeightsHeader(version: .init(update: 0), digest: sampleDigest), local))
     }
   }
 

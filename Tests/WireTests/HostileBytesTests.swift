@@ -51,7 +51,8 @@ struct HostileBytesTests {
   @Test func bodiesLargerThanTheModel() throws {
     let largest = TensorCoding.maximumFrame(floats: 1000)
     let header = GradientHeader(
-      step: 0, weightsVersion: 0, loss: 0, correct: 0, count: 1, digest: sampleDigest)
+      step: 0, weightsVersion: .init(update: 0), loss: 0, correct: 0, count: 1, digest: sampleDigest
+    )
     let fits = try bytes(
       WorkerMessage.gradient(header, .frame(ByteBuffer(repeating: 0, count: largest))))
     #expect(decode(fits, as: WorkerMessage.self, floats: 1000).error == nil)

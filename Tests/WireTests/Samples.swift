@@ -29,9 +29,10 @@ func coordinatorMessages(_ body: Body) -> [CoordinatorMessage] {
       Welcome(
         worker: 3, model: #"{"class_name": "Sequential"}"#, floats: 100_000, batchSize: 20,
         pictures: "exact nearest", manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
-    .weights(WeightsHeader(version: 25, digest: sampleDigest), body),
-    .work(AssignedWork(.gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: 25)),
-    .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: 0)),
+    .weights(WeightsHeader(version: .init(update: 25), digest: sampleDigest), body),
+    .work(
+      AssignedWork(.gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25))),
+    .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
     .heartbeat,
     .refuse(reason: "the data differ"),
     .finished,
@@ -47,12 +48,16 @@ func workerMessages(_ body: Body) -> [WorkerMessage] {
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
     .gradient(
       GradientHeader(
-        step: 3, weightsVersion: 1, loss: 0.1 + 0.2, correct: 11, count: 20, digest: sampleDigest),
+        step: 3, weightsVersion: .init(update: 1), loss: 0.1 + 0.2, correct: 11, count: 20,
+        digest: sampleDigest),
       body),
     .heartbeat,
     .evaluated(
-      EvaluationHeader(batch: 2, weightsVersion: 1, loss: .infinity, correct: 0, count: 20)),
-    .evaluated(EvaluationHeader(batch: 2, weightsVersion: 1, loss: .nan, correct: 0, count: 20)),
+      EvaluationHeader(
+        batch: 2, weightsVersion: .init(update: 1), loss: .infinity, correct: 0, count: 20)),
+    .evaluated(
+      EvaluationHeader(
+        batch: 2, weightsVersion: .init(update: 1), loss: .nan, correct: 0, count: 20)),
     .unable(reason: "no picture"),
     .leaving,
   ]

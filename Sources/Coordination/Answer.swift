@@ -1,0 +1,47 @@
+// What a worker answers, reduced to what the rules decide by.
+
+import Primitives
+import Wire
+
+/// What a worker made of a unit.
+package struct Answer: Hashable, Sendable {
+  /// Who says it.
+  package let process: WorkerProcess
+  /// Of all that it says: totals, and the digest of a gradient.
+  package let digest: Digest
+  /// Whether loss and gradient are finite numbers.
+  package let isFinite: Bool
+
+  /// An answer with every field given.
+  package init(process: WorkerProcess, digest: Digest, isFinite: Bool) {
+    (self.process, self.digest, self.isFinite) = (process, digest, isFinite)
+  }
+}
+
+/// Why a host cannot use an answer; one clear line each.
+public enum AnswerFault: Error, Hashable, Sendable {
+  /// It did not come as it was computed: its link or its memory spoilt it.
+  case damaged(String)
+  /// It came as it was sent and cannot be right.
+  case impossible(String)
+}
+
+extension GradientHeader {
+  /// The digest of all that the answer says.
+  var answer: Digest {
+    .init(of: [digest.high, digest.low, loss.bitPattern, .init(bits: correct), .init(bits: count)])
+  }
+}
+
+extension EvaluationHeader {
+  /// The digest of all that the answer says.
+  var answer: Digest { .init(of: [loss.bitPattern, .init(bits: correct), .init(bits: count)]) }
+}
+
+extension Digest {
+  fileprivate init(of words: [UInt64]) { self = words.withUnsafeBytes(Digest.init(of:)) }
+}
+
+extension UInt64 {
+  fileprivate init(bits number: Int) { self = UInt64(bitPattern: Int64(number)) }
+}

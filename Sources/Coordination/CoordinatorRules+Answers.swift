@@ -1,0 +1,192 @@
+// What workers answer: the part of the coordinator's rules that decides which answers count, and
+// what follows from those that do not.
+
+import Primitives
+import Wire
+
+extension CoordinatorRules {
+  /// A worker sent the gradient of a step; it could be decoded and is what its header says.
+  public mutating func gradient(
+    _ peer: PeerID, _ header: GradientHeader, now: Duration
+  ) -> GradientDecision {
+    let decision = answered(
+      peer, .step(header.step), header.weightsVersion, header.answer,
+      isFinite: header.loss.isFinite, now)
+    switch decision {
+    case .drop(let consequence): return .drop(consequence)
+    case .keep(let expelled):
+      let update = updatesApplied
+      let place = header.step - schedule.steps(ofUpdate: update).lowerBound
+      guard phase.board?.isComplete == true else {
+        return .keep(place: place, then: expelled + distribute(now))
+      }
+      guard verification.isFinite else {
+        return .keep(
+          place: place, then: expelled + stop(.diverged("the loss", "update \(update + 1)")))
+      }
+      phase = .applying(isLast: phase.isLast)
+      return .completeUpdate(place: place, first: expelled)
+    }
+  }
+
+  /// A worker sent the totals of a validation batch, which can be right.
+  public mutating func evaluated(
+    _ peer: PeerID, _ header: EvaluationHeader, now: Duration
+  ) -> EvaluationDecision {
+    let decision = answered(
+      peer, .validation(header.batch), header.weightsVersion, header.answer,
+      isFinite: header.loss.isFinite, now)
+    guard case .keep(let expelled) = decision else { return decision }
+    guard phase.board?.isComplete == true else {
+      return .keep(then: expelled + distribute(now))
+    }
+    let epoch = epochsFinished
+    guard verification.isFinite else {
+      return .keep(then: expelled + stop(.diverged("the validation loss", "epoch \(epoch + 1)")))
+    }
+    epochsFinished += 1
+    return .keep(then: expelled + nextPhase(now, after: [.finishEpoch(epoch)]))
+  }
+
+  /// A worker sent an answer that the host cannot use: it goes.
+  ///
+  /// Where the unit is one of those that are verified, an answer that cannot be right counts as a
+  /// wrong one.
+  public mutating func unusable(
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ fault: AnswerFault,
+    now: Duration
+  ) -> Consequence {
+    if let reason = reproach(peer, unit, version) { return .goOn(putOut(peer, reason, now)) }
+    switch fault {
+    case .damaged(let reason): return .goOn(putOut(peer, reason, now))
+    case .impossible(let reason):
+      let process = members[peer]?.process
+      let update = process.flatMap { verification.impossible(unit, from: $0) }
+      return putOut(peer, reason, errsSince: update, now)
+    }
+  }
+
+  /// What is wrong with an answer that a peer was not asked for; nil where it was.
+  private func reproach(
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion
+  ) -> String? {
+    guard let progress = members[peer]?.progress else {
+      return "answered \(unit) before it was ready"
+    }
+    let isAsked = progress.standing(of: unit, version) != nil
+    return isAsked ? nil : "answered \(unit), which it was not given"
+  }
+
+  /// Decides whether an answer counts, and notes it where it does.
+  ///
+  /// Who answers what it was not given goes.
+  private mutating func answered(
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ digest: Digest, isFinite: Bool,
+    _ now: Duration
+  ) -> EvaluationDecision {
+    if let reason = reproach(peer, unit, version) {
+      return .drop(.goOn(putOut(peer, reason, now)))
+    }
+    guard let progress = members[peer]?.progress else { return .drop(.goOn([])) }
+    let answer = Answer(process: progress.process, digest: digest, isFinite: isFinite)
+    switch progress.standing(of: unit, version) {
+    case .assigned where version == weightsVersion && phase.board?.needs(unit) == true:
+      return judge(peer, unit, answer, now)
+    case .assigned: finish(peer, unit, version, now)
+    case .void, nil:
+      members[peer]?.progress?.finishVoid(unit, version, now: now, time: patience.time)
+    }
+    return .drop(checkLate(peer, unit, version, answer, now))
+  }
+
+  /// An answer to a unit that is needed counts once it is confirmed, where the unit is verified;
+  /// whoever answered something else goes.
+  private mutating func judge(
+    _ peer: PeerID, _ unit: WorkUnit, _ answer: Answer, _ now: Duration
+  ) -> EvaluationDecision {
+    switch verification.judge(unit, answer, isAlone: readyWorkers == 1) {
+    case .counts(let faulty):
+      finish(peer, unit, weightsVersion, now)
+      phase.board?.finish(unit)
+      return .keep(then: expel(faulty, unit, now))
+    case .needsAnother(let faulty):
+      finish(peer, unit, weightsVersion, now)
+      phase.board?.release(unit, from: peer, missing: verification.missing(unit))
+      let expelled = expel(faulty, unit, now)
+      let isStuck = verification.isStuck(unit) && phase.board?.waiting.contains(unit) == true
+      let note = CoordinatorNote.failure(
+        worker: nil,
+        reason: "the answers to \(unit) differ each time: another worker has to decide")
+      return .drop(.goOn(expelled + (isStuck ? [.note(note)] : []) + distribute(now)))
+    case .faulty(let fault, let update):
+      phase.board?.want(verification.missing(unit), of: unit)
+      return .drop(putOut(peer, Self.reason(fault, unit), errsSince: update, now))
+    case .rollBack(let update, let faulty):
+      finish(peer, unit, weightsVersion, now)
+      phase = .rollingBack(isLast: phase.isLast)
+      return .drop(.rollBack(before: update, then: expel(faulty, unit, now)))
+    case .disputed(let update):
+      // One machine's error, or a run that diverges: two workers decide.
+      finish(peer, unit, weightsVersion, now)
+      phase = .rollingBack(isLast: phase.isLast)
+      let note = CoordinatorNote.failure(
+        worker: members[peer]?.number,
+        reason: "its answer to \(unit) is not finite: two workers compute it again")
+      return .drop(.rollBack(before: update, reason: note))
+    }
+  }
+
+  /// A second answer must equal the first.
+  private mutating func checkLate(
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ answer: Answer, _ now: Duration
+  ) -> Consequence {
+    switch verification.judgeLate(unit, version: version, answer) {
+    case .agrees: return .goOn(distribute(now))
+    case .disputed(let update):
+      phase = .rollingBack(isLast: phase.isLast)
+      let note = CoordinatorNote.failure(
+        worker: members[peer]?.number,
+        reason: "its answer to \(unit) is another than that of the worker before: one of the two "
+          + "machines makes errors")
+      return .rollBack(before: update, reason: note)
+    case .faulty(let update):
+      return putOut(peer, Self.reason(.contradictsOthers, unit), errsSince: update, now)
+    }
+  }
+
+  /// A worker has answered a unit of its queue.
+  private mutating func finish(
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ now: Duration
+  ) {
+    let duration = members[peer]?.progress?.finish(unit, version, now: now, time: patience.time)
+    if let duration = duration ?? nil { patience.append(duration, of: unit) }
+  }
+
+  /// Puts out a worker that makes errors.
+  /// - Parameter update: since which the weights may hold some; nil where they hold none.
+  private mutating func putOut(
+    _ peer: PeerID, _ reason: String, errsSince update: Int?, _ now: Duration
+  ) -> Consequence {
+    guard let update else { return .goOn(putOut(peer, reason, now)) }
+    phase = .rollingBack(isLast: phase.isLast)
+    return .rollBack(before: update, then: putOut(peer, reason, now))
+  }
+
+  /// Puts out those that answered a verified unit otherwise than two others.
+  private mutating func expel(
+    _ faulty: Set<WorkerProcess>, _ unit: WorkUnit, _ now: Duration
+  ) -> [CoordinatorAction] {
+    let peers = members.peers.filter { members[$0]?.process.map(faulty.contains) == true }
+    return peers.flatMap { putOut($0, Self.reason(.contradictsOthers, unit), now) }
+  }
+
+  private static func reason(_ fault: Verification.Fault, _ unit: WorkUnit) -> String {
+    switch fault {
+    case .contradictsItself:
+      "it computed \(unit) twice, with two results: its memory or its processor makes errors"
+    case .contradictsOthers:
+      "its answer to \(unit) is another than other workers' were: its memory or its processor "
+        + "makes errors"
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/// The worker processes that the program launched itself: workers 1, 2 and so on.
+struct LaunchedProcesses: Sendable {
+  /// Their numbers, by the tokens that they were given.
+  private let numbers: [UInt64: Int]
+  /// Those that have not ended, by number.
+  private var living: Set<Int>
+  /// Why they were put out, those that were, by number.
+  private var faults: [Int: String] = [:]
+  /// Why the last of them was turned away.
+  private var lastRefusal: String?
+  /// Why the last of them ended; whether it might not, the next time.
+  private var lastExit = (reason: "", mayPass: true)
+
+  /// Processes with these tokens; none for a coordinator that workers join from elsewhere.
+  init(tokens: [UInt64]) {
+    numbers = Dictionary(zip(tokens, 1...)) { first, _ in first }
+    living = Set(tokens.indices.map { $0 + 1 })
+    count = tokens.count
+  }
+
+  /// How many there were.
+  let count: Int
+  /// How many have not ended.
+  var livingCount: Int { living.count }
+  /// Whether there were some, and all have ended.
+  var haveEnded: Bool { count > 0 && living.isEmpty }
+
+  /// The number of the process with this token; nil for one from elsewhere.
+  func number(of token: UInt64) -> Int? { numbers[token] }
+
+  /// The worker, if it is one of them, cannot take part.
+  mutating func refuse(_ worker: Int?, _ reason: String) {
+    if let worker, worker <= numbers.count { lastRefusal = reason }
+  }
+
+  /// The worker, if it is one of them, is put out.
+  mutating func putOut(_ worker: Int, _ reason: String) {
+    if worker <= numbers.count { faults[worker] = reason }
+  }
+
+  /// A process has ended.
+  /// - Returns: false where it had before.
+  mutating func exit(_ worker: Int, _ reason: String) -> Bool {
+    guard living.remove(worker) != nil else { return false }
+    let fault = faults.removeValue(forKey: worker)
+    lastExit = (fault ?? reason, fault == nil)
+    return true
+  }
+
+  /// How a run ends that they have all left.
+  /// - Parameter hadWorkers: whether any worker ever took part.
+  func ending(hadWorkers: Bool) -> RunEnding {
+    // Workers that could not take part would not the next time either.
+    if !hadWorkers, let lastRefusal {
+      return .failed("no worker can take part; the last one: \(lastRefusal)")
+    }
+    let reason = "no worker is left; the last one: \(lastExit.reason)"
+    return lastExit.mayPass ? .cutShort(reason) : .failed(reason)
+  }
+}

@@ -1,0 +1,193 @@
+import Wire
+
+/// What a ready worker was given, what it may still answer, and since when it owes an answer.
+package struct WorkerProgress: Sendable, CustomStringConvertible {
+  /// A unit that it was given.
+  package struct Assignment: Sendable {
+    package let unit: WorkUnit
+    let version: WeightsVersion
+    /// When the worker could begin it.
+    package var since: Duration
+
+    /// Whether it is what an answer is to.
+    func isFor(_ unit: WorkUnit, _ version: WeightsVersion) -> Bool {
+      self.unit == unit && self.version == version
+    }
+  }
+
+  /// An answer that the run waits for.
+  package struct Debt: Sendable {
+    /// By `Patience.time`.
+    package let since: Duration
+    /// Whether the user was told.
+    package var isAnnounced = false
+  }
+
+  /// What it does.
+  enum Activity: Sendable {
+    /// It waits for work.
+    case idle
+    /// It computes the first of these; the others follow.
+    case computing([Assignment], Debt)
+    /// Since then it may be computing what newer weights made void; what is next follows.
+    case finishingVoid(since: Duration, next: [Assignment], Debt)
+  }
+
+  /// What an answer is to.
+  package enum Standing {
+    /// A unit that it has to compute.
+    case assigned
+    /// A unit that newer weights made void; it may have answered before it knew.
+    case void
+  }
+
+  /// Who it is.
+  package let process: WorkerProcess
+  /// How long it needs for a unit.
+  package private(set) var pace = Pace()
+  private(set) var activity = Activity.idle
+  /// The weights that it has been sent.
+  private var weights: WeightsVersion?
+  /// What newer weights made void and it may still answer, in the order in which it was given.
+  private var void: [Assignment] = []
+
+  /// One that has nothing to do.
+  package init(_ process: WorkerProcess) { self.process = process }
+
+  /// What it has to compute, in order.
+  package var queue: [Assignment] {
+    switch activity {
+    case .idle: []
+    case .computing(let queue, _), .finishingVoid(_, let queue, _): queue
+    }
+  }
+
+  /// Whether it waits for work.
+  package var isIdle: Bool { if case .idle = activity { true } else { false } }
+
+  /// What the run waits for; nil where it has nothing to do.
+  package var debt: Debt? {
+    switch activity {
+    case .idle: nil
+    case .computing(_, let debt), .finishingVoid(_, _, let debt): debt
+    }
+  }
+
+  /// What it does, for who reads that it is lost.
+  package var description: String {
+    guard let first = queue.first else {
+      return isIdle ? "had nothing to do" : "was finishing what is no longer needed"
+    }
+    let others = queue.dropFirst().map { ", \($0.unit) to follow" }.joined()
+    return "had \(first.unit) to compute\(others)"
+  }
+
+  /// What an answer to `unit` would be to; nil where it was not given that.
+  package func standing(of unit: WorkUnit, _ version: WeightsVersion) -> Standing? {
+    if queue.contains(where: { $0.isFor(unit, version) }) { return .assigned }
+    return void.contains { $0.isFor(unit, version) } ? .void : nil
+  }
+
+  /// How long it is expected to need for all that it has and one more, at `pace` a unit.
+  package func expected(_ pace: Duration, now: Duration) -> Duration {
+    let (begun, waiting): (Duration?, Int) =
+      switch activity {
+      case .idle: (nil, 0)
+      case .computing(let queue, _): (queue[0].since, queue.count - 1)
+      case .finishingVoid(let since, let next, _): (since, next.count)
+      }
+    let sum = pace * (waiting + 1)
+    guard let begun else { return sum }
+    // What takes longer than it should may take as long again.
+    let elapsed = now - begun
+    return sum + (elapsed < pace ? pace - elapsed : elapsed)
+  }
+
+  // MARK: Events
+
+  /// It is given a unit; what it had for other weights is void.
+  ///
+  /// - Parameter time: by `Patience.time`.
+  /// - Returns: whether it has to be sent the weights first.
+  package mutating func assign(
+    _ unit: WorkUnit, _ version: WeightsVersion, now: Duration, time: Duration
+  ) -> Bool {
+    let needsWeights = weights != version
+    if needsWeights {
+      weights = version
+      makeVoid()
+    }
+    let assignment = Assignment(unit: unit, version: version, since: now)
+    switch activity {
+    case .idle: activity = .computing([assignment], Debt(since: time))
+    case .computing(let queue, let debt): activity = .computing(queue + [assignment], debt)
+    case .finishingVoid(let since, let next, let debt):
+      activity = .finishingVoid(since: since, next: next + [assignment], debt)
+    }
+    return needsWeights
+  }
+
+  /// Newer weights make void what it has to compute.
+  package mutating func makeVoid() {
+    void += queue
+    switch activity {
+    case .idle: break
+    case .computing(let queue, let debt):
+      activity = .finishingVoid(since: queue[0].since, next: [], debt)
+    case .finishingVoid(let since, _, let debt):
+      activity = .finishingVoid(since: since, next: [], debt)
+    }
+  }
+
+  /// It has answered a unit that it had to compute; the next one begins now.
+  ///
+  /// - Returns: how long that took.
+  package mutating func finish(
+    _ unit: WorkUnit, _ version: WeightsVersion, now: Duration, time: Duration
+  ) -> Duration? {
+    var rest = queue
+    guard let index = rest.firstIndex(where: { $0.isFor(unit, version) }) else { return nil }
+    let duration = now - rest.remove(at: index).since
+    pace.append(duration, of: unit, now: now)
+    // Answers come in order: nothing older can follow.
+    void = []
+    compute(rest, isNext: index == 0, now, time)
+    return duration
+  }
+
+  /// It has answered a unit that was void; what came before that it dropped.
+  package mutating func finishVoid(
+    _ unit: WorkUnit, _ version: WeightsVersion, now: Duration, time: Duration
+  ) {
+    guard let index = void.firstIndex(where: { $0.isFor(unit, version) }) else { return }
+    void.removeFirst(index + 1)
+    var isNext = false
+    if case .finishingVoid(let since, _, _) = activity {
+      pace.append(now - since, of: unit, now: now)
+      isNext = true
+    }
+    compute(queue, isNext: isNext, now, time)
+  }
+
+  /// - Parameter isNext: whether the first of them begins now.
+  private mutating func compute(
+    _ queue: [Assignment], isNext: Bool, _ now: Duration, _ time: Duration
+  ) {
+    var queue = queue
+    if isNext, !queue.isEmpty { queue[0].since = now }
+    activity = queue.isEmpty ? .idle : .computing(queue, Debt(since: time))
+  }
+
+  /// The user is told that the run waits for it.
+  package mutating func announce() {
+    switch activity {
+    case .idle: break
+    case .computing(let queue, var debt):
+      debt.isAnnounced = true
+      activity = .computing(queue, debt)
+    case .finishingVoid(let since, let next, var debt):
+      debt.isAnnounced = true
+      activity = .finishingVoid(since: since, next: next, debt)
+    }
+  }
+}

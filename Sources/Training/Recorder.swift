@@ -1,0 +1,252 @@
+// What a coordinator leaves behind, and what it tells its user.
+
+import Coordination
+import Engine
+import KerasFiles
+import Primitives
+import Runs
+
+/// Writes down what comes of a run: events, history, checkpoints and the model.
+///
+/// Not thread-safe.
+final class Recorder {
+  private let job: TrainingJob
+  private let learner: Learner
+  private let store: any RunStore
+  private let checkpoints: CheckpointWriter
+  private let checkpointEvery: CheckpointInterval?
+  private let mailbox: Mailbox<CoordinatorInput>
+  private let clock: () -> Duration
+  private let report: (TrainingReport) -> Void
+  /// When the newest checkpoint was begun, and after how many updates.
+  private var lastCheckpoint: (time: Duration, updates: Int)
+  /// Of the lines that any stranger can cause there are few.
+  private var strangers = LineLimit<Bool, CoordinatorNote>()
+  /// The present epoch.
+  private(set) var totals: EpochTotals
+  /// Why the last epoch's history could not be written, or earlier weights not be found: no
+  /// checkpoint may be written any more.
+  private var unwritten: String?
+
+  /// A recorder of what `learner` learns from now on.
+  ///
+  /// - Parameters:
+  ///   - store: the run folder.
+  ///   - mailbox: hears of checkpoints that fail on another thread.
+  ///   - position: how far the run had come.
+  /// - Throws: where the thread that writes checkpoints cannot be had.
+  init(
+    _ job: TrainingJob, _ learner: Learner, _ options: CoordinatorHost.Options,
+    store: any RunStore, mailbox: Mailbox<CoordinatorInput>, position: RunPosition,
+    clock: @escaping () -> Duration, report: @escaping (TrainingReport) -> Void
+  ) throws(ThreadError) {
+    self.job = job
+    self.learner = learner
+    self.store = store
+    self.mailbox = mailbox
+    self.clock = clock
+    self.report = report
+    checkpointEvery = options.checkpointEvery
+    checkpoints = try CheckpointWriter(
+      store, job.architecture.parameters, inBackground: options.writesInBackground)
+    totals = EpochTotals(at: position)
+    lastCheckpoint = (clock(), position.updates)
+  }
+
+  private var now: Duration { clock() }
+
+  // MARK: Notes
+
+  /// The coordinator begins.
+  func begin() { store.record(Event(learner.updates == 0 ? .started : .resumed)) }
+
+  /// Writes a note down, where there are not too many of its kind.
+  func note(_ note: CoordinatorNote) {
+    if let isRefusal = note.isRefusalOfStranger {
+      guard strangers.passes(note, kind: isRefusal, now: now) else { return }
+    }
+    write(note)
+  }
+
+  /// Says how many notes were left out of late; with `isLast` also of what has just begun.
+  func noteLeftOut(isLast: Bool = false) {
+    for left in strangers.leftOut(now: now, isLast: isLast) {
+      write(left.line.standing(for: left.others))
+    }
+  }
+
+  private func write(_ note: CoordinatorNote) {
+    store.record(note.event)
+    report(.note(note))
+  }
+
+  // MARK: The epoch
+
+  /// The epoch's first work is given out.
+  func beginEpoch(_ links: any WorkerLinks) {
+    guard totals.began == nil else { return }
+    totals.begin(
+      now, isTrained: totals.steps == job.schedule.stepsPerEpoch,
+      bytesReceived: links.bytesReceived,
+      bytesSent: links.bytesSent)
+  }
+
+  /// The gradient of a step is in the sum of an update of `count` steps.
+  func add(_ step: Engine.Totals, at place: Int, of count: Int) {
+    totals.add(step, at: place, of: count)
+  }
+
+  /// The totals of a validation batch count.
+  func add(_ validation: Engine.Totals, batch: Int) {
+    totals.add(validation, batch: batch, of: job.schedule.validationBatches)
+  }
+
+  /// The update is in the weights.
+  func updateApplied() {
+    totals.commitUpdate()
+    if totals.steps == job.schedule.stepsPerEpoch { totals.trained = now }
+  }
+
+  /// Tells how far the epoch has come.
+  func tellProgress(workers: Int) {
+    let (steps, sums) = totals.soFar()
+    let means = sums.means
+    let pace = totals.pace(now: now)
+    let perStep = Double(sums.count) / Double(max(steps, 1))
+    let left = Double(job.schedule.stepsPerEpoch - steps) * perStep
+    report(
+      .progress(
+        TrainingProgress(
+          epoch: totals.epoch + 1, epochs: job.schedule.epochs, steps: steps,
+          stepsPerEpoch: job.schedule.stepsPerEpoch,
+          validated: totals.validation.count { $0 != nil },
+          validationBatches: job.schedule.validationBatches, loss: means.loss,
+          accuracy: means.accuracy, picturesPerSecond: pace,
+          secondsLeft: pace > 0 ? left / pace : nil, workers: workers)))
+  }
+
+  /// Writes an epoch (counted from 0) down and begins the next one.
+  /// - Returns: why the run cannot go on, where the history cannot be written.
+  func finishEpoch(_ epoch: Int, _ links: any WorkerLinks) -> RunEnding? {
+    let record = totals.record(
+      now: now, bytesReceived: links.bytesReceived, bytesSent: links.bytesSent)
+    totals = EpochTotals(epoch: epoch + 1)
+    beginEpoch(links)
+    do {
+      try store.append(record)
+    } catch {
+      // After the last epoch the rules are over: `end` says it then. The checkpoint before leads
+      // to this epoch again.
+      unwritten = "\(error)"
+      return .cutShort("\(error)")
+    }
+    store.record(Event(.epoch, epoch: epoch + 1, updates: learner.updates))
+    report(.epoch(record))
+    writeCheckpoint()
+    do {
+      try store.drawCurves()
+    } catch {
+      note(.failure(worker: nil, reason: "\(error)"))
+    }
+    return nil
+  }
+
+  // MARK: Checkpoints
+
+  /// How far the run has come.
+  private var position: RunPosition {
+    totals.position(run: job.digest, updates: learner.updates, now: now)
+  }
+
+  /// Begins to write a checkpoint where `--checkpoint-every` says so and there is time for it.
+  func writeCheckpointIfDue() {
+    let isDue: Bool =
+      switch checkpointEvery {
+      case .updates(let count): learner.updates - lastCheckpoint.updates >= count
+      case .seconds(let seconds): now - lastCheckpoint.time >= .seconds(seconds)
+      case nil: false
+      }
+    if isDue, checkpoints.hasTime(now - lastCheckpoint.time) { writeCheckpoint() }
+  }
+
+  private func writeCheckpoint() {
+    lastCheckpoint = (now, learner.updates)
+    let (store, mailbox, updates) = (store, mailbox, learner.updates)
+    checkpoints.write(learner.modelFile(at: position)) { result in
+      switch result {
+      case .success(let digest):
+        store.record(Event(.checkpoint, updates: updates, digest: digest.description))
+      case .failure(let error): mailbox.put(.checkpointFailed("\(error)"))
+      }
+    }
+  }
+
+  /// Has the learner go back to the newest checkpoint that is not after `update`, or to the start,
+  /// and forgets all that came later; nothing but the update under way where the weights hold no
+  /// more than `update`.
+  ///
+  /// - Returns: why that cannot be done, where it cannot.
+  func rollBack(before update: Int, _ links: any WorkerLinks) -> RunEnding? {
+    totals.discardUpdate()
+    learner.discardGradients()
+    guard update < learner.updates else { return nil }
+    checkpoints.wait()
+    do {
+      let file = try store.rollBack(before: update)
+      learner.restore(file)
+      totals = EpochTotals(at: file?.position ?? RunPosition())
+      beginEpoch(links)
+      lastCheckpoint = (now, learner.updates)
+      return nil
+    } catch {
+      // What is in the folder holds errors: no checkpoint may be added to it.
+      unwritten = "\(error)"
+      let mayPass = error is MemoryError || (error as? FileError)?.mayPass == true
+      return mayPass
+        ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
+        : .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)")
+    }
+  }
+
+  // MARK: The end
+
+  /// Writes what a run leaves behind that ends.
+  /// - Returns: how it ends, if that can be written down.
+  func end(_ ending: RunEnding) -> RunEnding {
+    checkpoints.wait()
+    let ending = ending == .finished ? writeModel() : writeLastCheckpoint(ending)
+    if let reason = ending.reason { store.record(Event(.failure, reason: reason)) }
+    return ending
+  }
+
+  private func writeModel() -> RunEnding {
+    do {
+      try store.writeModel(learner.modelFile(at: nil).finite())
+      store.record(
+        Event(.finished, updates: learner.updates, digest: learner.weights.digest.description))
+      return unwritten.map(RunEnding.cutShort) ?? .finished
+    } catch let error as NotFinite {
+      return .failed("\(error)")
+    } catch {
+      return .cutShort("\(error)")
+    }
+  }
+
+  private func writeLastCheckpoint(_ ending: RunEnding) -> RunEnding {
+    if let unwritten {
+      // A checkpoint after an epoch that is not in the history would lose it for good, and one of
+      // weights with errors would keep them.
+      return ending == .interrupted ? .cutShort(unwritten) : ending
+    }
+    do {
+      try store.writeCheckpoint(learner.modelFile(at: position).finite())
+      store.record(
+        Event(.checkpoint, updates: learner.updates, digest: learner.weights.digest.description))
+      return ending
+    } catch {
+      guard ending == .interrupted else { return ending }
+      return .cutShort(
+        "interrupted without a new checkpoint; --resume goes on from the one before: \(error)")
+    }
+  }
+}
