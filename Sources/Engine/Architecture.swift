@@ -73,8 +73,7 @@ public enum Layer: Hashable, Sendable {
 
 /// A model described by data: the input's shape and the layers in order.
 ///
-/// The last layer must be `dense(units: 1, activation: .sigmoid)`: the loss is the binary
-/// cross-entropy of its probability.
+/// The last layer must be the head of one of `Losses.all`.
 public struct Architecture: Hashable, Sendable {
   /// One picture: height, width and 3 channels.
   public let input: Shape
@@ -84,6 +83,8 @@ public struct Architecture: Hashable, Sendable {
   public let outputs: [Shape]
   /// Every trainable tensor, in Keras's order: each layer's kernel, then its bias.
   public let parameters: ParameterLayout
+  /// What training makes small, and what the last layer's outputs mean.
+  public let loss: any Loss
 
   /// The most floats of one tensor, or of one picture's map: 1 GiB.
   private static let floatsMax = 0x1p28
@@ -125,9 +126,11 @@ public struct Architecture: Hashable, Sendable {
       tensors += added
       shape = output
     }
-    guard case .dense(units: 1, activation: .sigmoid)? = named.last?.layer else {
-      throw ArchitectureError("the last layer must be Dense(1, activation=\"sigmoid\")")
+    guard let loss = Losses.fitting(named.last?.layer) else {
+      let heads = Losses.all.map { $0.head }.joined(separator: " or ")
+      throw ArchitectureError("the last layer must be \(heads)")
     }
+    self.loss = loss
     self.outputs = outputs
     parameters = ParameterLayout(tensors)
   }

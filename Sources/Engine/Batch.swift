@@ -4,18 +4,18 @@
 public struct Batch {
   /// A picture each: height x width x channels bytes, rows from the top.
   package let pictures: [UnsafePointer<UInt8>]
-  /// Each picture's class, 0 or 1.
-  package let labels: [Float]
+  /// Each picture's class, from 0.
+  package let labels: [Int]
   /// What frees the pictures' memory.
   private let owners: [AnyObject]
 
   /// As many pictures as labels.
   /// - Parameters:
   ///   - pictures: per picture height x width x channels bytes; the engine divides them by 255.
-  ///   - labels: per picture 0 or 1.
+  ///   - labels: per picture its class, from 0.
   ///   - owners: objects that keep the pictures' memory: they live as long as the batch does.
   ///     Without one that is up to the caller.
-  public init(pictures: [UnsafePointer<UInt8>], labels: [Float], owners: [AnyObject] = []) {
+  public init(pictures: [UnsafePointer<UInt8>], labels: [Int], owners: [AnyObject] = []) {
     precondition(pictures.count == labels.count)
     (self.pictures, self.labels, self.owners) = (pictures, labels, owners)
   }

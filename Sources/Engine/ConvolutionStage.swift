@@ -77,9 +77,9 @@ final class ConvolutionStage: Stage {
     self.size = size
     (input, output) = (plan.input, plan.output)
     (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
-    (kernel, bias) = (plan.tensors[0].weights, plan.tensors[1].weights)
+    (kernel, bias) = (plan.tensor(.kernel).weights, plan.tensor(.bias).weights)
     (kernelGradient, biasGradientPlace) = (
-      plan.tensors[0].gradient.offset, plan.tensors[1].gradient.offset
+      plan.tensor(.kernel).gradient.offset, plan.tensor(.bias).gradient.offset
     )
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel

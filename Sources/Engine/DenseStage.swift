@@ -45,9 +45,9 @@ final class DenseStage: Stage {
     self.units = units
     wantsInputGradient = plan.wantsInputGradient
     stepSize = plan.stepSize
-    (kernel, bias) = (plan.tensors[0].weights, plan.tensors[1].weights)
+    (kernel, bias) = (plan.tensor(.kernel).weights, plan.tensor(.bias).weights)
     (kernelGradient, biasGradientPlace) = (
-      plan.tensors[0].gradient, plan.tensors[1].gradient.offset
+      plan.tensor(.kernel).gradient, plan.tensor(.bias).gradient.offset
     )
     inputs = input.shape.channels
     columns = output.channelStride

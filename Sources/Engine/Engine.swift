@@ -8,9 +8,9 @@ import Primitives
 public final class Engine {
   /// What a batch came to: sums over its pictures.
   public struct Totals: Sendable, Equatable {
-    /// Binary cross-entropy, summed over the pictures.
+    /// The model's loss, summed over the pictures.
     public var loss: Double = 0
-    /// Pictures whose class is the more probable one.
+    /// Pictures whose class is the most probable one.
     public var correct = 0
     /// Pictures.
     public var count = 0
@@ -117,11 +117,14 @@ public final class Engine {
     }
   }
 
-  /// The probability of class 1 for each picture, height x width x channels bytes.
-  public func predict(pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer) -> [Float] {
+  /// The probability of each class for each picture, height x width x channels bytes.
+  public func predict(
+    pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer
+  ) -> [[Double]] {
     _ = forward(pictures, weights, nil)
+    let logits = plan.output
     return pictures.indices.map {
-      Float(sigmoid(Double(plan.output.values[$0 * plan.output.channelStride])))
+      architecture.loss.probabilities(logits: logits.values + $0 * logits.channelStride)
     }
   }
 
@@ -161,16 +164,17 @@ public final class Engine {
     profile[index][keyPath: direction] += ContinuousClock().measure(body)
   }
 
-  private func loss(labels: [Float], setsGradient: Bool) -> Totals {
+  private func loss(labels: [Int], setsGradient: Bool) -> Totals {
     let logits = plan.output
     var totals = Totals()
     for (picture, label) in labels.enumerated() {
-      let logit = logits.values[picture * logits.channelStride]
-      let (loss, derivative) = binaryCrossEntropy(logit: logit, label: label)
+      let place = picture * logits.channelStride
+      let (loss, isCorrect) = architecture.loss.picture(
+        logits: logits.values + place, label: label,
+        gradient: setsGradient ? logits.gradient + place : nil)
       totals.loss += loss
-      totals.correct += (logit > 0) == (label > 0.5) ? 1 : 0
+      totals.correct += isCorrect ? 1 : 0
       totals.count += 1
-      if setsGradient { logits.gradient[picture * logits.channelStride] = derivative }
     }
     return totals
   }

@@ -28,35 +28,31 @@ public struct GradientLayout: Hashable, Sendable {
     }
   }
 
-  /// One for each tensor of `parameters`.
-  let places: [Place]
+  /// Where the gradient of each tensor of `parameters` lies.
+  let places: [ParameterLayout.TensorName: Place]
 
   /// The layout for steps of at most `batch` pictures.
   /// - Parameter factors: whether kernels may be held as factors.
   public init(_ parameters: ParameterLayout, batch: Int, factors: Bool = true) {
     self.parameters = parameters
     self.batch = batch
-    var tensors: [ParameterLayout.Tensor] = []
-    var indices: [(first: Int, isFactored: Bool)] = []
-    for tensor in parameters.tensors {
-      let isFactored = factors && Self.paysToFactor(tensor, batch)
-      indices.append((tensors.count, isFactored))
-      if isFactored {
-        tensors += zip([ParameterLayout.Kind.inputs, .outputGradients], tensor.shape).map {
-          tensor.replaced(kind: $0, shape: [batch, $1])
-        }
-      } else {
-        tensors.append(tensor)
+    // One tensor, or the two factors in its place.
+    let parts = parameters.tensors.map { tensor -> [ParameterLayout.Tensor] in
+      guard factors, Self.paysToFactor(tensor, batch) else { return [tensor] }
+      return zip([ParameterLayout.Kind.inputs, .outputGradients], tensor.shape).map {
+        tensor.replaced(kind: $0, shape: [batch, $1])
       }
     }
-    let buffer = ParameterLayout(tensors)
+    let buffer = ParameterLayout(parts.flatMap { $0 })
     self.buffer = buffer
-    places = indices.map { first, isFactored in
-      let offset = buffer.tensors[first].offset
-      return isFactored
-        ? .factors(inputs: offset, outputGradients: buffer.tensors[first + 1].offset)
-        : .whole(offset)
+    var places: [ParameterLayout.TensorName: Place] = [:]
+    for (tensor, names) in zip(parameters.tensors, parts.map { $0.map(\.name) }) {
+      let offsets = names.compactMap { buffer[$0]?.offset }
+      places[tensor.name] =
+        offsets.count == 1
+        ? .whole(offsets[0]) : .factors(inputs: offsets[0], outputGradients: offsets[1])
     }
+    self.places = places
   }
 
   /// Whether a tensor is a dense kernel whose factors take at most half its room.

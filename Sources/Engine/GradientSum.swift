@@ -3,8 +3,7 @@ import KernelInterface
 /// Sums the gradients of consecutive steps, a tile at a time, so that neither a product of factors
 /// nor a sum leaves the cache before it is used.
 ///
-/// The sum is a binary tree over the steps' places: each level pairs neighbours, an odd last one
-/// moves up as it is. Its shape depends on their number alone.
+/// `SumTree` says which are added to which.
 final class GradientSum {
   /// The most gradients of one sum; more are summed in parts of this many, a power of two, so that
   /// a part is a node of the whole tree.
@@ -32,11 +31,13 @@ final class GradientSum {
   private let scratch: [Target]
 
   /// Levels of a tree of `most` leaves, its root included.
-  private static let levels = most.trailingZeroBitCount + 1
+  private static let levels = SumTree.levels(most)
 
   init(_ layout: GradientLayout, threads: Int) {
     self.layout = layout
-    let tiles = zip(layout.parameters.tensors, layout.places).flatMap(Self.tiles)
+    let tiles = layout.parameters.tensors.flatMap { tensor in
+      layout.places[tensor.name].map { Self.tiles(tensor, $0) } ?? []
+    }
     self.tiles = tiles
     levelFloats = tiles.map(Self.floats).max() ?? 0
     let size = levelFloats * Self.levels
@@ -90,9 +91,10 @@ final class GradientSum {
     _ body: (_ parameter: Int, _ sums: Source, _ count: Int) -> Void
   ) {
     precondition((1...Self.most).contains(gradients.count))
+    let tree = SumTree(leaves: gradients.count)
     pool.run(tiles.count) { index, thread in
       let tile = tiles[index]
-      let sums = sum(tile, gradients[...], scratch[thread], kernels)
+      let sums = sum(tile, gradients, tree.root, scratch[thread], kernels)
       switch tile {
       case .floats(let parameter, _, let count): body(parameter, sums, count)
       case .product(let place, _, _, _, _, let rows, let columns, let width):
@@ -105,17 +107,18 @@ final class GradientSum {
   /// - Parameter target: memory for this level of the tree and those below.
   /// - Returns: where the sum is: there, or in the gradient itself.
   private func sum(
-    _ tile: Tile, _ gradients: ArraySlice<StepGradient>, _ target: Target,
+    _ tile: Tile, _ gradients: [StepGradient], _ node: SumTree.Node, _ target: Target,
     _ kernels: any KernelOperations.Type
   ) -> Source {
-    let (first, last) = (gradients.startIndex, gradients.endIndex)
-    guard gradients.count > 1 else { return leaf(tile, gradients[first], target, kernels) }
-    // The largest power of two below the count: what the levels' pairs come to.
-    let half = 1 << (Int.bitWidth - 1 - (gradients.count - 1).leadingZeroBitCount)
-    let left = sum(tile, gradients[first..<first + half], target, kernels)
-    let right = sum(tile, gradients[first + half..<last], target + levelFloats, kernels)
-    kernels.sum(left, right, target: target, count: Self.floats(tile))
-    return Source(target)
+    switch SumTree(leaves: gradients.count).origin(node) {
+    case .leaf: return leaf(tile, gradients[node.place], target, kernels)
+    case .child(let child): return sum(tile, gradients, child, target, kernels)
+    case .sum(let left, let right):
+      let left = sum(tile, gradients, left, target, kernels)
+      let right = sum(tile, gradients, right, target + levelFloats, kernels)
+      kernels.sum(left, right, target: target, count: Self.floats(tile))
+      return Source(target)
+    }
   }
 
   private func leaf(

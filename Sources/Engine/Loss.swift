@@ -1,39 +1,46 @@
-// Binary cross-entropy of a logit, in doubles from sums, products and quotients alone, so that its
-// bits do not depend on a machine's mathematics library.
-
-/// The loss of one picture and its derivative.
-/// - Returns: the loss max(z, 0) - z y + log(1 + exp(-|z|)), and its derivative sigmoid(z) - y.
-package func binaryCrossEntropy(logit: Float, label: Float) -> (loss: Double, derivative: Float) {
-  let (z, y) = (Double(logit), Double(label))
-  let small = exponential(-z.magnitude)
-  return (max(z, 0) - z * y + logarithm(1 + small), Float(sigmoid(z) - y))
-}
-
-/// 1 / (1 + exp(-z)), without overflow.
-package func sigmoid(_ z: Double) -> Double {
-  let small = exponential(-z.magnitude)
-  return z < 0 ? small / (1 + small) : 1 / (1 + small)
-}
-
-/// exp(x) for x <= 0, within 2 units in the last place; zero below -700; NaN of NaN.
+/// What training makes small, and what a model's outputs mean: a value.
 ///
-/// x = k log 2 + r with |r| <= log(2) / 2, and Taylor's series of exp(r) up to r^13.
-package func exponential(_ x: Double) -> Double {
-  guard x >= -700 else { return x.isNaN ? x : 0 }
-  let k = (x * 1.442695040888963407).rounded()
-  // log 2 in two parts, the first with 21 zero bits at its end: k times it is exact.
-  let r = (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33
-  var sum = 1.0
-  for n in stride(from: 13.0, through: 1, by: -1) { sum = 1 + sum * r / n }
-  return Double(sign: .plus, exponent: Int(k), significand: sum)
+/// A new loss is one file, with a type that conforms, and one line in `Losses.all`.
+public protocol Loss: Hashable, Sendable {
+  /// In words: `binary cross-entropy`.
+  static var name: String { get }
+  /// Keras's name of the function, `binary_crossentropy`.
+  static var kerasName: String { get }
+  /// Keras's name of the class, `BinaryCrossentropy`.
+  static var kerasClass: String { get }
+  /// Keras's short name of the function, `bce`; nil where it has none.
+  static var kerasAlias: String? { get }
+  /// The last layer that it wants, as Keras writes it.
+  static var head: String { get }
+
+  /// The loss of a model whose last layer is `head`; nil where that is another's.
+  init?(head: Layer)
+  /// Classes that the model tells apart; their labels count from 0.
+  var classes: Int { get }
+  /// The loss of one picture, and whether its class is the most probable one.
+  ///
+  /// - Parameters:
+  ///   - logits: the last layer's sums for the picture, before its activation.
+  ///   - label: the picture's class.
+  ///   - gradient: takes the loss's derivative by each of the logits; nil where it is not wanted.
+  func picture(
+    logits: UnsafePointer<Float>, label: Int, gradient: UnsafeMutablePointer<Float>?
+  ) -> (loss: Double, isCorrect: Bool)
+  /// The probability of each class, from the last layer's sums for one picture.
+  func probabilities(logits: UnsafePointer<Float>) -> [Double]
 }
 
-/// log(x) for 1 <= x <= 2, within 2 units in the last place of log 2.
-///
-/// log x = 2 artanh(s), s = (x - 1) / (x + 1) <= 1/3, by its series up to s^35.
-package func logarithm(_ x: Double) -> Double {
-  let s = (x - 1) / (x + 1)
-  var sum = 0.0
-  for n in stride(from: 35.0, through: 1, by: -2) { sum = sum * s * s + 1 / n }
-  return 2 * s * sum
+/// The losses that there are.
+public enum Losses {
+  /// One line for each.
+  public static let all: [any Loss.Type] = [BinaryCrossEntropy.self]
+
+  /// The loss that goes with a last layer; nil where there is none.
+  package static func fitting(_ head: Layer?) -> (any Loss)? {
+    guard let head else { return nil }
+    for type in all {
+      if let loss = type.init(head: head) { return loss }
+    }
+    return nil
+  }
 }

@@ -82,14 +82,14 @@ public struct MemoryError: Error, CustomStringConvertible {
 }
 
 extension MemoryNeed {
-  /// A step alone: the engine, its pictures, weights, averages and one gradient.
+  /// A step alone: the engine, its pictures, a model's state and one gradient.
   public static func benchmark(
-    _ architecture: Architecture, batch: Int, threads: Int
+    _ architecture: Architecture, optimizer: any Optimizer.Type, batch: Int, threads: Int
   ) -> MemoryNeed {
     var need = MemoryNeed()
     need.addEngine(architecture, batch: batch, threads: threads)
     need.addPictures(batch, of: architecture.input)
-    need.add(2, architecture.parameters)
+    need.add(1 + optimizer.slots.count, architecture.parameters)
     need.add(1, GradientLayout(architecture.parameters, batch: batch).buffer)
     return need
   }

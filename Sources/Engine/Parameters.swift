@@ -1,5 +1,5 @@
 // The trainable tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
-// gradients and RMSprop's averages all have the same layout.
+// gradients and an optimizer's slots all have the same layout.
 
 import Primitives
 
@@ -36,6 +36,16 @@ public struct ParameterLayout: Hashable, Sendable {
     public internal(set) var offset = 0
     /// Its floats.
     public var count: Int { shape.reduce(1, *) }
+    /// What no other tensor of the model is called.
+    public var name: TensorName { TensorName(layer: layer, kind: kind) }
+  }
+
+  /// How a tensor is found, in the weights, in a gradient, or in a slot of an optimizer.
+  public struct TensorName: Hashable, Sendable {
+    /// The name of its layer.
+    public let layer: String
+    /// What it is to the layer.
+    public let kind: Kind
   }
 
   /// The tensors in Keras's order.
@@ -44,6 +54,9 @@ public struct ParameterLayout: Hashable, Sendable {
   public let bufferCount: Int
   /// The trainable parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
+
+  /// The tensor of this name; nil where the model has none.
+  public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
 
   init(_ tensors: [Tensor]) {
     var offset = 0
@@ -57,7 +70,7 @@ public struct ParameterLayout: Hashable, Sendable {
   }
 }
 
-/// A buffer in a model's `ParameterLayout`: weights, a gradient, or an optimizer's averages.
+/// A buffer in a model's `ParameterLayout`: weights, a gradient, or a slot of an optimizer.
 ///
 /// A reference: whoever holds it says who may write. Not locked.
 public final class ParameterBuffer: @unchecked Sendable {

@@ -3,9 +3,9 @@ import KernelInterface
 extension FeatureMap {
   /// Writes a picture's bytes as floats, divided by 255: the one place where bytes become floats.
   ///
-  /// It is called at two moments. A first stage that is a plain convolution calls it for one picture
-  /// at a time, in both passes, while that picture is in the cache. For any other first stage the
-  /// engine calls it for the whole batch, before the stage begins.
+  /// It is called at two moments. A first stage that is a plain convolution calls it for one
+  /// picture at a time, in both passes, while that picture is in the cache. For any other first
+  /// stage the engine calls it for the whole batch, before the stage begins.
   /// - Parameters:
   ///   - bytes: height x width x channels of the map's shape.
   ///   - place: which of the map's pictures it becomes.

@@ -5,9 +5,8 @@ struct StageBuilder {
   /// What the next one reads.
   private(set) var input: FeatureMap
 
-  private let tensors: [StageTensor]
+  private let gradients: GradientLayout
   private let batch: Int
-  private let stepSize: Int
   private let threads: Int
   private let wantsInputGradient: Bool
   private let readsBytes: Bool
@@ -23,8 +22,7 @@ struct StageBuilder {
     self.input = input
     self.readsBytes = readsBytes
     self.wantsInputGradient = wantsInputGradient
-    tensors = zip(gradients.parameters.tensors, gradients.places).map(StageTensor.init)
-    stepSize = gradients.batch
+    self.gradients = gradients
     self.batch = batch
     self.threads = threads
     self.memory = memory
@@ -58,8 +56,7 @@ struct StageBuilder {
   ) {
     let plan = StagePlan(
       layers: layers.joined(separator: " + "), input: input, output: output,
-      tensors: tensors.filter { $0.weights.layer == layers.first }, batch: batch,
-      stepSize: stepSize, threads: threads,
+      gradients: gradients, layer: layers.first ?? "", batch: batch, threads: threads,
       wantsInputGradient: wantsInputGradient || !stages.isEmpty,
       readsBytes: readsBytes && stages.isEmpty, memory: memory)
     stages.append(make(plan))

@@ -6,12 +6,12 @@ struct StagePlan {
   let input: FeatureMap
   /// What it fills, and where the gradient comes from.
   let output: FeatureMap
-  /// Its kernel and its bias, where it has any.
-  let tensors: [StageTensor]
+  /// Of all layers' tensors.
+  let gradients: GradientLayout
+  /// The layer whose tensors it has.
+  let layer: String
   /// Pictures that there is room for.
   let batch: Int
-  /// The most pictures of a step of the run, which decide how a gradient's sums are cut.
-  let stepSize: Int
   /// Threads that compute.
   let threads: Int
   /// Whether the loss's gradient for the input is wanted.
@@ -20,6 +20,18 @@ struct StagePlan {
   let readsBytes: Bool
   /// Where buffers come from.
   let memory: PlanMemory
+
+  /// The most pictures of a step of the run, which decide how a gradient's sums are cut.
+  var stepSize: Int { gradients.batch }
+
+  /// The layer's tensor of a kind, which it must have.
+  func tensor(_ kind: ParameterLayout.Kind) -> StageTensor {
+    let name = ParameterLayout.TensorName(layer: layer, kind: kind)
+    guard let weights = gradients.parameters[name], let gradient = gradients.places[name] else {
+      preconditionFailure("\(layer) has no \(kind)")
+    }
+    return StageTensor(weights: weights, gradient: gradient)
+  }
 }
 
 /// A tensor of weights, and where its gradient lies.

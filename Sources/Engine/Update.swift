@@ -1,5 +1,5 @@
-// What the coordinator computes: sums of gradients and RMSprop's update. Element by element, so the
-// bits do not depend on how the elements are cut into jobs.
+// What the coordinator computes: sums of gradients, and the optimizer's update. Element by element,
+// so the bits do not depend on how the elements are cut into jobs.
 
 import KernelInterface
 import Primitives
@@ -40,8 +40,8 @@ public final class Updater {
     gradients = GradientSum(layout, threads: pool.threads)
   }
 
-  /// sum = the gradients of at most `gradientsAtOnce` consecutive steps, in a tree over their
-  /// places: each level pairs neighbours, an odd last one moves up as it is.
+  /// sum = the gradients of at most `gradientsAtOnce` consecutive steps, in a `SumTree` over their
+  /// places.
   /// - Parameter sum: in the parameters' layout; overwritten.
   public func sum(_ steps: [StepGradient], into sum: ParameterBuffer) {
     check(steps, sum)
@@ -56,53 +56,51 @@ public final class Updater {
     jobs(a) { kernels.sum(a.floats + $0, b.floats + $0, target: a.floats + $0, count: $1) }
   }
 
-  /// One update by RMSprop from the gradients of consecutive steps, summed as `sum` does while a
-  /// tile of them is in the cache.
-  /// - Parameters:
-  ///   - average: RMSprop's running mean of squared gradients.
-  ///   - steps: at most `gradientsAtOnce`.
-  /// - Returns: whether all weights and averages are finite numbers now.
+  /// One update from the gradients of consecutive steps, summed as `sum` does while a tile of them
+  /// is in the cache.
+  /// - Parameter steps: at most `gradientsAtOnce`.
+  /// - Returns: whether all numbers of the state are finite now.
   @discardableResult
   public func apply(
-    _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer,
-    steps: [StepGradient]
+    _ optimizer: some Optimizer, to state: inout ModelState, steps: [StepGradient]
   ) -> Bool {
-    check(steps, weights)
-    precondition(weights.layout == average.layout)
+    check(steps, state.weights)
     let scale = 1 / Float(steps.reduce(0) { $0 + $1.pictures })
-    gradients.forEachRun(of: steps, pool, kernels) { parameter, sums, count in
-      update(optimizer, weights, average, parameter, sums, count, scale)
+    return apply(optimizer, to: &state) { update in
+      gradients.forEachRun(of: steps, pool, kernels) { update($0, $1, $2, scale) }
     }
-    return isFinite.exchange(true, ordering: .relaxed)
   }
 
-  /// One update by RMSprop; all buffers in the parameters' layout.
-  /// - Parameters:
-  ///   - average: RMSprop's running mean of squared gradients.
-  ///   - gradientSum: the gradient of the sum of the losses of `pictures` pictures.
-  /// - Returns: whether all weights and averages are finite numbers now.
+  /// One update from a sum in the parameters' layout.
+  /// - Parameter gradientSum: the gradient of the sum of the losses of `pictures` pictures.
+  /// - Returns: whether all numbers of the state are finite now.
   @discardableResult
   public func apply(
-    _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer,
-    gradientSum: ParameterBuffer, pictures: Int
+    _ optimizer: some Optimizer, to state: inout ModelState, gradientSum: ParameterBuffer,
+    pictures: Int
   ) -> Bool {
-    precondition(weights.layout == average.layout && weights.layout == gradientSum.layout)
+    precondition(state.layout == gradientSum.layout)
     let scale = 1 / Float(pictures)
-    jobs(weights) {
-      update(optimizer, weights, average, $0, gradientSum.floats + $0, $1, scale)
+    return apply(optimizer, to: &state) { update in
+      jobs(gradientSum) { update($0, gradientSum.floats + $0, $1, scale) }
     }
-    return isFinite.exchange(true, ordering: .relaxed)
   }
 
-  private func update(
-    _ optimizer: RMSprop, _ weights: ParameterBuffer, _ average: ParameterBuffer, _ first: Int,
-    _ sums: Source, _ count: Int, _ scale: Float
-  ) {
-    let isFinite = kernels.updateRMSprop(
-      weights: weights.floats + first, secondMoment: average.floats + first, gradient: sums,
-      count: count, scale: scale, learningRate: optimizer.learningRate, rho: optimizer.rho,
-      epsilon: optimizer.epsilon)
-    if !isFinite { self.isFinite.store(false, ordering: .relaxed) }
+  /// - Parameter forEachTile: hands out every weight once: the first one's offset, the sums of
+  ///   their gradients, their number, and what makes the mean of a sum.
+  private func apply<Rule: Optimizer>(
+    _ optimizer: Rule, to state: inout ModelState,
+    _ forEachTile: ((_ first: Int, Source, _ count: Int, _ scale: Float) -> Void) -> Void
+  ) -> Bool {
+    precondition(state.suits(Rule.self))
+    state.updates += 1
+    let state = state
+    forEachTile { first, sums, count, scale in
+      let tile = UpdateTile(
+        of: state, first: first, count: count, gradientSum: sums, scale: scale, kernels: kernels)
+      if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
+    }
+    return isFinite.exchange(true, ordering: .relaxed)
   }
 
   private func check(_ steps: [StepGradient], _ parameters: ParameterBuffer) {
@@ -118,26 +116,5 @@ public final class Updater {
     pool.run((count + size - 1) / size) { job, _ in
       body(job * size, min(size, count - job * size))
     }
-  }
-}
-
-/// RMSprop as the book's Keras, version 2.2, computes it.
-///
-/// After G. Hinton, Neural Networks for Machine Learning, lecture 6.5; with g the mean gradient,
-/// average = rho average + (1 - rho) g^2; weights -= learningRate g / (sqrt(average) + epsilon).
-/// Keras 3 has epsilon inside the root.
-public struct RMSprop: Hashable, Sendable {
-  /// Step size.
-  public var learningRate: Float
-  /// Decay of the average of squared gradients.
-  public var rho: Float
-  /// Added after the square root.
-  public var epsilon: Float
-
-  /// The book's values.
-  public init(learningRate: Float = 1e-4, rho: Float = 0.9, epsilon: Float = 1e-7) {
-    self.learningRate = learningRate
-    self.rho = rho
-    self.epsilon = epsilon
   }
 }

@@ -23,7 +23,7 @@ final class WinogradFilters {
   init(_ plan: StagePlan, _ grid: TileGrid, groups: Int) {
     let memory = plan.memory
     self.grid = grid
-    kernel = plan.tensors[0]
+    kernel = plan.tensor(.kernel)
     let (inputs, outputs) = (grid.input.channels, grid.output.channels)
     let area = inputs * outputs
     floats = winogradPositions * (area + winogradGap)

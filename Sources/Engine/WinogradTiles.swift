@@ -31,7 +31,7 @@ final class WinogradTiles {
       rows: size.tileRows, columns: size.tileColumns, input: input.gridMap,
       output: output.gridMap, outputHeight: size.neededHeight, outputWidth: size.neededWidth)
     corner = size.zerosAbove * input.rowStride + size.zerosLeft * input.channelStride
-    bias = plan.tensors[1]
+    bias = plan.tensor(.bias)
     paddedBias = memory.floats(outputs)
     biasGradients = memory.floats(biasParts * outputs)
     codes = memory.words(isPooled ? plan.batch * grid.rows * grid.columns * outputs : 1)

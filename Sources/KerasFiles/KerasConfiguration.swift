@@ -108,7 +108,7 @@ public enum KerasConfiguration {
       throw KerasConfigurationError(
         "the model has \(architecture.layers.count) layers: more than an .h5 file can describe")
     }
-    var optimizer: RMSprop?
+    var optimizer: (any Optimizer)?
     if let compiled = model["compile_config"] {
       optimizer = try check.compiled(compiled, "compile_config")
     }

@@ -1,6 +1,8 @@
 // Every argument that a class of Keras writes into a model file, and what becomes of it. A model
 // with an argument that is not here is refused: it may change what is computed.
 
+import Engine
+
 /// One argument: whether it is computed, and which values are refused.
 package struct KerasArgument: Sendable {
   /// What becomes of an argument.
@@ -101,13 +103,35 @@ package struct KerasArgument: Sendable {
     "pss_evaluation_shards": .harmless,
   ]
 
-  /// RMSprop's.
-  package static let optimizer: [String: KerasArgument] = [
-    "name": .harmless, "learning_rate": .computed, "lr": .computed, "rho": .computed,
-    "epsilon": KerasArgument(
-      role: .refusedInTraining, known: "1e-07",
-      accepts: { $0 == .null || $0.number.map(Float.init) == 1e-7 }),
-    "momentum": .trained(nil, 0, 0.0), "centered": .trained(false),
+  /// The arguments of each optimizer's class.
+  package static let optimizers = Dictionary(
+    uniqueKeysWithValues: Optimizers.all.map { ($0.kerasClass, arguments(of: $0)) })
+
+  private static func arguments<Rule: Optimizer>(of rule: Rule.Type) -> [String: KerasArgument] {
+    var known = anyOptimizer
+    for setting in rule.settings {
+      known[setting.kerasName] =
+        setting.isFixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
+    }
+    for (name, constant) in rule.kerasConstants {
+      switch constant {
+      case .zero: known[name] = .trained(nil, 0, 0.0)
+      case .off: known[name] = .trained(false)
+      }
+    }
+    return known
+  }
+
+  /// Refused in training with any number but this.
+  private static func fixed(_ number: Float) -> KerasArgument {
+    KerasArgument(
+      role: .refusedInTraining, known: "\(number)",
+      accepts: { $0 == .null || $0.number.map(Float.init) == number })
+  }
+
+  /// Every optimizer's.
+  private static let anyOptimizer: [String: KerasArgument] = [
+    "name": .harmless, "learning_rate": .computed, "lr": .computed,
     "decay": .trained(nil, 0, 0.0), "weight_decay": .trained(nil, false, 0, 0.0),
     "clipnorm": .trained(nil), "global_clipnorm": .trained(nil), "clipvalue": .trained(nil),
     "use_ema": .trained(false), "ema_momentum": .harmless, "ema_overwrite_frequency": .harmless,
@@ -165,26 +189,25 @@ package struct KerasArgument: Sendable {
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static let loss = KerasArgument(
-    role: .refusedInTraining, known: "binary_crossentropy",
+    role: .refusedInTraining, known: Losses.all.map { $0.kerasName }.joined(separator: ", "),
     accepts: { loss in
       var loss = loss
       if let list = loss.array, list.count == 1 { loss = list[0] }
       if loss["class_name"] == .none, let named = loss.object, named.count == 1 {
         loss = named.first?.value ?? loss
       }
-      switch loss {
-      case .null, "binary_crossentropy", "BinaryCrossentropy", "bce": return true
-      default: break
+      if loss == .null { return true }
+      if let name = loss.string {
+        return Losses.all.contains { [$0.kerasName, $0.kerasClass, $0.kerasAlias].contains(name) }
       }
-      let config = loss["config"]
-      switch loss["class_name"]?.string {
-      case "function": return config == "binary_crossentropy"
-      case "BinaryCrossentropy":
-        let smoothing = config?["label_smoothing"]?.number ?? 0
-        let reduction = config?["reduction"]?.string ?? "auto"
-        return smoothing == 0 && config?["from_logits"] ?? false == false
-          && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
-      default: return false
+      let (config, kind) = (loss["config"], loss["class_name"]?.string)
+      if kind == "function" {
+        return Losses.all.contains { config == .string($0.kerasName) }
       }
+      let smoothing = config?["label_smoothing"]?.number ?? 0
+      let reduction = config?["reduction"]?.string ?? "auto"
+      return Losses.all.contains { $0.kerasClass == kind } && smoothing == 0
+        && config?["from_logits"] ?? false == false
+        && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
     })
 }

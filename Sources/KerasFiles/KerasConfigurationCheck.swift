@@ -8,8 +8,8 @@ public struct KerasModel: Sendable {
   public let architecture: Architecture
   /// What would change the result of training it.
   public let untaken: [Untaken]
-  /// RMSprop's settings, where the model is compiled with it.
-  public let optimizer: RMSprop?
+  /// What the model is compiled with; nil where that is no optimizer of Dogsled's.
+  public let optimizer: (any Optimizer)?
 
   /// Something that Keras trains by and Dogsled does not.
   public struct Untaken: Hashable, Sendable {
@@ -92,29 +92,36 @@ struct KerasArgumentCheck {
   /// Checks what a model is compiled with.
   ///
   /// - Parameter owner: the attribute that it stands in.
-  /// - Returns: RMSprop's settings; nil for another optimizer, or none.
-  mutating func compiled(_ compiled: JSON, _ owner: String) throws -> RMSprop? {
+  /// - Returns: the optimizer with its settings; nil for one that Dogsled has not, or none.
+  mutating func compiled(_ compiled: JSON, _ owner: String) throws -> (any Optimizer)? {
     try check(compiled, of: owner, against: KerasArgument.compiled, inTraining: true)
     guard let setting = compiled["optimizer_config"] ?? compiled["optimizer"] else { return nil }
     // tf.keras may write `Custom>RMSprop`.
     let kind = (setting.string ?? setting["class_name"]?.string)?.split(separator: ">").last
-    guard let kind, kind.lowercased() == "rmsprop" else {
-      refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, "RMSprop")
+    guard let kind, let rule = Optimizers.named(kind) else {
+      let known = Optimizers.all.map { $0.kerasClass }.joined(separator: ", ")
+      refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, known)
       return nil
     }
     guard let config = setting["config"] else { return nil }
-    let owner = "\(owner): RMSprop"
-    try check(config, of: owner, against: KerasArgument.optimizer, inTraining: true)
-    var optimizer = RMSprop()
-    for (name, place) in [
-      ("lr", \RMSprop.learningRate), ("learning_rate", \.learningRate), ("rho", \.rho),
-      ("epsilon", \.epsilon),
-    ] {
-      guard let value = config[name] else { continue }
+    return try optimizer(rule, config, "\(owner): \(rule.kerasClass)")
+  }
+
+  /// An optimizer with its settings; those that are no numbers are refused in training.
+  private mutating func optimizer<Rule: Optimizer>(
+    _ rule: Rule.Type, _ config: JSON, _ owner: String
+  ) throws -> any Optimizer {
+    let known = KerasArgument.optimizers[rule.kerasClass] ?? [:]
+    try check(config, of: owner, against: known, inTraining: true)
+    var optimizer = Rule()
+    // Keras 2's name comes first: where both are there, Keras 3's counts.
+    let old = OptimizerSetting(kerasName: "lr", value: \Rule.learningRate)
+    for setting in [old] + Rule.numbers {
+      guard let value = config[setting.kerasName] else { continue }
       if let number = value.number {
-        optimizer[keyPath: place] = Float(number)
+        optimizer[keyPath: setting.value] = Float(number)
       } else {
-        refuseInTraining(owner, name, value, "numbers")
+        refuseInTraining(owner, setting.kerasName, value, "numbers")
       }
     }
     return optimizer

@@ -1,5 +1,5 @@
-// A model in a file, in the HDF5 form that Keras calls legacy: weights, architecture, RMSprop's
-// state, and what Dogsled adds for a run that goes on.
+// A model in a file, in the HDF5 form that Keras calls legacy: architecture, weights, the
+// optimizer's slots, and what Dogsled adds for a run that goes on.
 
 import Engine
 import Foundation
@@ -19,14 +19,10 @@ public struct ModelFileError: Error, CustomStringConvertible {
 public struct ModelFile: Sendable {
   /// The model.
   public var architecture: Architecture
-  /// Its weights.
-  public var weights: ParameterBuffer
-  /// RMSprop's average of squared gradients; nil where the file has no optimizer state.
-  public var average: ParameterBuffer?
-  /// RMSprop's settings.
-  public var optimizer: RMSprop
-  /// Updates that made the weights, as Keras's optimizer counts them.
-  public var iterations: Int
+  /// Its weights; without slots where the file has no optimizer's.
+  public var state: ModelState
+  /// What it was trained with.
+  public var optimizer: any Optimizer
   /// The names of class 0 and class 1; nil where the file does not say.
   public var classes: [String]?
   /// How JPEGs became pictures; nil where the file does not say.
@@ -38,15 +34,12 @@ public struct ModelFile: Sendable {
 
   /// A model to write.
   public init(
-    architecture: Architecture, weights: ParameterBuffer, average: ParameterBuffer? = nil,
-    optimizer: RMSprop = RMSprop(), iterations: Int = 0, classes: [String]? = nil,
-    pictures: PictureSettings? = nil, position: RunPosition? = nil
+    architecture: Architecture, state: ModelState, optimizer: any Optimizer = Optimizers.standard,
+    classes: [String]? = nil, pictures: PictureSettings? = nil, position: RunPosition? = nil
   ) {
     self.architecture = architecture
-    self.weights = weights
-    self.average = average
+    self.state = state
     self.optimizer = optimizer
-    self.iterations = iterations
     self.classes = classes
     self.pictures = pictures
     self.position = position

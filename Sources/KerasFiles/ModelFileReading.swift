@@ -25,7 +25,8 @@ extension ModelFile {
         configuration, training: try root.string(Name.training), path: path)
       try Self.check(keras.architecture.parameters, in: root)
       var file = ModelFile(
-        architecture: keras.architecture, weights: ParameterBuffer(keras.architecture.parameters))
+        architecture: keras.architecture,
+        state: ModelState(weights: ParameterBuffer(keras.architecture.parameters)))
       file.untaken = keras.untaken
       try file.readWeights(from: try root.group(Name.weights))
       if let optimizer = keras.optimizer {
@@ -46,8 +47,8 @@ extension ModelFile {
       let keras = try KerasConfiguration.read(json, training: training)
       let parameters = keras.architecture.parameters
       var need = MemoryNeed()
-      // The weights, and RMSprop's averages.
-      need.add(2, parameters)
+      // The weights, and the optimizer's slots.
+      need.add(1 + (keras.optimizer.map { type(of: $0).slots.count } ?? 0), parameters)
       try need.check("a model of \(parameters.parameterCount) parameters")
       return keras
     } catch let error as MemoryError {
@@ -74,7 +75,7 @@ extension ModelFile {
   }
 
   private static func check(
-    _ names: [String], for layout: ParameterLayout, in group: HDF5Group
+    _ names: some Collection<String>, for layout: ParameterLayout, in group: HDF5Group
   ) throws {
     let expected = layout.tensors.count
     guard names.count == expected else {
@@ -85,8 +86,8 @@ extension ModelFile {
   }
 
   private func readWeights(from group: HDF5Group) throws {
-    let names = try Self.weightNames(for: weights.layout, in: group)
-    try read(names, from: group, into: weights)
+    let names = try Self.weightNames(for: state.layout, in: group)
+    try read(names, from: group, into: state.weights)
   }
 
   /// The names of the weights that `layout` has, over all layers.
@@ -108,7 +109,7 @@ extension ModelFile {
   }
 
   private func read(
-    _ names: [String], from group: HDF5Group, into buffer: ParameterBuffer
+    _ names: some Collection<String>, from group: HDF5Group, into buffer: ParameterBuffer
   ) throws {
     try Self.check(names, for: buffer.layout, in: group)
     for (name, tensor) in zip(names, buffer.layout.tensors) {
@@ -116,24 +117,29 @@ extension ModelFile {
     }
   }
 
-  /// Takes over the averages and the iteration.
+  /// Takes over the optimizer's slots and the count of updates.
   ///
-  /// Keras 3 and tf.keras write the iteration, perhaps the learning rate, and one average a
-  /// tensor; Keras 2.2 the averages alone. With momentum there are more: those are left alone.
+  /// Keras 3 and tf.keras write the count, perhaps the learning rate, and the slots: one after the
+  /// other, a tensor for each of the weights'. Keras 2.2 writes the slots alone. Where there are
+  /// more than the optimizer's, as with momentum, they are left alone.
   private mutating func readOptimizer(from group: HDF5Group) throws {
     let names = try group.strings(Name.tensors) ?? []
-    var averages: [String] = []
+    var slots: [String] = []
     for name in names {
       if !(try group.shape(of: name)).isEmpty {
-        averages.append(name)
+        slots.append(name)
       } else if name.contains("iter") {
-        iterations = try group.integer(name)
+        state.updates = try group.integer(name)
       }
     }
-    guard averages.count == weights.layout.tensors.count else { return }
-    let average = ParameterBuffer(weights.layout)
-    try read(averages, from: group, into: average)
-    self.average = average
+    let (tensors, count) = (state.layout.tensors.count, type(of: optimizer).slots.count)
+    guard slots.count == tensors * count else { return }
+    let buffers = try (0..<count).map { slot in
+      let buffer = ParameterBuffer(state.layout)
+      try read(slots[slot * tensors..<(slot + 1) * tensors], from: group, into: buffer)
+      return buffer
+    }
+    state = ModelState(weights: state.weights, slots: buffers, updates: state.updates)
   }
 
   private mutating func readOwn(from group: HDF5Group) throws {

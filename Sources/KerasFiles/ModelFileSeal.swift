@@ -12,7 +12,7 @@ import Primitives
 enum ModelFileSeal {
   private static let mark = Data("dogsled ".utf8)
   private static let digits = 32
-  /// Twice what the largest model takes with RMSprop's averages.
+  /// Twice what the largest model takes with one slot of an optimizer.
   private static let most = 4 << 30
   /// The bytes of a seal.
   static let length = mark.count + digits

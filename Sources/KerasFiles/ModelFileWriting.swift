@@ -1,5 +1,5 @@
 // A model into a file as Keras 3's `model.save("x.h5")` lays it out, so that `load_model` opens it
-// compiled, with its weights and the state of RMSprop.
+// compiled, with its weights and the optimizer's slots.
 
 import Engine
 import Foundation
@@ -11,7 +11,7 @@ extension ModelFile {
   /// - Throws: `ModelFileError`.
   public func write(to path: String, keeping previous: String? = nil) throws {
     do {
-      let buffers = [weights, average].compactMap { $0 }
+      let buffers = [state.weights] + state.slots
       let image = try HDF5.image(
         for: path, numbers: buffers.reduce(0) { $0 + 4 * $1.layout.bufferCount },
         tail: ModelFileSeal.length
@@ -21,8 +21,8 @@ extension ModelFile {
         try root.write(attribute: Name.configuration, KerasConfiguration.encode(architecture))
         try root.write(attribute: Name.training, trainingConfiguration.text)
         try writeWeights(to: try root.makeGroup(Name.weights))
-        if let average {
-          try writeOptimizer(average, to: try root.makeGroup(Name.optimizer))
+        if state.suits(type(of: optimizer)) {
+          try writeOptimizer(to: try root.makeGroup(Name.optimizer))
         }
         try writeOwn(to: try root.makeGroup(Name.own))
       }
@@ -37,30 +37,32 @@ extension ModelFile {
     try group.write(attribute: "keras_version", "3.0.0")
     try group.write(attribute: Name.layers, architecture.layers.map(\.name))
     for (layer, _) in architecture.layers {
-      let tensors = weights.layout.tensors.filter { $0.layer == layer }
+      let tensors = state.layout.tensors.filter { $0.layer == layer }
       let names = tensors.map { "sequential/\(layer)/\($0.kind.rawValue)" }
       let part = try group.makeGroup(layer)
       try part.write(attribute: Name.tensors, names)
       for (name, tensor) in zip(names, tensors) {
-        try part.write(name, shape: tensor.shape, UnsafeBufferPointer(weights[tensor]))
+        try part.write(name, shape: tensor.shape, UnsafeBufferPointer(state.weights[tensor]))
       }
     }
     try group.makeGroup("top_level_model_weights").write(attribute: Name.tensors, [])
   }
 
-  private func writeOptimizer(
-    _ average: ParameterBuffer, to group: HDF5NewGroup
-  ) throws {
-    let tensors = average.layout.tensors
-    let names = tensors.map {
-      "rm_sprop/sequential_\($0.layer)_\($0.kind.rawValue)_velocity"
+  private func writeOptimizer(to group: HDF5NewGroup) throws {
+    let rule = type(of: optimizer)
+    let names = rule.slots.map { slot in
+      state.layout.tensors.map {
+        "\(rule.kerasName)/sequential_\($0.layer)_\($0.kind.rawValue)_\(slot.kerasName)"
+      }
     }
-    let scalars = ["rm_sprop/iteration", "rm_sprop/learning_rate"]
-    try group.write(attribute: Name.tensors, scalars + names)
-    try group.write(scalars[0], iterations)
+    let scalars = ["\(rule.kerasName)/iteration", "\(rule.kerasName)/learning_rate"]
+    try group.write(attribute: Name.tensors, scalars + names.flatMap { $0 })
+    try group.write(scalars[0], state.updates)
     try group.write(scalars[1], optimizer.learningRate)
-    for (name, tensor) in zip(names, tensors) {
-      try group.write(name, shape: tensor.shape, UnsafeBufferPointer(average[tensor]))
+    for (slot, names) in zip(state.slots, names) {
+      for (name, tensor) in zip(names, state.layout.tensors) {
+        try group.write(name, shape: tensor.shape, UnsafeBufferPointer(slot[tensor]))
+      }
     }
   }
 
@@ -77,18 +79,21 @@ extension ModelFile {
 
   /// What Keras compiles the model with.
   private var trainingConfiguration: JSON {
-    [
-      "loss": "binary_crossentropy", "loss_weights": nil, "metrics": ["acc"],
-      "weighted_metrics": nil,
-      "optimizer_config": [
-        "class_name": "RMSprop",
-        "config": [
-          "name": "rm_sprop", "learning_rate": .number(Double(optimizer.learningRate)),
-          "rho": .number(Double("\(optimizer.rho)") ?? 0.9),
-          "epsilon": .number(Double("\(optimizer.epsilon)") ?? 1e-7),
-          "momentum": 0.0, "centered": false,
-        ],
-      ],
+    let rule = type(of: optimizer)
+    var settings: [String: JSON] = ["name": .string(rule.kerasName)]
+    for (name, constant) in rule.kerasConstants {
+      switch constant {
+      case .zero: settings[name] = 0.0
+      case .off: settings[name] = false
+      }
+    }
+    for (name, value) in optimizer.values { settings[name] = .number(Double("\(value)") ?? 0) }
+    // Keras has it in a variable of 32 bits, and writes what that is in 64.
+    settings["learning_rate"] = .number(Double(optimizer.learningRate))
+    return [
+      "loss": .string(type(of: architecture.loss).kerasName), "loss_weights": nil,
+      "metrics": ["acc"], "weighted_metrics": nil,
+      "optimizer_config": ["class_name": .string(rule.kerasClass), "config": .object(settings)],
     ]
   }
 }

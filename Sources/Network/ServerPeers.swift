@@ -6,8 +6,8 @@ import Synchronization
 import Training
 import Wire
 
-/// The peers of a `CoordinatorServer`: performs what `Admission` says of them, and puts what workers
-/// say into the coordinator's mailbox.
+/// The peers of a `CoordinatorServer`: performs what `Admission` says of them, and puts what
+/// workers say into the coordinator's mailbox.
 ///
 /// Any thread may call it.
 final class ServerPeers: Sendable {

@@ -1,4 +1,4 @@
-/// A data folder as `prepare` makes it: `train` and `validation`, each with the same two classes.
+/// A data folder as `prepare` makes it: `train` and `validation`, each with the same classes.
 public struct DataSet: Sendable {
   /// The data folder, as given.
   public var folder: String
@@ -8,9 +8,10 @@ public struct DataSet: Sendable {
   public var remarks: [String]
 
   /// Scans `folder`.
+  /// - Parameter classes: how many there must be.
   /// - Throws: `PictureError` for a missing folder or part, one that cannot be read, an empty
-  ///   class, other than two classes, or classes that differ.
-  public static func scan(_ folder: String) throws(PictureError) -> DataSet {
+  ///   class, another number of classes, or classes that differ.
+  public static func scan(_ folder: String, classes: Int) throws(PictureError) -> DataSet {
     for part in ["", "/train", "/validation"] where !Folder.exists(folder + part) {
       if Folder.isLink(folder + part), !Folder.exists(folder + part) {
         throw PictureError(path: folder + part, "a symbolic link to nothing: fix it")
@@ -18,8 +19,8 @@ public struct DataSet: Sendable {
       let hint = part.isEmpty ? "" : ": a data folder has train and validation (dogsled prepare)"
       throw PictureError(path: folder + part, "no such folder" + hint)
     }
-    let training = try PictureFolder.scan(folder, part: "train")
-    let validation = try PictureFolder.scan(folder, part: "validation")
+    let training = try PictureFolder.scan(folder, part: "train", classes: classes)
+    let validation = try PictureFolder.scan(folder, part: "validation", classes: classes)
     guard training.classes == validation.classes else {
       throw PictureError(
         path: folder,

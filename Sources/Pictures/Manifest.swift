@@ -22,8 +22,7 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
     file.bytes.count == bytes && file.digest == digest
   }
 
-  /// - Throws: `DecodingError` for a path that would lead out of the data folder, or a label
-  ///   other than 0 and 1.
+  /// - Throws: `DecodingError` for a path that would lead out of the data folder.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     path = try values.decode(String.self, forKey: .path)
@@ -35,16 +34,12 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
       throw DecodingError.dataCorruptedError(
         forKey: .path, in: values, debugDescription: "the path leads out of the data folder")
     }
-    guard label <= 1 else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .label, in: values, debugDescription: "label \(label): there are two classes")
-    }
   }
 }
 
 /// What a run trains on: every picture in its fixed order, by digest.
 public struct Manifest: Codable, Hashable, Sendable {
-  /// The names of the two classes, in the order of their labels.
+  /// The names of the classes, in the order of their labels.
   public var classes: [String]
   /// The training pictures, by class and name.
   public var training: [ManifestEntry]
@@ -54,6 +49,18 @@ public struct Manifest: Codable, Hashable, Sendable {
   /// A manifest as given.
   public init(classes: [String], training: [ManifestEntry], validation: [ManifestEntry]) {
     (self.classes, self.training, self.validation) = (classes, training, validation)
+  }
+
+  /// - Throws: `DecodingError` for a label that is no class's.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    classes = try values.decode([String].self, forKey: .classes)
+    training = try values.decode([ManifestEntry].self, forKey: .training)
+    validation = try values.decode([ManifestEntry].self, forKey: .validation)
+    guard (training + validation).allSatisfy({ $0.label < classes.count }) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .classes, in: values, debugDescription: "a label is no class's")
+    }
   }
 
   /// Of the classes and of all paths, labels, sizes and digests in their order: equal where two

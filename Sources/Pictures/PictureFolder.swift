@@ -18,12 +18,14 @@ public struct PictureFolder: Sendable {
   ///
   /// Paths of the entries start with `part`. A file that cannot be read, or is a picture of another
   /// format, is listed all the same: `PictureStore.check` says what is wrong with it.
-  /// - Parameter labels: the classes that may be there and their labels; the default is the two
-  ///   that there are, in the order of their names.
+  /// - Parameters:
+  ///   - classes: how many there must be, or may be with `labels`.
+  ///   - labels: the classes that may be there and their labels; the default is all that there are,
+  ///     in the order of their names.
   /// - Throws: `PictureError` for a folder that cannot be listed, a class without pictures, or
-  ///   other classes than `labels` has; without `labels` for other than two.
+  ///   other classes than `labels` has; without `labels` for another number than `classes`.
   public static func scan(
-    _ folder: String, part: String = "", labels: [String: UInt8]? = nil
+    _ folder: String, part: String = "", classes: Int, labels: [String: UInt8]? = nil
   ) throws(PictureError) -> PictureFolder {
     let root = part.isEmpty ? folder : "\(folder)/\(part)"
     let names = try classNames(in: root)
@@ -34,12 +36,13 @@ public struct PictureFolder: Sendable {
     } else {
       labelled = names.enumerated().map { ($1, UInt8(truncatingIfNeeded: $0)) }
     }
-    guard labelled.count == names.count, !names.isEmpty, labels != nil || names.count == 2 else {
+    guard labelled.count == names.count, !names.isEmpty, labels != nil || names.count == classes
+    else {
       let found = names.isEmpty ? "none" : names.prefix(5).joined(separator: ", ")
       throw PictureError(
         path: root,
         "\(names.count) class\(names.count == 1 ? "" : "es") (\(found)): "
-          + "there must be two subfolders, one a class")
+          + "there must be \(classes) subfolders, one a class")
     }
     var scanned = PictureFolder(classes: labelled.map(\.name), entries: [])
     let beside = try FolderFiles(in: root)

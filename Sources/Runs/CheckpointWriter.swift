@@ -18,8 +18,8 @@ package struct NotFinite: Error, CustomStringConvertible {
 }
 
 extension ModelFile {
-  /// Whether all weights, and RMSprop's average, are finite numbers.
-  public var isFinite: Bool { weights.isFinite && average?.isFinite != false }
+  /// Whether all weights, and the optimizer's slots, are finite numbers.
+  public var isFinite: Bool { state.isFinite }
 
   /// Itself.
   /// - Throws: `NotFinite` where they are not.
@@ -46,19 +46,18 @@ package final class CheckpointWriter: Sendable {
   private let store: any RunStore
   /// Nil where the caller writes.
   private let thread: SerialThread?
-  /// Written to only while nothing is queued.
-  private let weights: ParameterBuffer
-  private let average: ParameterBuffer
+  /// The copies' buffers; written to only while nothing is queued.
+  private let buffers: ModelState
   private let progress = Mutex(Progress())
 
   /// - Throws: where the thread cannot be had.
   package init(
-    _ store: any RunStore, _ layout: ParameterLayout, inBackground: Bool
+    _ store: any RunStore, _ layout: ParameterLayout, optimizer: any Optimizer.Type,
+    inBackground: Bool
   ) throws(ThreadError) {
     self.store = store
     thread = inBackground ? try SerialThread("checkpoint") : nil
-    weights = ParameterBuffer(layout)
-    average = ParameterBuffer(layout)
+    buffers = ModelState(layout, optimizer: optimizer)
   }
 
   /// Whether another one, so long after the last was begun, would neither wait for that nor take
@@ -74,16 +73,14 @@ package final class CheckpointWriter: Sendable {
   ) {
     wait()
     let begin = Self.threadTime
-    weights.copy(from: file.weights)
-    if let fileAverage = file.average { average.copy(from: fileAverage) }
     var copy = file
-    copy.weights = weights
-    copy.average = file.average == nil ? nil : average
+    copy.state = buffers
+    copy.state.copy(from: file.state)
     let write = { @Sendable [store, copy] in
       done(
         Result {
           try store.writeCheckpoint(copy.finite())
-          return copy.weights.digest
+          return copy.state.digest
         })
     }
     guard let thread else { return write() }

@@ -5,8 +5,9 @@ import Pictures
 
 /// All that, with the data set, the model and the seed, decides the trained weights.
 ///
-/// The defaults are those of F. Chollet, Deep Learning with Python, section 5.2.
-public struct Hyperparameters: Codable, Hashable, Sendable {
+/// The defaults are those of F. Chollet, Deep Learning with Python, section 5.2. What else belongs to
+/// a value, its option, its check and its key in `run.json`, stands once in `table`.
+public struct Hyperparameters: Hashable, Sendable {
   /// Passes of `stepsPerEpoch` steps, each followed by a validation.
   public var epochs = 30
   /// Batches whose gradients are computed in one epoch.
@@ -15,9 +16,9 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
   public var batchSize = 20
   /// Batches of one validation; fewer where the set has fewer.
   public var validationSteps = 50
-  /// RMSprop's step size.
+  /// The optimizer's step size.
   public var learningRate: Float = 1e-4
-  /// RMSprop's decay of the average of squared gradients.
+  /// RMSprop's decay of the second moment.
   public var rho: Float = 0.9
   /// RMSprop's term after the square root.
   public var epsilon: Float = 1e-7
@@ -39,48 +40,20 @@ public struct Hyperparameters: Codable, Hashable, Sendable {
   }
 
   /// The optimizer.
-  public var optimizer: RMSprop {
+  public var optimizer: any Optimizer {
     RMSprop(learningRate: learningRate, rho: rho, epsilon: epsilon)
   }
 
   /// Checks every value by itself.
   /// - Throws: `HyperparameterError` with one line a problem.
   public func validate() throws {
-    var problems: [String] = []
-    for (name, value, most) in [
-      ("epochs", epochs, 1_000_000), ("steps-per-epoch", stepsPerEpoch, 1_000_000),
-      ("batch-size", batchSize, 4096), ("validation-steps", validationSteps, 1_000_000),
-      ("batches-per-update", batchesPerUpdate, 4096),
-    ] where !(1...most).contains(value) {
-      problems.append("--\(name) must be from 1 to \(most), not \(value)")
-    }
-    if !(learningRate > 0 && learningRate.isFinite) {
-      problems.append("--learning-rate must be a number above 0, not \(learningRate)")
-    }
-    if !(rho >= 0 && rho < 1) {
-      problems.append("--rho must be at least 0 and below 1, not \(rho)")
-    }
-    if !(epsilon > 0 && epsilon.isFinite) {
-      problems.append("epsilon must be above 0, not \(epsilon)")
-    }
+    let problems = Self.table.compactMap { $0.problem(in: self) }
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
   }
 
   /// `--seed 1 (not 2)` for each value that is 1 in `other` and 2 here.
   public func differences(from other: Hyperparameters) -> [String] {
-    func pair<Value: Equatable>(
-      _ option: String, _ value: KeyPath<Hyperparameters, Value>
-    ) -> String? {
-      let (new, old) = (self[keyPath: value], other[keyPath: value])
-      return new == old ? nil : "--\(option) \(old) (not \(new))"
-    }
-    return [
-      pair("epochs", \.epochs), pair("steps-per-epoch", \.stepsPerEpoch),
-      pair("batch-size", \.batchSize), pair("validation-steps", \.validationSteps),
-      pair("learning-rate", \.learningRate), pair("rho", \.rho), pair("epsilon", \.epsilon),
-      pair("seed", \.seed), pair("batches-per-update", \.batchesPerUpdate),
-      pair("interpolation", \.interpolation), pair("decode", \.decode),
-    ].compactMap { $0 }
+    Self.table.compactMap { $0.difference(self, from: other) }
   }
 
   /// Whether a run of these values can have come as far as `position` says.

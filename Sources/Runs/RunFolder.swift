@@ -220,7 +220,7 @@ public final class RunFolder: Sendable {
       file = previous
       damage = "\(error)"
     }
-    guard file.average != nil, file.position?.run == job else {
+    guard file.state.suits(type(of: file.optimizer)), file.position?.run == job else {
       throw ModelFileError(
         "\(path): its checkpoint is not of the run that run.json describes: one of them was "
           + "changed, or comes from another run")
@@ -260,7 +260,7 @@ public final class RunFolder: Sendable {
   /// Removes the checkpoints after more than `updates`, and the epochs after the newest that is
   /// left.
   ///
-  /// - Returns: that one, with RMSprop's average; nil where there is none.
+  /// - Returns: that one, with the optimizer's slots; nil where there is none.
   /// - Throws: `FileError`.
   public func rollBack(before updates: Int) throws -> ModelFile? {
     // First the intention: who is killed on the way goes on with it when the folder is opened.
@@ -297,7 +297,9 @@ public final class RunFolder: Sendable {
       } catch is ModelFileError {
         return nil
       }
-      guard let position = file.position, position.updates <= updates, file.average != nil else {
+      guard let position = file.position, position.updates <= updates,
+        file.state.suits(type(of: file.optimizer))
+      else {
         return nil
       }
       return file

@@ -17,7 +17,7 @@ public protocol RunStore: AnyObject, Sendable {
   /// Forgets the checkpoints after more than `updates`, and the epochs of the history after the
   /// newest that is left.
   ///
-  /// - Returns: that one, with its position and RMSprop's average; nil where there is none.
+  /// - Returns: that one, with its position and the optimizer's slots; nil where there is none.
   /// - Throws: where that cannot be done.
   func rollBack(before updates: Int) throws -> ModelFile?
   /// Replaces the trained model; it is on the disk when this returns.

@@ -102,14 +102,7 @@ final class SimulatedDisk: RunStore {
 
   private static func copy(_ file: ModelFile) -> ModelFile {
     var copy = file
-    copy.weights = Self.copy(file.weights)
-    copy.average = file.average.map(Self.copy)
-    return copy
-  }
-
-  private static func copy(_ buffer: ParameterBuffer) -> ParameterBuffer {
-    let copy = ParameterBuffer(buffer.layout)
-    copy.copy(from: buffer)
+    copy.state = file.state.copy()
     return copy
   }
 }

@@ -47,7 +47,7 @@ public final class SimulatedJob: Sendable {
       ])
     job = try TrainingJob(
       architecture: architecture, hyperparameters: values,
-      manifest: DataSet.scan(folder).manifest)
+      manifest: DataSet.scan(folder, classes: architecture.loss.classes).manifest)
     let stores = try [job.manifest.training, job.manifest.validation].map {
       try PictureStore(
         folder: folder, entries: $0,

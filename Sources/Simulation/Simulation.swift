@@ -79,11 +79,11 @@ extension World {
   /// What is not as in the undisturbed run.
   func difference() -> String? {
     guard let model = disk.model else { return "it finished without a model" }
-    if model.weights.digest != job.digest {
-      return "the weights are \(model.weights.digest), undisturbed \(job.digest)"
+    if model.state.digest != job.digest {
+      return "the weights are \(model.state.digest), undisturbed \(job.digest)"
     }
-    guard model.iterations == job.job.schedule.updates else {
-      return "\(model.iterations) updates, undisturbed \(job.job.schedule.updates)"
+    guard model.state.updates == job.job.schedule.updates else {
+      return "\(model.state.updates) updates, undisturbed \(job.job.schedule.updates)"
     }
     let rows = disk.history.records.map { Row($0) }
     let expected = job.history.map { Row($0) }

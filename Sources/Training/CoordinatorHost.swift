@@ -18,10 +18,12 @@ public final class CoordinatorHost {
   private let mailbox: Mailbox<CoordinatorInput>
   private let links: any WorkerLinks
   private let clock: () -> Duration
-  private let learner: Learner
+  private var learner: Learner
   private let recorder: Recorder
   private var rules: CoordinatorRules
   private var lastTick = Duration.zero
+  /// The present weights as they travel, once somebody needed them.
+  private var encodedWeights: (digest: Digest, body: Body)?
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
 
@@ -46,10 +48,10 @@ public final class CoordinatorHost {
     self.clock = clock ?? { .now - began }
     let position = checkpoint?.position ?? RunPosition()
     learner = try Learner(
-      job, checkpoint: checkpoint, threads: options.threads, kernels: options.kernels)
+      job, from: checkpoint?.state, threads: options.threads, kernels: options.kernels)
     recorder = try Recorder(
-      job, learner, options, store: store, mailbox: mailbox, position: position,
-      clock: self.clock, report: report)
+      job, options, store: store, mailbox: mailbox, position: position, clock: self.clock,
+      report: report)
     rules = CoordinatorRules(
       schedule: job.schedule, version: dogsledVersion, minimumWorkers: options.minimumWorkers,
       localWorkers: options.localWorkers, probe: options.probe?.answer ?? .none,
@@ -58,7 +60,7 @@ public final class CoordinatorHost {
   }
 
   /// The digest of the present weights.
-  public var digest: Digest { learner.weights.digest }
+  public var digest: Digest { learner.digest }
 
   /// Trains until the end, a signal, or a failure that the run cannot go on from.
   public func run() -> RunEnding {
@@ -74,7 +76,7 @@ public final class CoordinatorHost {
 
   /// Begins the run; then `step` until it has its `ending`.
   package func begin() {
-    recorder.begin()
+    recorder.begin(isResumed: learner.state.updates > 0)
     perform(rules.start(now: now))
   }
 
@@ -133,7 +135,7 @@ public final class CoordinatorHost {
     do throws(AnswerFault) {
       totals = try job.plan.totals(
         of: unit, loss: header.loss, correct: header.correct, count: header.count)
-      gradient = try learner.gradient(of: unit, header, body)
+      gradient = try decode(body, header)
     } catch {
       return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
     }
@@ -167,20 +169,44 @@ public final class CoordinatorHost {
     }
   }
 
+  /// The gradient that came with an answer.
+  /// - Throws: where it is damaged, or not finite although its loss is.
+  private func decode(_ body: Body, _ header: GradientHeader) throws(AnswerFault) -> StepGradient {
+    let step = "step \(header.step)"
+    let buffer: ParameterBuffer
+    if case .local(let local) = body {
+      buffer = local
+    } else {
+      buffer = learner.gradientBuffer()
+      do { try TensorCoding.decode(body, into: buffer) } catch { throw .damaged("\(error)") }
+      guard buffer.digest == header.digest else {
+        throw .damaged("the digest of its gradient of \(step) is not the one it names")
+      }
+    }
+    // A worker says so itself, by its loss.
+    guard buffer.isFinite || !header.loss.isFinite else {
+      throw .impossible(
+        "its gradient of \(step) is not finite, though its loss is: its memory or its processor "
+          + "makes errors")
+    }
+    return StepGradient(buffer, pictures: header.count)
+  }
+
   // MARK: Weights
 
   private func keep(_ gradient: StepGradient, _ totals: Engine.Totals, at place: Int) {
-    let count = job.schedule.steps(ofUpdate: learner.updates).count
-    learner.add(gradient, at: place, of: count)
+    let count = job.schedule.steps(ofUpdate: learner.state.updates).count
+    learner.take(gradient, at: place, of: count)
     recorder.add(totals, at: place, of: count)
     recorder.tellProgress(workers: rules.readyWorkers)
   }
 
   private func applyUpdate() {
-    let isFinite = learner.applyUpdate(pictures: recorder.totals.updatePictures)
+    let isFinite = learner.applyUpdate()
+    encodedWeights = nil
     if isFinite { recorder.updateApplied() }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)
-    if isFinite { recorder.writeCheckpointIfDue() }
+    if isFinite { recorder.writeCheckpointIfDue(learner.state) }
     follow(consequence)
   }
 
@@ -194,11 +220,24 @@ public final class CoordinatorHost {
     }
   }
 
+  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start;
+  /// forgets nothing but the update under way where they hold no more than `update`.
   /// - Returns: what follows from the earlier weights, or from there being none.
   private func rollBack(before update: Int) -> [CoordinatorAction] {
-    if let failure = recorder.rollBack(before: update, links) { return rules.failed(failure) }
-    recorder.note(.rolledBack(updates: learner.updates))
-    return rules.rolledBack(to: learner.updates, epochs: recorder.totals.epoch, now: now)
+    learner.forgetGradients()
+    recorder.forgetUpdate()
+    if update < learner.state.updates {
+      do throws(RollbackFailure) {
+        let checkpoint = try recorder.rollBack(before: update, links)
+        learner.rollBack(to: checkpoint?.state)
+        encodedWeights = nil
+      } catch {
+        return rules.failed(error.ending)
+      }
+    }
+    let updates = learner.state.updates
+    recorder.note(.rolledBack(updates: updates))
+    return rules.rolledBack(to: updates, epochs: recorder.totals.epoch, now: now)
   }
 
   // MARK: Actions
@@ -218,10 +257,15 @@ public final class CoordinatorHost {
       recorder.beginEpoch(links)
       links.send(.work(assigned(unit)), to: peer)
     case .finishEpoch(let epoch):
-      if let failure = recorder.finishEpoch(epoch, links) { perform(rules.failed(failure)) }
+      finishEpoch(epoch)
     case .note(let note): recorder.note(note)
     case .stop(let ending): self.ending = end(ending)
     }
+  }
+
+  private func finishEpoch(_ epoch: Int) {
+    guard let failure = recorder.finishEpoch(epoch, learner.state, links) else { return }
+    perform(rules.failed(failure))
   }
 
   private func welcome(_ worker: Int) -> Welcome {
@@ -243,11 +287,21 @@ public final class CoordinatorHost {
 
   private func sendWeights(to peer: PeerID) {
     do {
-      let (digest, body) = try learner.body(options.bodies)
+      let (digest, body) = try encodedWeights ?? encodeWeights()
+      encodedWeights = (digest, body)
       let header = WeightsHeader(version: rules.weightsVersion, digest: digest)
       links.send(.weights(header, body), to: peer)
     } catch {
       perform(rules.failed(.failed("the weights cannot be sent: \(error)")))
+    }
+  }
+
+  private func encodeWeights() throws -> (digest: Digest, body: Body) {
+    let weights = learner.state.weights
+    switch options.bodies {
+    case .encoded: return (weights.digest, try TensorCoding.encode(weights))
+    // Nothing travels that could be damaged: no digest, which takes a millisecond.
+    case .local: return (.ofNothing, .local(weights))
     }
   }
 
@@ -263,7 +317,7 @@ public final class CoordinatorHost {
 
   /// Ends the run: has written what it leaves behind and lets the workers go.
   private func end(_ ending: RunEnding) -> RunEnding {
-    let ending = recorder.end(ending)
+    let ending = recorder.end(ending, learner.state)
     // Who connected just now has not come to the rules yet.
     var peers = rules.peers
     while let input = mailbox.next(timeout: .zero) {

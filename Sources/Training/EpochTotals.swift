@@ -63,9 +63,6 @@ struct EpochTotals {
     validation[batch] = totals
   }
 
-  /// Pictures of the present update.
-  var updatePictures: Int { update.reduce(0) { $0 + ($1?.count ?? 0) } }
-
   /// Adds the update's totals in step order and forgets them.
   mutating func commitUpdate() {
     for totals in update { training += totals ?? Engine.Totals() }
@@ -74,7 +71,7 @@ struct EpochTotals {
   }
 
   /// Forgets the update's totals.
-  mutating func discardUpdate() { update = [] }
+  mutating func forgetUpdate() { update = [] }
 
   /// What the epoch comes to, for the user's eyes: sums in the order of arrival.
   func soFar() -> (steps: Int, totals: Engine.Totals) {

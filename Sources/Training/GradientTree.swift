@@ -1,34 +1,32 @@
 import Engine
 
-/// The gradients of an update's steps, summed in one fixed binary tree whatever the order of
-/// arrival.
+/// The gradients of an update's steps, summed as `SumTree` says whatever the order of arrival.
 ///
-/// Leaves are the places in the update. Each level pairs its neighbours, an odd last one moves up
-/// as it is; so the shape, and with it every rounding, depends on the number of leaves alone. Few
-/// gradients are kept as they came until the update, which sums them in the cache; of more, every
-/// full run of `Updater.gradientsAtOnce` neighbours is summed once it is there.
+/// Leaves are the places in the update. Few gradients are kept as they came until the update, which
+/// sums them in the cache. Of more, every full run of `Updater.gradientsAtOnce` neighbours is
+/// summed once it is there: a run is a node of the tree.
 public struct GradientTree {
-  /// The leaves.
-  public let count: Int
+  /// What is added to what.
+  private let shape: SumTree
   /// Runs of neighbouring leaves, until they are summed.
   private var runs: [[StepGradient?]]
-  /// Sums of runs and of runs of runs by level and place, waiting for their siblings; no levels
-  /// where there is one run.
-  private var nodes: [[ParameterBuffer?]] = []
+  /// Sums of runs and of runs of runs, waiting for their siblings.
+  private var sums: [SumTree.Node: ParameterBuffer] = [:]
   private var missing: Int
+  /// Pictures of the gradients that are there.
+  private var pictures = 0
+
+  /// The level of the tree that a run's sum is on.
+  private static let runLevel = SumTree.levels(Updater.gradientsAtOnce) - 1
 
   /// A tree with `count` leaves, at least one, none of them there yet.
   public init(count: Int) {
-    self.count = count
+    let shape = SumTree(leaves: count)
+    self.shape = shape
     missing = count
-    let size = Updater.gradientsAtOnce
-    runs = stride(from: 0, to: count, by: size).map {
-      Array(repeating: nil, count: min(size, count - $0))
+    runs = (0..<shape.width(Self.runLevel)).map { run in
+      shape.leaves(of: SumTree.Node(level: Self.runLevel, place: run)).map { _ in nil }
     }
-    guard runs.count > 1 else { return }
-    var widths = [runs.count]
-    while let width = widths.last, width > 1 { widths.append((width + 1) / 2) }
-    nodes = widths.map { Array(repeating: nil, count: $0) }
   }
 
   /// Whether every leaf is there.
@@ -43,48 +41,42 @@ public struct GradientTree {
     let (run, index) = place.quotientAndRemainder(dividingBy: Updater.gradientsAtOnce)
     runs[run][index] = gradient
     missing -= 1
-    guard !nodes.isEmpty, runs[run].allSatisfy({ $0 != nil }) else { return }
+    pictures += gradient.pictures
+    guard runs.count > 1, runs[run].allSatisfy({ $0 != nil }) else { return }
     let sum = ParameterBuffer(updater.layout.parameters)
     updater.sum(runs[run].compactMap { $0 }, into: sum)
     runs[run] = []
-    insert(sum, at: run, using: updater)
+    insert(sum, at: SumTree.Node(level: Self.runLevel, place: run), using: updater)
   }
 
   /// A node is summed as soon as both children are there, into the buffer of its left child.
-  private mutating func insert(_ sum: ParameterBuffer, at place: Int, using updater: Updater) {
-    var (place, node) = (place, sum)
-    for level in nodes.indices.dropLast() {
-      let sibling = place ^ 1
-      if sibling < nodes[level].count {
-        guard let other = nodes[level][sibling] else {
-          nodes[level][place] = node
-          return
-        }
-        nodes[level][sibling] = nil
-        let (left, right) = place < sibling ? (node, other) : (other, node)
+  private mutating func insert(
+    _ sum: ParameterBuffer, at place: SumTree.Node, using updater: Updater
+  ) {
+    var (sum, node) = (sum, place)
+    while node != shape.root {
+      if let sibling = shape.sibling(node) {
+        guard let other = sums.removeValue(forKey: sibling) else { break }
+        let (left, right) = node.place < sibling.place ? (sum, other) : (other, sum)
         updater.add(right, to: left)
-        node = left
+        sum = left
       }
-      place /= 2
+      node = shape.parent(node)
     }
-    nodes[nodes.count - 1][0] = node
+    sums[node] = sum
   }
 
-  /// Updates `weights` and `average` by the mean gradient of `pictures` pictures; the tree must be
-  /// complete.
-  /// - Returns: whether all weights and averages are finite numbers now.
+  /// Updates `state` by the mean gradient of all pictures; the tree must be complete.
+  /// - Returns: whether all numbers of the state are finite now.
   @discardableResult
   public func apply(
-    _ optimizer: RMSprop, weights: ParameterBuffer, average: ParameterBuffer, pictures: Int,
-    using updater: Updater
+    _ optimizer: any Optimizer, to state: inout ModelState, using updater: Updater
   ) -> Bool {
     precondition(isComplete)
-    if let sum = nodes.last?.first ?? nil {
-      return updater.apply(
-        optimizer, weights: weights, average: average, gradientSum: sum, pictures: pictures)
-    } else {
-      return updater.apply(
-        optimizer, weights: weights, average: average, steps: runs[0].compactMap { $0 })
+    guard runs.count > 1 else {
+      return updater.apply(optimizer, to: &state, steps: runs[0].compactMap { $0 })
     }
+    guard let sum = sums[shape.root] else { preconditionFailure("a complete tree has a root") }
+    return updater.apply(optimizer, to: &state, gradientSum: sum, pictures: pictures)
   }
 }

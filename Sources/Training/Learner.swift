@@ -1,125 +1,86 @@
-import Coordination
 import Engine
-import KerasFiles
 import Primitives
-import Wire
 
-/// What a run has learnt, and the gradients that it learns from next.
+/// What a run learns, and what it learns it with: the state, the gradients of the update under way,
+/// and the threads that sum and apply them.
 ///
-/// Not thread-safe.
-final class Learner {
-  let weights: ParameterBuffer
-  /// RMSprop's running mean of squared gradients.
-  let average: ParameterBuffer
-  /// Updates that are in the weights.
-  private(set) var updates: Int
-  private let job: TrainingJob
+/// It decides nothing: whoever drives it says which gradient goes where, when the update is
+/// applied, and to which state the run rolls back. Not thread-safe.
+package struct Learner {
+  /// What the run has learnt so far; nobody else writes to its buffers.
+  package private(set) var state: ModelState
+  private let optimizer: any Optimizer
+  private let seed: UInt64
   private let updater: Updater
-  private var pool: BufferPool
-  /// The gradients of the update under way; nil where none has come.
+  private var gradients: BufferPool
+  /// Nil until the update's first gradient is there.
   private var tree: GradientTree?
-  /// The present weights as a body, once somebody needed it.
-  private var encoded: (digest: Digest, body: Body)?
 
-  /// - Parameter checkpoint: goes on from there; its buffers are the learner's from now on.
+  /// - Parameters:
+  ///   - state: goes on from there, with these buffers; nil for the start of the run.
+  ///   - threads: of an update.
+  ///   - kernels: the instruction set of an update.
   /// - Throws: where the threads cannot be had.
-  init(
-    _ job: TrainingJob, checkpoint: ModelFile?, threads: Int, kernels: KernelSet
+  package init(
+    _ job: TrainingJob, from state: ModelState? = nil, threads: Int, kernels: KernelSet
   ) throws(ThreadError) {
-    self.job = job
+    optimizer = job.hyperparameters.optimizer
+    seed = job.hyperparameters.seed
     updater = try Updater(job.gradients, threads: threads, kernels: kernels)
-    pool = BufferPool(job.gradients.buffer)
-    let layout = job.architecture.parameters
-    if let checkpoint {
-      weights = checkpoint.weights
-      average = checkpoint.average ?? ParameterBuffer(layout)
+    gradients = BufferPool(job.gradients.buffer)
+    if let state {
+      precondition(state.suits(type(of: optimizer)))
+      self.state = state
     } else {
-      weights = ParameterBuffer(layout)
-      weights.initialize(seed: job.hyperparameters.seed)
-      average = ParameterBuffer(layout)
+      self.state = ModelState(job.architecture.parameters, optimizer: type(of: optimizer))
+      self.state.initialize(seed: seed)
     }
-    updates = checkpoint?.position?.updates ?? 0
   }
+
+  /// The digest of the present weights.
+  package var digest: Digest { state.digest }
 
   /// Gradients that there is memory for.
-  var gradientBuffers: Int { pool.count }
+  package var gradientBuffers: Int { gradients.count }
 
-  /// The present weights, as they travel.
-  /// - Throws: `WireError`: there is no memory.
-  func body(_ form: BodyForm) throws -> (digest: Digest, body: Body) {
-    if let encoded { return encoded }
-    let new: (Digest, Body) =
-      switch form {
-      case .encoded: (weights.digest, try TensorCoding.encode(weights))
-      // Nothing travels that could be damaged: no digest, which takes a millisecond.
-      case .local: (.ofNothing, .local(weights))
-      }
-    encoded = new
-    return new
-  }
+  /// Whether the gradients of all steps of the update under way are there.
+  package var isComplete: Bool { tree?.isComplete ?? false }
 
-  /// The gradient that came with an answer.
-  /// - Throws: `AnswerFault` where it is damaged, or not finite although its loss is.
-  func gradient(
-    of unit: WorkUnit, _ header: GradientHeader, _ body: Body
-  ) throws(AnswerFault) -> StepGradient {
-    let buffer: ParameterBuffer
-    if case .local(let local) = body {
-      buffer = local
-    } else {
-      buffer = pool.take()
-      do { try TensorCoding.decode(body, into: buffer) } catch { throw .damaged("\(error)") }
-      guard buffer.digest == header.digest else {
-        throw .damaged("the digest of its gradient of \(unit) is not the one it names")
-      }
-    }
-    // A worker says so itself, by its loss.
-    guard buffer.isFinite || !header.loss.isFinite else {
-      throw .impossible(
-        "its gradient of \(unit) is not finite, though its loss is: its memory or "
-          + "its processor makes errors")
-    }
-    return StepGradient(buffer, pictures: header.count)
-  }
+  /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
+  package mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
 
-  /// Adds a gradient to the sum of an update of `count` steps.
-  func add(_ gradient: StepGradient, at place: Int, of count: Int) {
+  /// Takes the gradient of a step of the update under way, each once.
+  ///
+  /// - Parameters:
+  ///   - gradient: nobody may write to it any more.
+  ///   - place: the step's in the update, from 0 to `count` - 1.
+  ///   - count: steps of the update.
+  package mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
     if tree == nil { tree = GradientTree(count: count) }
+    let updater = updater
     tree?.insert(gradient, at: place, using: updater)
   }
 
-  /// Applies the average of the gradients, which must all be there.
-  /// - Parameter pictures: of all of them.
-  /// - Returns: whether the weights are finite now.
-  func applyUpdate(pictures: Int) -> Bool {
-    defer { (tree, encoded) = (nil, nil) }
-    updates += 1
-    return tree?.apply(
-      job.hyperparameters.optimizer, weights: weights, average: average, pictures: pictures,
-      using: updater) ?? false
+  /// Applies the mean of the update's gradients, all of which must be there, and begins the next
+  /// update.
+  /// - Returns: whether all numbers of the state are finite now.
+  package mutating func applyUpdate() -> Bool {
+    guard let tree else { preconditionFailure("an update without gradients") }
+    self.tree = nil
+    return tree.apply(optimizer, to: &state, using: updater)
   }
 
   /// Forgets the gradients of the update under way.
-  func discardGradients() { tree = nil }
+  package mutating func forgetGradients() { tree = nil }
 
-  /// Goes back to a checkpoint, or, without one, to the start.
-  func restore(_ checkpoint: ModelFile?) {
-    (tree, encoded) = (nil, nil)
-    updates = checkpoint?.position?.updates ?? 0
-    if let checkpoint, let fileAverage = checkpoint.average {
-      weights.copy(from: checkpoint.weights)
-      average.copy(from: fileAverage)
+  /// Makes the state a copy of an earlier one, nil for the start of the run, and forgets the
+  /// gradients of the update under way.
+  package mutating func rollBack(to earlier: ModelState?) {
+    forgetGradients()
+    if let earlier {
+      state.copy(from: earlier)
     } else {
-      weights.initialize(seed: job.hyperparameters.seed)
-      average.copy(from: ParameterBuffer(average.layout))
+      state.initialize(seed: seed)
     }
-  }
-
-  /// What a file of the present state holds.
-  func modelFile(at position: RunPosition?) -> ModelFile {
-    ModelFile(
-      architecture: job.architecture, weights: weights, average: average,
-      optimizer: job.hyperparameters.optimizer, iterations: updates,
-      classes: job.manifest.classes, pictures: job.hyperparameters.pictures, position: position)
   }
 }

@@ -25,8 +25,8 @@ extension MemoryNeed {
     return need
   }
 
-  /// A coordinator's: weights and averages, copies of both for a checkpoint and the file made of
-  /// them; of an update, the gradients or what they are summed to.
+  /// A coordinator's: its state, a copy for a checkpoint and the file made of that; of an update,
+  /// the gradients or what they are summed to.
   static func coordinator(
     _ architecture: Architecture, _ hyperparameters: Hyperparameters, bodies: BodyForm
   ) -> MemoryNeed {
@@ -35,8 +35,9 @@ extension MemoryNeed {
       architecture.parameters, batch: hyperparameters.batchSize
     ).buffer
     var need = MemoryNeed()
-    // Four buffers, and a file of two that is there three times while it is put together.
-    need.add(10, architecture.parameters)
+    let stateBuffers = 1 + type(of: hyperparameters.optimizer).slots.count
+    // The file is there three times while it is put together.
+    need.add(5 * stateBuffers, architecture.parameters)
     if case .encoded = bodies { need.add(1, architecture.parameters) }
     if steps > Updater.gradientsAtOnce {
       // Runs of gradients are summed as soon as they are there; workers finish them out of order.

@@ -51,8 +51,9 @@ public struct Probe: Sendable {
     let weights = ParameterBuffer(engine.architecture.parameters)
     weights.initialize(seed: 0)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+    let classes = engine.architecture.loss.classes
     let batch = Batch(
-      pictures: pictures.map(\.bytes), labels: pictures.indices.map { Float($0 % 2) },
+      pictures: pictures.map(\.bytes), labels: pictures.indices.map { $0 % classes },
       owners: pictures)
     _ = engine.gradient(batch, weights: weights, into: gradient)
     return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)

@@ -11,7 +11,6 @@ import Runs
 /// Not thread-safe.
 final class Recorder {
   private let job: TrainingJob
-  private let learner: Learner
   private let store: any RunStore
   private let checkpoints: CheckpointWriter
   private let checkpointEvery: CheckpointInterval?
@@ -28,7 +27,7 @@ final class Recorder {
   /// checkpoint may be written any more.
   private var unwritten: String?
 
-  /// A recorder of what `learner` learns from now on.
+  /// A recorder of what a run learns from `position` on.
   ///
   /// - Parameters:
   ///   - store: the run folder.
@@ -36,19 +35,19 @@ final class Recorder {
   ///   - position: how far the run had come.
   /// - Throws: where the thread that writes checkpoints cannot be had.
   init(
-    _ job: TrainingJob, _ learner: Learner, _ options: CoordinatorHost.Options,
-    store: any RunStore, mailbox: Mailbox<CoordinatorInput>, position: RunPosition,
+    _ job: TrainingJob, _ options: CoordinatorHost.Options, store: any RunStore,
+    mailbox: Mailbox<CoordinatorInput>, position: RunPosition,
     clock: @escaping () -> Duration, report: @escaping (TrainingReport) -> Void
   ) throws(ThreadError) {
     self.job = job
-    self.learner = learner
     self.store = store
     self.mailbox = mailbox
     self.clock = clock
     self.report = report
     checkpointEvery = options.checkpointEvery
     checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, inBackground: options.writesInBackground)
+      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
+      inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
     lastCheckpoint = (clock(), position.updates)
   }
@@ -57,8 +56,8 @@ final class Recorder {
 
   // MARK: Notes
 
-  /// The coordinator begins.
-  func begin() { store.record(Event(learner.updates == 0 ? .started : .resumed)) }
+  /// The coordinator begins, at the run's start or at a checkpoint.
+  func begin(isResumed: Bool) { store.record(Event(isResumed ? .resumed : .started)) }
 
   /// Writes a note down, where there are not too many of its kind.
   func note(_ note: CoordinatorNote) {
@@ -127,7 +126,7 @@ final class Recorder {
 
   /// Writes an epoch (counted from 0) down and begins the next one.
   /// - Returns: why the run cannot go on, where the history cannot be written.
-  func finishEpoch(_ epoch: Int, _ links: any WorkerLinks) -> RunEnding? {
+  func finishEpoch(_ epoch: Int, _ state: ModelState, _ links: any WorkerLinks) -> RunEnding? {
     let record = totals.record(
       now: now, bytesReceived: links.bytesReceived, bytesSent: links.bytesSent)
     totals = EpochTotals(epoch: epoch + 1)
@@ -140,9 +139,9 @@ final class Recorder {
       unwritten = "\(error)"
       return .cutShort("\(error)")
     }
-    store.record(Event(.epoch, epoch: epoch + 1, updates: learner.updates))
+    store.record(Event(.epoch, epoch: epoch + 1, updates: state.updates))
     report(.epoch(record))
-    writeCheckpoint()
+    writeCheckpoint(state)
     do {
       try store.drawCurves()
     } catch {
@@ -153,26 +152,32 @@ final class Recorder {
 
   // MARK: Checkpoints
 
-  /// How far the run has come.
-  private var position: RunPosition {
-    totals.position(run: job.digest, updates: learner.updates, now: now)
+  /// The file of a checkpoint.
+  private func checkpoint(_ state: ModelState) -> ModelFile {
+    file(state, at: totals.position(run: job.digest, updates: state.updates, now: now))
+  }
+
+  private func file(_ state: ModelState, at position: RunPosition?) -> ModelFile {
+    ModelFile(
+      architecture: job.architecture, state: state, optimizer: job.hyperparameters.optimizer,
+      classes: job.manifest.classes, pictures: job.hyperparameters.pictures, position: position)
   }
 
   /// Begins to write a checkpoint where `--checkpoint-every` says so and there is time for it.
-  func writeCheckpointIfDue() {
+  func writeCheckpointIfDue(_ state: ModelState) {
     let isDue: Bool =
       switch checkpointEvery {
-      case .updates(let count): learner.updates - lastCheckpoint.updates >= count
+      case .updates(let count): state.updates - lastCheckpoint.updates >= count
       case .seconds(let seconds): now - lastCheckpoint.time >= .seconds(seconds)
       case nil: false
       }
-    if isDue, checkpoints.hasTime(now - lastCheckpoint.time) { writeCheckpoint() }
+    if isDue, checkpoints.hasTime(now - lastCheckpoint.time) { writeCheckpoint(state) }
   }
 
-  private func writeCheckpoint() {
-    lastCheckpoint = (now, learner.updates)
-    let (store, mailbox, updates) = (store, mailbox, learner.updates)
-    checkpoints.write(learner.modelFile(at: position)) { result in
+  private func writeCheckpoint(_ state: ModelState) {
+    lastCheckpoint = (now, state.updates)
+    let (store, mailbox, updates) = (store, mailbox, state.updates)
+    checkpoints.write(checkpoint(state)) { result in
       switch result {
       case .success(let digest):
         store.record(Event(.checkpoint, updates: updates, digest: digest.description))
@@ -181,30 +186,31 @@ final class Recorder {
     }
   }
 
-  /// Has the learner go back to the newest checkpoint that is not after `update`, or to the start,
-  /// and forgets all that came later; nothing but the update under way where the weights hold no
-  /// more than `update`.
+  /// Forgets the totals of the update under way.
+  func forgetUpdate() { totals.forgetUpdate() }
+
+  /// Forgets all that came after `update`, or after an earlier checkpoint, for good.
   ///
-  /// - Returns: why that cannot be done, where it cannot.
-  func rollBack(before update: Int, _ links: any WorkerLinks) -> RunEnding? {
-    totals.discardUpdate()
-    learner.discardGradients()
-    guard update < learner.updates else { return nil }
+  /// - Returns: that checkpoint; nil where the run is at its start again.
+  /// - Throws: `RollbackFailure`.
+  func rollBack(before update: Int, _ links: any WorkerLinks) throws(RollbackFailure) -> ModelFile?
+  {
     checkpoints.wait()
     do {
       let file = try store.rollBack(before: update)
-      learner.restore(file)
-      totals = EpochTotals(at: file?.position ?? RunPosition())
+      let position = file?.position ?? RunPosition()
+      totals = EpochTotals(at: position)
       beginEpoch(links)
-      lastCheckpoint = (now, learner.updates)
-      return nil
+      lastCheckpoint = (now, position.updates)
+      return file
     } catch {
       // What is in the folder holds errors: no checkpoint may be added to it.
       unwritten = "\(error)"
       let mayPass = error is MemoryError || (error as? FileError)?.mayPass == true
-      return mayPass
-        ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
-        : .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)")
+      throw RollbackFailure(
+        ending: mayPass
+          ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
+          : .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)"))
     }
   }
 
@@ -212,18 +218,18 @@ final class Recorder {
 
   /// Writes what a run leaves behind that ends.
   /// - Returns: how it ends, if that can be written down.
-  func end(_ ending: RunEnding) -> RunEnding {
+  func end(_ ending: RunEnding, _ state: ModelState) -> RunEnding {
     checkpoints.wait()
-    let ending = ending == .finished ? writeModel() : writeLastCheckpoint(ending)
+    let ending = ending == .finished ? writeModel(state) : writeLastCheckpoint(ending, state)
     if let reason = ending.reason { store.record(Event(.failure, reason: reason)) }
     return ending
   }
 
-  private func writeModel() -> RunEnding {
+  private func writeModel(_ state: ModelState) -> RunEnding {
     do {
-      try store.writeModel(learner.modelFile(at: nil).finite())
+      try store.writeModel(file(state, at: nil).finite())
       store.record(
-        Event(.finished, updates: learner.updates, digest: learner.weights.digest.description))
+        Event(.finished, updates: state.updates, digest: state.digest.description))
       return unwritten.map(RunEnding.cutShort) ?? .finished
     } catch let error as NotFinite {
       return .failed("\(error)")
@@ -232,16 +238,16 @@ final class Recorder {
     }
   }
 
-  private func writeLastCheckpoint(_ ending: RunEnding) -> RunEnding {
+  private func writeLastCheckpoint(_ ending: RunEnding, _ state: ModelState) -> RunEnding {
     if let unwritten {
       // A checkpoint after an epoch that is not in the history would lose it for good, and one of
       // weights with errors would keep them.
       return ending == .interrupted ? .cutShort(unwritten) : ending
     }
     do {
-      try store.writeCheckpoint(learner.modelFile(at: position).finite())
+      try store.writeCheckpoint(checkpoint(state).finite())
       store.record(
-        Event(.checkpoint, updates: learner.updates, digest: learner.weights.digest.description))
+        Event(.checkpoint, updates: state.updates, digest: state.digest.description))
       return ending
     } catch {
       guard ending == .interrupted else { return ending }
@@ -249,4 +255,10 @@ final class Recorder {
         "interrupted without a new checkpoint; --resume goes on from the one before: \(error)")
     }
   }
+}
+
+/// Earlier weights cannot be found, or later ones not be forgotten.
+struct RollbackFailure: Error {
+  /// How the run ends therefore.
+  let ending: RunEnding
 }

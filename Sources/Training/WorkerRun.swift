@@ -30,7 +30,8 @@ final class WorkerRun {
     guard (1...4096).contains(welcome.batchSize),
       welcome.floats == architecture.parameters.bufferCount,
       let settings = PictureSettings(welcome.pictures),
-      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8))
+      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
+      manifest.classes.count == architecture.loss.classes
     else { throw WorkerError("the coordinator's welcome makes no sense") }
     self.manifest = manifest
     let decoder = PictureDecoder(settings, for: architecture.input)

@@ -1,11 +1,11 @@
 import Primitives
 
-/// The rules of one side of a connection: when to send a heartbeat, what may still be sent or heard,
-/// when the connection ends, and why.
+/// The rules of one side of a connection: when to send a heartbeat, what may still be sent or
+/// heard, when the connection ends, and why.
 ///
 /// Each event is a method that returns what is to be done now. Time comes with the events: there is
-/// no clock, no socket and no timer here. Sockets drive it in `ConnectionHandler`, the simulation in
-/// `SimulatedEnd`.
+/// no clock, no socket and no timer here. `ConnectionHandler` drives it for a socket, and
+/// `SimulatedEnd` in the simulation.
 package struct ConnectionState: Sendable {
   private enum Phase {
     case connecting

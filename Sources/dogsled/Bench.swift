@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import KerasFiles
 import Primitives
+import Runs
 
 /// Figures of this machine, one JSON object a line.
 struct Bench: ParsableCommand {
@@ -12,11 +13,11 @@ struct Bench: ParsableCommand {
     subcommands: [BenchStep.self, BenchDecode.self])
 }
 
-/// One training step: forward, backward and RMSprop, on pictures of noise.
+/// One training step: forward, backward and the update, on pictures of noise.
 struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Time one training step: forward, backward and RMSprop.",
+    abstract: "Time one training step: forward, backward and the update.",
     discussion: "Example: dogsled bench step --threads 1")
 
   @Option(parsing: .unconditional, help: "Pictures in a batch.") var batchSize = 20
@@ -53,34 +54,34 @@ struct BenchStep: ParsableCommand {
       try model.map { try KerasConfiguration.model(inFile: $0).architecture }
       ?? .book(height: size.height, width: size.width)
     let (batch, threads) = (batchSize, threading.count)
-    try MemoryNeed.benchmark(model, batch: batch, threads: threads).check(
+    let optimizer = Hyperparameters().optimizer
+    let need = MemoryNeed.benchmark(
+      model, optimizer: type(of: optimizer), batch: batch, threads: threads)
+    try need.check(
       "a step of \(counted(batch, "picture"))",
       advice: "choose a smaller --batch-size, or fewer --threads")
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-    let (weights, average, gradient) = (
-      ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-      ParameterBuffer(engine.gradientLayout.buffer)
-    )
-    weights.initialize(seed: 1)
+    var state = ModelState(model.parameters, optimizer: type(of: optimizer))
+    state.initialize(seed: 1)
+    let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: batch * model.input.count)
     defer { bytes.deallocate() }
     let noise = CounterRandom(seed: 1, purpose: .benchmark)
     for i in bytes.indices { bytes[i] = UInt8(truncatingIfNeeded: noise.bits(UInt64(i))) }
     let examples = Batch(
       pictures: (0..<batch).map { UnsafePointer(bytes.baseAddress! + $0 * model.input.count) },
-      labels: (0..<batch).map { Float($0 % 2) })
+      labels: (0..<batch).map { $0 % model.loss.classes })
 
     let clock = ContinuousClock()
     var milliseconds: [Double] = []
     for step in -3..<count {
       if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
-        _ = engine.gradient(examples, weights: weights, into: gradient)
+        _ = engine.gradient(examples, weights: state.weights, into: gradient)
         updater.apply(
-          RMSprop(), weights: weights, average: average,
-          steps: [StepGradient(gradient, pictures: batch)])
+          optimizer, to: &state, steps: [StepGradient(gradient, pictures: batch)])
       }
       if step >= 0 { milliseconds.append(time / .milliseconds(1)) }
     }

@@ -1,8 +1,7 @@
 import ArgumentParser
-import Foundation
 import KerasFiles
 
-/// What the two classes are called, in the order of the model's outputs: `--classes cats,dogs`.
+/// What the classes are called, in the order of the model's outputs: `--classes cats,dogs`.
 struct ClassNames: ExpressibleByArgument {
   let names: [String]
 
@@ -11,18 +10,23 @@ struct ClassNames: ExpressibleByArgument {
   }
 
   /// The names that `model` knows; nil where it has none (Keras drops them when it saves a model
-  /// again).
+  /// again), or not as many as it tells apart.
   init?(of model: ModelFile) {
-    guard let names = model.classes else { return nil }
+    guard let names = model.classes, names.count == model.architecture.loss.classes else {
+      return nil
+    }
     self.init(names)
   }
 
   /// Names are equal as Unicode has it, whatever their bytes.
   private init?(_ names: [String]) {
-    guard names.count == 2, names[0] != names[1], !names.contains("") else { return nil }
+    guard names.count > 1, Set(names).count == names.count, !names.contains("") else { return nil }
     self.names = names
   }
 
   /// The label of each name.
-  var labels: [String: UInt8] { [names[0]: 0, names[1]: 1] }
+  var labels: [String: UInt8] {
+    Dictionary(
+      uniqueKeysWithValues: names.enumerated().map { ($1, UInt8(truncatingIfNeeded: $0)) })
+  }
 }

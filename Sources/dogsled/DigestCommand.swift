@@ -14,5 +14,5 @@ struct DigestCommand: ParsableCommand {
   @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
   var model: String
 
-  func run() throws { try emit("\(try NamedModel.read(model).weights.digest)") }
+  func run() throws { try emit("\(try NamedModel.read(model).state.digest)") }
 }

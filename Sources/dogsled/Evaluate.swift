@@ -31,11 +31,13 @@ struct Evaluate: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let file = try NamedModel.readFinite(model)
+    let loss = type(of: file.architecture.loss).name
     for untaken in file.untaken where untaken.changesLoss {
-      let line = "\(model): \(untaken.description): the loss printed is binary cross-entropy alone"
+      let line = "\(model): \(untaken.description): the loss printed is \(loss) alone"
       log(FileName.shown(line, doublingBackslashes: false))
     }
-    let scanned = try PictureFolder.scan(folder, labels: labels(for: file))
+    let scanned = try PictureFolder.scan(
+      folder, classes: file.architecture.loss.classes, labels: labels(for: file))
     scanned.remarks.forEach(log)
     // Before pictures are decoded, which takes a while.
     let engine = try options.engine(for: file, pictures: scanned.entries.count)
@@ -60,13 +62,14 @@ struct Evaluate: ParsableCommand, TakesAnyName {
   private func labels(for file: ModelFile) throws -> [String: UInt8] {
     let found = try PictureFolder.classNames(in: folder)
     // Where there is none, or too many, the scan says so.
-    guard (1...2).contains(found.count) else { return [:] }
+    let count = file.architecture.loss.classes
+    guard (1...count).contains(found.count) else { return [:] }
     let list = found.joined(separator: ", ")
-    guard let classes = options.classes ?? ClassNames(of: file) else {
+    guard let classes = try options.classNames(for: file) else {
       throw Failure(
         "\(model): names no classes (Keras drops them when it saves a model again): say what its "
           + "outputs 0 and 1 stand for: --classes "
-          + (found.count == 2 ? found.joined(separator: ",") : "\(list),OTHER")
+          + (found.count == count ? found.joined(separator: ",") : "\(list),OTHER")
           + ", or the other way round")
     }
     guard found.allSatisfy({ classes.labels[$0] != nil }) else {
@@ -101,7 +104,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       let end = min(start + options.batchSize, store.entries.count)
       let batch = try store.batch(Array(start..<end))
       store.prefetch(Array(end..<min(end + options.batchSize, store.entries.count)))
-      totals += engine.evaluate(batch, weights: file.weights)
+      totals += engine.evaluate(batch, weights: file.state.weights)
     }
     return totals
   }

@@ -36,6 +36,18 @@ struct InferenceOptions: ParsableArguments {
     }
   }
 
+  /// The names that `--classes` gives, else those that `model` knows; nil where it knows none.
+  /// - Throws: where `--classes` gives another number than the model tells apart.
+  func classNames(for model: ModelFile) throws -> ClassNames? {
+    guard let classes else { return ClassNames(of: model) }
+    let count = model.architecture.loss.classes
+    guard classes.names.count == count else {
+      throw ValidationError(
+        "--classes gives \(classes.names.count) names, but the model tells \(count) classes apart")
+    }
+    return classes
+  }
+
   /// An engine for `model`, with room for no more pictures at a time than there are.
   /// - Throws: `MemoryError` where there is no memory for it.
   func engine(for model: ModelFile, pictures: Int) throws -> Engine {

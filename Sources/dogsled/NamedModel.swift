@@ -18,7 +18,7 @@ enum NamedModel {
   /// - Throws: what is wrong with it, in one clear line.
   static func readFinite(_ path: String) throws -> ModelFile {
     let model = try read(path)
-    guard model.weights.isFinite else {
+    guard model.state.weights.isFinite else {
       throw Failure("\(path): its weights are not finite: it is damaged, or its training diverged")
     }
     return model

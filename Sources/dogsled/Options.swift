@@ -47,39 +47,8 @@ struct ThreadOptions: ParsableArguments {
 }
 
 /// What decides the weights, and where the run goes.
-///
-/// Values that were not given are nil: a run that goes on has its own.
 struct TrainingOptions: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Passes of --steps-per-epoch steps (default: 30).")
-  var epochs: Int?
-
-  @Option(parsing: .unconditional, help: "Batches of one epoch (default: 100).")
-  var stepsPerEpoch: Int?
-
-  @Option(parsing: .unconditional, help: "Pictures of one batch (default: 20).")
-  var batchSize: Int?
-
-  @Option(
-    parsing: .unconditional, help: "Batches of the validation after each epoch (default: 50).")
-  var validationSteps: Int?
-
-  @Option(parsing: .unconditional, help: "RMSprop's step size (default: 1e-4).")
-  var learningRate: Float?
-
-  @Option(
-    parsing: .unconditional,
-    help: "RMSprop's decay of the average of squared gradients (default: 0.9).")
-  var rho: Float?
-
-  @Option(parsing: .unconditional, help: "Random seed (default: 1).")
-  var seed: UInt64?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Batches averaged into one update; the default is N with --workers N, else 1.",
-      valueName: "u"))
-  var batchesPerUpdate: Int?
+  @OptionGroup var values: HyperparameterOptions
 
   @OptionGroup var threading: ThreadOptions
 
@@ -114,16 +83,6 @@ struct TrainingOptions: ParsableArguments {
       valueName: "f"))
   var verify = 0.0
 
-  @Option(help: "How pictures are resized: nearest, bilinear or area (default: nearest).")
-  var interpolation: Interpolation?
-
-  @Option(
-    help: """
-      How JPEGs are decoded: exact, or fast, at a reduced scale where they are large enough \
-      (default: exact).
-      """)
-  var decode: PictureSettings.Decoding?
-
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
@@ -154,27 +113,6 @@ struct TrainingOptions: ParsableArguments {
     guard (0...1).contains(verify) else {
       throw ValidationError("--verify must be from 0 to 1, not \(verify)")
     }
-    do {
-      try hyperparameters(over: Hyperparameters()).validate()
-    } catch {
-      throw ValidationError("\(error)")
-    }
-  }
-
-  /// `base` with the values that were given.
-  func hyperparameters(over base: Hyperparameters) -> Hyperparameters {
-    var values = base
-    values.epochs = epochs ?? base.epochs
-    values.stepsPerEpoch = stepsPerEpoch ?? base.stepsPerEpoch
-    values.batchSize = batchSize ?? base.batchSize
-    values.validationSteps = validationSteps ?? base.validationSteps
-    values.learningRate = learningRate ?? base.learningRate
-    values.rho = rho ?? base.rho
-    values.seed = seed ?? base.seed
-    values.batchesPerUpdate = batchesPerUpdate ?? base.batchesPerUpdate
-    values.interpolation = interpolation ?? base.interpolation
-    values.decode = decode ?? base.decode
-    return values
   }
 
   /// The data folder as an argument of the command that goes on with the run, where it is not the

@@ -46,10 +46,13 @@ struct Predict: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let file = try NamedModel.readFinite(model)
-    var classes = (options.classes ?? ClassNames(of: file))?.names
+    var classes = try options.classNames(for: file)?.names
     if classes == nil {
-      log("\(model): names no classes: they are printed as class 0 and class 1 (see --classes)")
-      classes = ["class 0", "class 1"]
+      let numbers = (0..<file.architecture.loss.classes).map { "class \($0)" }
+      log(
+        "\(model): names no classes: they are printed as \(numbers.joined(separator: " and ")) "
+          + "(see --classes)")
+      classes = numbers
     }
     var unreadable = UnreadableList()
     let paths = listed(&unreadable)
@@ -61,15 +64,15 @@ struct Predict: ParsableCommand, TakesAnyName {
       let batch = read(
         paths[start..<min(start + options.batchSize, paths.count)], for: file, &unreadable)
       let probabilities = withExtendedLifetime(batch) {
-        engine.predict(pictures: batch.map { $0.picture.bytes }, weights: file.weights)
+        engine.predict(pictures: batch.map { $0.picture.bytes }, weights: file.state.weights)
       }
-      for ((path, _), probability) in zip(batch, probabilities) {
-        guard probability.isFinite else {
+      for ((path, _), probabilities) in zip(batch, probabilities) {
+        guard probabilities.allSatisfy(\.isFinite) else {
           throw Failure(
             "\(model): what it gives for \(FileName.shown(path)) is not finite: its weights "
               + "are damaged, or its training diverged")
         }
-        try emit(table.row(path, ofSecondClass: Double(probability)))
+        try emit(table.row(path, probabilities))
       }
     }
     unreadable.finish()

@@ -6,7 +6,7 @@ struct PredictionTable {
   enum Form { case table, csv, json }
 
   let form: Form
-  /// The names of class 0 and class 1.
+  /// The names of the classes, in the order of their labels.
   let classes: [String]
 
   /// The line before the first row; nil where there is none.
@@ -19,12 +19,12 @@ struct PredictionTable {
     }
   }
 
-  /// The row of the picture `path`, which is of the second class with this probability: the class
-  /// that is more probable, and how probable that one is.
-  func row(_ path: String, ofSecondClass probability: Double) -> String {
-    let isSecond = probability > 0.5
-    let name = classes[isSecond ? 1 : 0]
-    let value = isSecond ? probability : 1 - probability
+  /// The row of the picture `path`: the most probable class, of equal ones the first, and how
+  /// probable it is.
+  /// - Parameter probabilities: of each class; finite.
+  func row(_ path: String, _ probabilities: [Double]) -> String {
+    let value = probabilities.max() ?? 0
+    let name = classes[probabilities.firstIndex(of: value) ?? 0]
     switch form {
     case .table:
       let number = String(format: "%.6f", value)

@@ -32,7 +32,7 @@ struct RunStart {
       architecture = try named ?? .book()
       var values = Hyperparameters()
       values.batchesPerUpdate = workers
-      hyperparameters = options.hyperparameters(over: values)
+      hyperparameters = options.values.over(values)
       if let optimizer = model?.optimizer { try Self.check(optimizer, options) }
       (resumed, checkpoint) = (nil, nil)
       self.data = data ?? ""
@@ -52,7 +52,7 @@ struct RunStart {
     } catch {
       throw Failure("\(folder.descriptionPath): not a valid run: \(error)")
     }
-    let differences = options.hyperparameters(over: hyperparameters).differences(
+    let differences = options.values.over(hyperparameters).differences(
       from: hyperparameters)
     guard differences.isEmpty else {
       throw Failure(
@@ -94,15 +94,17 @@ struct RunStart {
   }
 
   /// Whoever names a model that was compiled with other settings than the defaults has to choose.
-  private static func check(_ optimizer: RMSprop, _ options: TrainingOptions) throws {
-    let defaults = Hyperparameters()
-    for (option, given, compiled, own) in [
-      ("--learning-rate", options.learningRate, optimizer.learningRate, defaults.learningRate),
-      ("--rho", options.rho, optimizer.rho, defaults.rho),
-    ] where given == nil && compiled != own {
+  private static func check(_ optimizer: any Optimizer, _ options: TrainingOptions) throws {
+    for ((name, compiled), (_, own)) in zip(
+      optimizer.values, Hyperparameters().optimizer.values) where compiled != own
+    {
+      let option = name.replacingOccurrences(of: "_", with: "-")
+      guard let entry = Hyperparameters.table.first(where: { $0.name == option }),
+        entry.help != nil, !options.values.gives(entry.value)
+      else { continue }
       throw Failure(
-        "\(options.model ?? ""): compiled with \(option.dropFirst(2)) \(compiled), where Dogsled's "
-          + "default is \(own): say \(option) \(compiled) or \(option) \(own)")
+        "\(options.model ?? ""): compiled with \(option) \(compiled), where Dogsled's "
+          + "default is \(own): say --\(option) \(compiled) or --\(option) \(own)")
     }
   }
 

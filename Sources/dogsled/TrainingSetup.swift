@@ -29,7 +29,7 @@ struct TrainingSetup: Sendable {
   ) throws {
     data = start.data
     let (architecture, hyperparameters) = (start.architecture, start.hyperparameters)
-    let scanned = try DataSet.scan(data)
+    let scanned = try DataSet.scan(data, classes: architecture.loss.classes)
     scanned.remarks.forEach(log)
     var manifest = scanned.manifest
     try hyperparameters.validate(trainingPictures: manifest.training.count)

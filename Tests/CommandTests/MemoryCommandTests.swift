@@ -16,7 +16,9 @@ import Testing
     _ = try BookLayout.sample(
       to: folder.path + "/data", .init(train: 20, validation: 7, test: 1), seed: 4)
     let book = try Architecture.book()
-    try ModelFile(architecture: book, weights: ParameterBuffer(book.parameters)).write(
+    try ModelFile(
+      architecture: book, state: ModelState(weights: ParameterBuffer(book.parameters))
+    ).write(
       to: folder.path + "/book.h5")
     let large = try Architecture(
       input: Shape(height: 1000, width: 1000, channels: 3),

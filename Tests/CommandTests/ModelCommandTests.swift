@@ -30,23 +30,23 @@ import Testing
 
   @Test func digestIsThatOfTheWeights() throws {
     let digest = try Command("digest", "model.h5", in: folder)
-    #expect(digest.lines == [model.weights.digest.description])
+    #expect(digest.lines == [model.state.digest.description])
     #expect(digest.status == 0)
   }
 
   @Test func aRunsFolderHasAModel() throws {
     try FileManager.default.createDirectory(
       atPath: folder.path + "/run", withIntermediateDirectories: false)
-    let newest = model.weights.digest.description
+    let newest = model.state.digest.description
     let none = try Command("digest", "run", in: folder)
     #expect(none.status == 1 && none.errorLines.count == 1)
     #expect(none.errors.contains("run: no model file, and no run's folder with a model"))
     // The checkpoint before, the newest, the model.
     for name in ["checkpoint-previous.h5", "checkpoint.h5", "model.h5"] {
-      model.weights[model.weights.layout.tensors[1]].update(repeating: -7)
+      model.state.weights[model.state.layout.tensors[1]].update(repeating: -7)
       try model.write(to: "\(folder.path)/run/\(name)")
       let digest = try Command("digest", "run/", in: folder)
-      #expect(digest.lines == [model.weights.digest.description])
+      #expect(digest.lines == [model.state.digest.description])
       #expect(digest.errorLines == ["using run/\(name)"])
       #expect(try Command("summary", "--model", "run", in: folder).errorLines.count == 1)
       for verb in ["evaluate", "predict"] {
@@ -54,7 +54,7 @@ import Testing
         #expect(result.status == 0 && result.errors.contains("using run/\(name)"))
       }
     }
-    #expect(newest != model.weights.digest.description)
+    #expect(newest != model.state.digest.description)
   }
 
   /// Layers of Keras's that are frozen are so counted, and not trained without a word.

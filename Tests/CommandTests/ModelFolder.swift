@@ -20,7 +20,7 @@ struct ModelFolder {
     weights[weights.layout.tensors[0]].update(repeating: 0.1)
     weights[weights.layout.tensors[1]].update(repeating: -7.2)
     model = ModelFile(
-      architecture: architecture, weights: weights, classes: ["cats", "dogs"],
+      architecture: architecture, state: ModelState(weights: weights), classes: ["cats", "dogs"],
       pictures: PictureSettings(interpolation: .bilinear))
     try model.write(to: folder.path + "/model.h5")
     for index in 0..<5 { try writePicture("data/cats/\(index).jpg", brightness: 20) }
@@ -46,10 +46,10 @@ struct ModelFolder {
   /// Writes the model with weights that are no numbers.
   func writeDivergedModel(_ name: String) throws {
     let weights = ParameterBuffer(model.architecture.parameters)
-    weights.copy(from: model.weights)
+    weights.copy(from: model.state.weights)
     weights[weights.layout.tensors[1]].update(repeating: .nan)
     var diverged = model
-    diverged.weights = weights
+    diverged.state = ModelState(weights: weights)
     try diverged.write(to: "\(folder.path)/\(name)")
   }
 

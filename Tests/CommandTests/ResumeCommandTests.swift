@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import KerasFiles
 import Pictures
+import Runs
 import TestSupport
 import Testing
 
@@ -104,6 +105,13 @@ import Testing
     #expect(
       options.contains("started with --epochs 40 (not 5), --learning-rate 0.0001 (not 0.5)"),
       "\(options)")
+    let other = ["interpolation": "area", "decode": "fast", "rho": "0.5"]
+    let entries = Hyperparameters.table.filter { $0.help != nil }
+    let all = try refusal(entries.flatMap { ["--\($0.name)", other[$0.name] ?? "3"] })
+    for entry in entries {
+      let said = try #require(all.firstRange(of: "--\(entry.name) "), "\(entry.name): \(all)")
+      #expect(all[said.upperBound...].contains("(not \(other[entry.name] ?? "3")"))
+    }
     let train = folder.path + "/data/train"
     for name in ["0", "1", "2", "3"] {
       try FileManager.default.removeItem(atPath: "\(train)/cats/cat.\(name).jpg")

@@ -44,11 +44,12 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func aCheckpointWithoutNumbersIsNotGoneOnFrom(_ inAverage: Bool) throws {
+  func aCheckpointWithoutNumbersIsNotGoneOnFrom(_ isInSlot: Bool) throws {
     #expect(try train([]).status == 0)
     let path = "\(folder.path)/run/checkpoint.h5"
     let file = try ModelFile(reading: path)
-    if inAverage { file.average?.floats[3] = .infinity } else { file.weights.floats[3] = .nan }
+    let buffer = isInSlot ? try #require(file.state.slots.first) : file.state.weights
+    buffer.floats[3] = isInSlot ? .infinity : .nan
     try file.write(to: path)
     let resumed = try Command("train", "data", "--resume", "run", in: folder)
     #expect(resumed.status == 1)

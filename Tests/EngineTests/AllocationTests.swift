@@ -11,11 +11,10 @@ import Testing
       let model = try Architecture.book(height: 70, width: 70)
       let engine = try Engine(model, batchCapacity: 4, threads: threads, kernels: try .chosen())
       let updater = try Updater(engine.gradientLayout, threads: threads, kernels: try .chosen())
-      let (weights, average, gradient) = (
-        ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-        ParameterBuffer(engine.gradientLayout.buffer)
-      )
-      weights.initialize(seed: 1)
+      var state = ModelState(model.parameters, optimizer: RMSprop.self)
+      let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+      let optimizer: any Optimizer = RMSprop()
+      state.initialize(seed: 1)
       let bytes = [UInt8](repeating: 77, count: model.input.count)
       bytes.withUnsafeBufferPointer { bytes in
         let batch = Batch(
@@ -23,8 +22,8 @@ import Testing
           labels: [0, 1, 0, 1])
         let steps = [StepGradient(gradient, pictures: 4)]
         func step() {
-          _ = engine.gradient(batch, weights: weights, into: gradient)
-          updater.apply(RMSprop(), weights: weights, average: average, steps: steps)
+          _ = engine.gradient(batch, weights: state.weights, into: gradient)
+          updater.apply(optimizer, to: &state, steps: steps)
         }
         step()
         counting_malloc_start()

@@ -34,7 +34,7 @@ import Testing
   /// Pictures of noise, which the batch owns; class 1 is brighter on the left.
   static func batch(_ model: Architecture, count: Int) -> Batch {
     let random = CounterRandom(seed: 9, purpose: .benchmark)
-    let labels = (0..<count).map { Float($0 % 2) }
+    let labels = (0..<count).map { $0 % 2 }
     let pictures = (0..<count).map { n in
       Picture(
         (0..<model.input.count).map { i -> UInt8 in
@@ -68,19 +68,16 @@ import Testing
       for threads in [1, 2, 3] {
         let engine = try Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
         let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-        let (weights, average, gradient) = (
-          ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-          ParameterBuffer(engine.gradientLayout.buffer)
-        )
-        weights.initialize(seed: 3)
+        var state = ModelState(model.parameters, optimizer: RMSprop.self)
+        let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+        state.initialize(seed: 3)
         for _ in 0..<3 {
           totals.append(
-            engine.gradient(batch, weights: weights, into: gradient))
+            engine.gradient(batch, weights: state.weights, into: gradient))
           updater.apply(
-            RMSprop(learningRate: 1e-3), weights: weights, average: average,
-            steps: [StepGradient(gradient, pictures: 11)])
+            RMSprop(learningRate: 1e-3), to: &state, steps: [StepGradient(gradient, pictures: 11)])
         }
-        digests.insert(weights.digest)
+        digests.insert(state.digest)
       }
     }
     #expect(digests.count == 1)
@@ -118,82 +115,20 @@ import Testing
     let batch = Self.batch(model, count: 20)
     let engine = try Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
     let updater = try Updater(engine.gradientLayout, kernels: try .chosen())
-    let (weights, average, gradient) = (
-      ParameterBuffer(model.parameters), ParameterBuffer(model.parameters),
-      ParameterBuffer(engine.gradientLayout.buffer)
-    )
-    weights.initialize(seed: 1)
+    var state = ModelState(model.parameters, optimizer: RMSprop.self)
+    let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+    state.initialize(seed: 1)
     var totals = Engine.Totals()
     for _ in 0..<40 {
-      totals = engine.gradient(batch, weights: weights, into: gradient)
+      totals = engine.gradient(batch, weights: state.weights, into: gradient)
       updater.apply(
-        RMSprop(learningRate: 1e-3), weights: weights, average: average,
-        steps: [StepGradient(gradient, pictures: 20)])
+        RMSprop(learningRate: 1e-3), to: &state, steps: [StepGradient(gradient, pictures: 20)])
     }
     #expect(totals.correct == 20 && totals.loss < 2)
     let probabilities = withExtendedLifetime(batch) {
-      engine.predict(pictures: batch.pictures, weights: weights)
+      engine.predict(pictures: batch.pictures, weights: state.weights)
     }
-    #expect(zip(probabilities, batch.labels).allSatisfy { ($0 > 0.5) == ($1 == 1) })
-  }
-
-  @Test func updateIsTheFormulaInDoubles() throws {
-    let model = try Self.smallModel()
-    let layout = model.parameters
-    for kernels in KernelSet.available {
-      let (weights, average, gradient) = (
-        ParameterBuffer(layout), ParameterBuffer(layout), ParameterBuffer(layout)
-      )
-      // Squares from 1e-30 to 10, and some zeros.
-      for (i, x) in noise(layout.bufferCount, 1).enumerated() {
-        gradient.floats[i] = i % 7 == 0 ? 0 : x * Float(pow(10, Double(i % 16) - 15))
-        average.floats[i] = i % 5 == 0 ? 0 : abs(x) * Float(pow(10, Double(i % 31) - 30))
-      }
-      let before = Array(average.buffer)
-      try Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels).apply(
-        RMSprop(learningRate: 1e-4), weights: weights, average: average, gradientSum: gradient,
-        pictures: 1)
-      var expected: [Double] = []
-      for i in 0..<layout.bufferCount {
-        let g = Double(gradient.floats[i])
-        let a = 0.9 * Double(before[i]) + 0.1 * g * g
-        expected.append(-1e-4 * g / (a.squareRoot() + 1e-7))
-        #expect(abs(Double(average.floats[i]) - a) <= 1e-6 * a + 1e-44)
-        #expect(abs(Double(weights.floats[i]) - expected[i]) <= 1e-6 * abs(expected[i]))
-      }
-      #expect(relativeError(Array(weights.buffer), expected) < 1e-6)
-    }
-  }
-
-  /// Wherever it comes from: a gradient, a sum or a square that overflows, or the step size.
-  @Test(arguments: KernelSet.available)
-  func anUpdateSaysWhereNumbersEnd(_ kernels: KernelSet) throws {
-    let layout = try Self.smallModel().parameters
-    let updater = try Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels)
-    let last = try #require(layout.tensors.last).offset
-    func update(_ value: Float, at place: Int, rate: Float = 1e-4, twice: Bool = false) -> Bool {
-      let (weights, average, gradient) = (
-        ParameterBuffer(layout), ParameterBuffer(layout), ParameterBuffer(layout)
-      )
-      gradient.floats[place] = value
-      let optimizer = RMSprop(learningRate: rate)
-      let isFinite = updater.apply(
-        optimizer, weights: weights, average: average, gradientSum: gradient, pictures: 1)
-      #expect(isFinite == (weights.isFinite && average.isFinite))
-      // It is told of each update anew.
-      gradient.floats[place] = 1
-      let isCalm = updater.apply(
-        RMSprop(), weights: ParameterBuffer(layout), average: ParameterBuffer(layout),
-        gradientSum: gradient, pictures: 1)
-      #expect(isCalm)
-      return isFinite
-    }
-    for place in [0, 1, 15, layout.tensors[1].offset, last] {
-      for value in [Float.nan, .infinity, -.infinity, 1e20] { #expect(!update(value, at: place)) }
-      for value in [0, Float(1), -1e18, .leastNonzeroMagnitude] {
-        #expect(update(value, at: place))
-      }
-      #expect(!update(1, at: place, rate: 3e38))
-    }
+    #expect(zip(probabilities, batch.labels).allSatisfy { $0[$1] > 0.5 })
+    #expect(probabilities.allSatisfy { $0.count == 2 && $0[0] + $0[1] == 1 })
   }
 }

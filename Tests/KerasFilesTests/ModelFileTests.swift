@@ -18,14 +18,13 @@ struct ModelFileTests {
         (nil, .convolution(Convolution(filters: 5))), (nil, .maxPooling(size: 2)), (nil, .flatten),
         (nil, .dense(units: 1, activation: .sigmoid)),
       ])
-    let weights = ParameterBuffer(architecture.parameters)
-    weights.initialize(seed: 3)
-    let average = ParameterBuffer(architecture.parameters)
-    average.initialize(seed: 4)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    state.initialize(seed: 3)
+    state.slots[0].initialize(seed: 4)
+    state.updates = 77
     model = ModelFile(
-      architecture: architecture, weights: weights, average: average,
-      optimizer: RMSprop(learningRate: 3e-4, rho: 0.8, epsilon: 1e-6), iterations: 77,
-      classes: ["cats", "dögs"],
+      architecture: architecture, state: state,
+      optimizer: RMSprop(learningRate: 3e-4, rho: 0.8, epsilon: 1e-6), classes: ["cats", "dögs"],
       pictures: PictureSettings(decoding: .fast, interpolation: .bilinear),
       position: RunPosition(
         epochs: 3, steps: 5, updates: 77, loss: .nan, correct: 9, count: 100))
@@ -36,12 +35,11 @@ struct ModelFileTests {
     try model.write(to: folder.file("model.h5"))
     let read = try ModelFile(reading: folder.file("model.h5"))
     #expect(read.architecture == model.architecture)
-    #expect(read.weights.digest == model.weights.digest)
-    #expect(read.average?.digest == model.average?.digest)
-    #expect(read.optimizer.learningRate == 3e-4)
-    #expect(read.optimizer.rho == 0.8)
-    #expect(read.optimizer.epsilon == 1e-6)
-    #expect(read.iterations == 77)
+    #expect(read.state.digest == model.state.digest)
+    #expect(read.state.slots.map(\.digest) == model.state.slots.map(\.digest))
+    #expect(
+      read.optimizer as? RMSprop == RMSprop(learningRate: 3e-4, rho: 0.8, epsilon: 1e-6))
+    #expect(read.state.updates == 77)
     #expect(read.classes == ["cats", "dögs"])
     #expect(read.pictures?.description == "fast bilinear")
     #expect(read.position?.updates == 77)
@@ -50,14 +48,15 @@ struct ModelFileTests {
 
   @Test("what is not there stays nil")
   func bare() throws {
-    let bare = ModelFile(architecture: model.architecture, weights: model.weights)
+    let bare = ModelFile(
+      architecture: model.architecture, state: ModelState(weights: model.state.weights))
     try bare.write(to: folder.file("model.h5"))
     let read = try ModelFile(reading: folder.file("model.h5"))
-    #expect(read.average == nil)
+    #expect(read.state.slots.isEmpty)
     #expect(read.classes == nil)
     #expect(read.pictures == nil)
     #expect(read.position == nil)
-    #expect(read.weights.digest == model.weights.digest)
+    #expect(read.state.digest == model.state.digest)
   }
 
   @Test("a write replaces the file, and leaves nothing beside it")
@@ -143,8 +142,8 @@ struct ModelFileTests {
     let other = open(path, O_RDWR | O_CLOEXEC)
     defer { close(other) }
     #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
-    #expect(try ModelFile(reading: path).weights.digest == model.weights.digest)
-    #expect(try ModelFile(reading: path, asCheckpoint: true).iterations == 77)
+    #expect(try ModelFile(reading: path).state.digest == model.state.digest)
+    #expect(try ModelFile(reading: path, asCheckpoint: true).state.updates == 77)
   }
 
   @Test("a file too large for any model is refused at once, whatever its end says")
@@ -180,7 +179,7 @@ struct ModelFileTests {
     let other = try Architecture(
       input: Shape(height: 14, width: 10, channels: 3),
       layers: model.architecture.layers.map { ($0.name, $0.layer) })
-    let mixed = ModelFile(architecture: other, weights: model.weights)
+    let mixed = ModelFile(architecture: other, state: ModelState(weights: model.state.weights))
     try mixed.write(to: path)
     error = #expect(throws: ModelFileError.self) { try ModelFile(reading: path) }
     #expect(error?.description.contains("has the shape [100, 1], not [120, 1]") == true)
@@ -209,7 +208,7 @@ struct ModelFileTests {
         group.addTask { [model, path = folder.file("\(index).h5")] in
           for _ in 0..<5 {
             try model.write(to: path)
-            #expect(try ModelFile(reading: path).weights.digest == model.weights.digest)
+            #expect(try ModelFile(reading: path).state.digest == model.state.digest)
           }
         }
       }

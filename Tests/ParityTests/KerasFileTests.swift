@@ -5,26 +5,27 @@ import Testing
 
 /// Model files that go between Dogsled and Keras.
 extension KerasTests {
-  @Test("Keras opens our file with weights, averages, iteration and learning rate in place")
+  @Test("Keras opens our file with weights, second moments, iteration and learning rate in place")
   func ourFile() throws {
-    let average = try #require(keras.model.average)
-    for (index, tensor) in keras.model.weights.layout.tensors.enumerated() {
-      #expect(try keras.tensor("weights/\(index)") == Array(keras.model.weights[tensor]))
-      #expect(try keras.tensor("average/\(index)") == Array(average[tensor]))
+    let moments = try #require(keras.model.state.slots.first)
+    for (index, tensor) in keras.model.state.weights.layout.tensors.enumerated() {
+      #expect(try keras.tensor("weights/\(index)") == Array(keras.model.state.weights[tensor]))
+      #expect(try keras.tensor("average/\(index)") == Array(moments[tensor]))
     }
     #expect(try keras.tensor("iteration") == [77])
     #expect(try keras.tensor("learning_rate") == [keras.model.optimizer.learningRate])
   }
 
-  @Test("Keras's next update goes on from our averages")
+  @Test("Keras's next update goes on from our second moments")
   func continues() throws {
-    let average = try #require(keras.model.average)
-    for (index, tensor) in average.layout.tensors.enumerated() {
+    let moments = try #require(keras.model.state.slots.first)
+    for (index, tensor) in moments.layout.tensors.enumerated() {
       let gradients = try keras.tensor("after/gradients/\(index)")
-      let expected = zip(average[tensor], gradients).map { 0.9 * $0 + 0.1 * $1 * $1 }
+      let expected = zip(moments[tensor], gradients).map { 0.9 * $0 + 0.1 * $1 * $1 }
       let error = relativeError(try keras.tensor("after/average/\(index)"), expected)
       #expect(error < 1e-4, "\(tensor.layer) \(tensor.kind)")
-      #expect(try keras.tensor("after/weights/\(index)") != Array(keras.model.weights[tensor]))
+      #expect(
+        try keras.tensor("after/weights/\(index)") != Array(keras.model.state.weights[tensor]))
     }
   }
 
@@ -32,14 +33,14 @@ extension KerasTests {
   func keras3() throws {
     let read = try ModelFile(reading: keras.folder + "/keras3.h5")
     #expect(read.architecture == keras.model.architecture)
-    #expect(read.iterations == 78)
+    #expect(read.state.updates == 78)
     #expect(read.optimizer.learningRate == keras.model.optimizer.learningRate)
-    #expect(read.optimizer.rho == 0.9)
-    #expect(read.optimizer.epsilon == 1e-7)
-    let average = try #require(read.average)
-    for (index, tensor) in read.weights.layout.tensors.enumerated() {
-      #expect(try keras.tensor("after/weights/\(index)") == Array(read.weights[tensor]))
-      #expect(try keras.tensor("after/average/\(index)") == Array(average[tensor]))
+    #expect((read.optimizer as? RMSprop)?.rho == 0.9)
+    #expect((read.optimizer as? RMSprop)?.epsilon == 1e-7)
+    let moments = try #require(read.state.slots.first)
+    for (index, tensor) in read.state.weights.layout.tensors.enumerated() {
+      #expect(try keras.tensor("after/weights/\(index)") == Array(read.state.weights[tensor]))
+      #expect(try keras.tensor("after/average/\(index)") == Array(moments[tensor]))
     }
   }
 
@@ -50,17 +51,17 @@ extension KerasTests {
     let read = try ModelFile(reading: keras.folder + "/keras2.h5")
     #expect(read.architecture.outputs == keras.model.architecture.outputs)
     #expect(read.architecture.layers.map(\.layer) == keras.model.architecture.layers.map(\.layer))
-    #expect(read.iterations == 1)
+    #expect(read.state.updates == 1)
     #expect(read.optimizer.learningRate == 2e-4)
-    #expect(read.optimizer.rho == 0.8)
-    let average = try #require(read.average)
-    for (index, tensor) in read.weights.layout.tensors.enumerated() {
+    #expect((read.optimizer as? RMSprop)?.rho == 0.8)
+    let moments = try #require(read.state.slots.first)
+    for (index, tensor) in read.state.weights.layout.tensors.enumerated() {
       let keras2 = try HDF5.read(keras.folder + "/keras2_reference.h5") { file in
         try ["weights", "average", "loaded"].map { try file.floats("\($0)/\(index)") }
       }
-      #expect(keras2[0] == Array(read.weights[tensor]))
-      #expect(keras2[1] == Array(average[tensor]))
-      #expect(keras2[2] == Array(keras.model.weights[tensor]))
+      #expect(keras2[0] == Array(read.state.weights[tensor]))
+      #expect(keras2[1] == Array(moments[tensor]))
+      #expect(keras2[2] == Array(keras.model.state.weights[tensor]))
     }
   }
 }

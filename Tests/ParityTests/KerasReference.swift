@@ -11,7 +11,7 @@ struct KerasReference {
   let folder: String
   let model: ModelFile
   let pictures: [DecodedPicture]
-  let labels: [Float]
+  let labels: [Int]
   var batch: Batch { Batch(pictures: pictures.map(\.bytes), labels: labels, owners: pictures) }
 
   /// Runs Keras in a new folder.
@@ -20,7 +20,7 @@ struct KerasReference {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let model = try somewhatTrained()
     let pictures = try pictures(8, model.architecture.input)
-    let labels = pictures.indices.map { Float($0 % 2) }
+    let labels = pictures.indices.map { $0 % 2 }
     let reference = KerasReference(
       folder: folder, model: model, pictures: pictures, labels: labels)
     do {
@@ -42,23 +42,22 @@ struct KerasReference {
     try HDF5.read(folder + "/reference.h5") { try $0.floats(name) }
   }
 
-  /// Glorot kernels, small biases that are not zero, and averages as after some updates.
+  /// Glorot kernels, small biases that are not zero, and second moments as after some updates.
   private static func somewhatTrained() throws -> ModelFile {
     let architecture = try Architecture.book()
-    let weights = ParameterBuffer(architecture.parameters)
-    let average = ParameterBuffer(architecture.parameters)
-    weights.initialize(seed: 11)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    state.initialize(seed: 11)
+    state.updates = 77
+    let (weights, moments) = (state.weights, state.slots[0])
     let draws = CounterRandom(seed: 12, purpose: .initialWeights)
     for tensor in architecture.parameters.tensors {
       for i in 0..<tensor.count {
         let draw = UInt64(tensor.offset + i)
-        average[tensor][i] = draws.float(draw) * 1e-3
+        moments[tensor][i] = draws.float(draw) * 1e-3
         if tensor.kind == .bias { weights[tensor][i] = draws.symmetricFloat(draw) * 0.05 }
       }
     }
-    return ModelFile(
-      architecture: architecture, weights: weights, average: average, iterations: 77,
-      classes: ["cats", "dogs"])
+    return ModelFile(architecture: architecture, state: state, classes: ["cats", "dogs"])
   }
 
   /// Photographs, cats and dogs by turns; without them, waves of colour.
@@ -66,7 +65,7 @@ struct KerasReference {
     guard let photographs = Python.photographs else {
       return try (0..<count).map { try waves($0, shape) }
     }
-    let entries = try PictureFolder.scan(photographs).entries
+    let entries = try PictureFolder.scan(photographs, classes: 2).entries
     let decoder = PictureDecoder(PictureSettings(), for: shape)
     let (cats, dogs) = (entries.filter { $0.label == 0 }, entries.filter { $0.label == 1 })
     return try (0..<count).map { index in
@@ -92,7 +91,9 @@ struct KerasReference {
       let bytes = pictures.flatMap { UnsafeBufferPointer(start: $0.bytes, count: $0.count) }
       let shape = [pictures.count, pictures[0].height, pictures[0].width, 3]
       try bytes.withUnsafeBufferPointer { try root.write("pictures", shape: shape, $0) }
-      try labels.withUnsafeBufferPointer { try root.write("labels", shape: [labels.count], $0) }
+      try labels.map(Float.init).withUnsafeBufferPointer {
+        try root.write("labels", shape: [labels.count], $0)
+      }
     }
     try image.write(to: URL(fileURLWithPath: path))
   }

@@ -20,7 +20,7 @@ import Testing
 
   private func failure(_ folder: String) -> String {
     do {
-      _ = try DataSet.scan(folder)
+      _ = try DataSet.scan(folder, classes: 2)
       return "no error"
     } catch {
       return error.description.replacingOccurrences(of: folder, with: "D")
@@ -31,7 +31,7 @@ import Testing
     let folder = try dataFolder(11)
     try folder.write("train/cats/notes.txt", [1])
     try folder.write("train/cats/.hidden.jpg", [1])
-    let manifest = try DataSet.scan(folder.path).manifest
+    let manifest = try DataSet.scan(folder.path, classes: 2).manifest
     #expect(manifest.classes == ["cats", "dogs"])
     #expect(manifest.training.count == 22 && manifest.validation.count == 22)
     #expect(
@@ -85,13 +85,13 @@ import Testing
     let folder = try dataFolder()
     try FileManager.default.createSymbolicLink(
       atPath: folder.path + "/train/cats/gone.jpg", withDestinationPath: "/nowhere.jpg")
-    let manifest = try DataSet.scan(folder.path).manifest
+    let manifest = try DataSet.scan(folder.path, classes: 2).manifest
     #expect(manifest.training.contains { $0.path == "train/cats/gone.jpg" && $0.bytes == 0 })
   }
 
   @Test func aManifestTravelsAsJSON() throws {
     let folder = try dataFolder()
-    let manifest = try DataSet.scan(folder.path).manifest
+    let manifest = try DataSet.scan(folder.path, classes: 2).manifest
     let copy = try JSONDecoder().decode(Manifest.self, from: JSONEncoder().encode(manifest))
     #expect(copy == manifest && copy.digest == manifest.digest)
     var changed = manifest

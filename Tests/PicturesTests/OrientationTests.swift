@@ -9,7 +9,7 @@ import Testing
     let folder = try TemporaryFolder()
     for (number, file) in files.enumerated() { try folder.write("cats/\(number).jpg", file) }
     try folder.write("dogs/upright.jpg", jpeg())
-    return try PictureFolder.scan(folder.path).remarks
+    return try PictureFolder.scan(folder.path, classes: 2).remarks
   }
 
   /// A JPEG with an EXIF segment whose TIFF is `tiff`.
@@ -77,6 +77,9 @@ import Testing
     where name.hasPrefix("hopper") {
       try folder.write("cats/\(name)", [UInt8](Data(contentsOf: URL(filePath: "\(odd)/\(name)"))))
     }
-    #expect(try PictureFolder.scan(folder.path).remarks.map { $0.prefix(10) } == ["7 pictures"])
+    #expect(
+      try PictureFolder.scan(folder.path, classes: 2).remarks.map { $0.prefix(10) } == [
+        "7 pictures"
+      ])
   }
 }

@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  private func scan() throws -> PictureFolder { try PictureFolder.scan(folder.path) }
+  private func scan() throws -> PictureFolder { try PictureFolder.scan(folder.path, classes: 2) }
 
   private func cats() throws -> [String] {
     try scan().entries.filter { $0.label == 0 }.map { String($0.path.dropFirst("cats/".count)) }
@@ -128,14 +128,16 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(folder.path)/dogs")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "cats")
     #expect(try scan().classes == ["cats", "foxes"])
-    let error = #expect(throws: PictureError.self) { try PictureFolder.scan("\(link)/nothing") }
+    let error = #expect(throws: PictureError.self) {
+      try PictureFolder.scan("\(link)/nothing", classes: 2)
+    }
     #expect(error?.reason == "no such folder")
     for part in ["train", "validation"] {
       try FileManager.default.createSymbolicLink(
         atPath: "\(folder.path)/\(part)", withDestinationPath: "/nowhere")
     }
     #expect(
-      #expect(throws: PictureError.self) { try DataSet.scan(folder.path) }?.reason
+      #expect(throws: PictureError.self) { try DataSet.scan(folder.path, classes: 2) }?.reason
         == "a symbolic link to nothing: fix it")
   }
 
@@ -192,26 +194,26 @@ import Testing
       try place.write("train/\(form)/0.jpg", jpeg(1))
       try place.write("validation/f/0.jpg", jpeg(1))
       try place.write("validation/\u{E9}/0.jpg", jpeg(1))
-      let manifest = try DataSet.scan(place.path).manifest
+      let manifest = try DataSet.scan(place.path, classes: 2).manifest
       #expect(manifest.classes == ["f", "\u{E9}"])
       #expect(manifest.training[1].path.utf8.elementsEqual("train/\(form)/0.jpg".utf8))
     }
     let both = try TemporaryFolder()
     for name in ["e\u{301}", "\u{E9}"] { try both.write("\(name)/0.jpg", jpeg(1)) }
-    let error = #expect(throws: PictureError.self) { try PictureFolder.scan(both.path) }
+    let error = #expect(throws: PictureError.self) { try PictureFolder.scan(both.path, classes: 2) }
     #expect(error?.reason.contains("two Unicode forms") == true)
   }
 
   @Test func labelsSayTheOrder() throws {
-    let scanned = try PictureFolder.scan(folder.path, labels: ["dogs": 0, "cats": 1])
+    let scanned = try PictureFolder.scan(folder.path, classes: 2, labels: ["dogs": 0, "cats": 1])
     #expect(scanned.classes == ["dogs", "cats"])
     #expect(scanned.entries.map(\.label) == [0, 0, 1, 1])
     #expect(scanned.entries[0].path == "dogs/dog.0.jpg")
     #expect(throws: PictureError.self) {
-      try PictureFolder.scan(folder.path, labels: ["dogs": 0, "foxes": 1])
+      try PictureFolder.scan(folder.path, classes: 2, labels: ["dogs": 0, "foxes": 1])
     }
     try FileManager.default.removeItem(atPath: "\(folder.path)/cats")
-    let one = try PictureFolder.scan(folder.path, labels: ["cats": 0, "dogs": 1])
+    let one = try PictureFolder.scan(folder.path, classes: 2, labels: ["cats": 0, "dogs": 1])
     #expect(one.entries.map(\.label) == [1, 1])
   }
 

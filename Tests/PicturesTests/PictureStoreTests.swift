@@ -63,7 +63,7 @@ import Testing
     for indices in [[3, 1, 3], Array(0..<12), [11, 0]] {
       let batch = try store.batch(indices)
       #expect(pixels(batch) == (try indices.map(files.expected)))
-      #expect(batch.labels == indices.map { Float(files.entries[$0].label) })
+      #expect(batch.labels == indices.map { Int(files.entries[$0].label) })
     }
     #expect(store.keptCount == min(kept, 12))
   }

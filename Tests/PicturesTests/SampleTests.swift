@@ -39,7 +39,7 @@ import Testing
 
   private func load(_ folder: String) throws -> (pixels: [[Float]], labels: [Float]) {
     var (pixels, labels): ([[Float]], [Float]) = ([], [])
-    for entry in try PictureFolder.scan(folder).entries {
+    for entry in try PictureFolder.scan(folder, classes: 2).entries {
       let picture = try decode(path: "\(folder)/\(entry.path)")
       let small = try Resize.resize(picture, height: 32, width: 32, .area)
       pixels.append(small.array.map { Float($0) / 255 - 0.5 })

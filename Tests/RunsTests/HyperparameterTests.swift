@@ -1,3 +1,7 @@
+import Engine
+import Foundation
+import Pictures
+import Primitives
 import Runs
 import Testing
 
@@ -19,5 +23,99 @@ import Testing
       try book.validate(trainingPictures: 19)
     }
     #expect(error?.description.contains("choose at most 19") == true)
+  }
+
+  /// As version 0.1.0 wrote them before there was a table.
+  private static let written = """
+    {
+      "batchSize" : 20,
+      "batchesPerUpdate" : 4,
+      "decode" : "exact",
+      "epochs" : 2,
+      "epsilon" : 1e-07,
+      "interpolation" : "nearest",
+      "learningRate" : 0.0001,
+      "rho" : 0.9,
+      "seed" : 7,
+      "stepsPerEpoch" : 10,
+      "validationSteps" : 5
+    }
+    """
+
+  private static func decoded(_ text: String) throws -> Hyperparameters {
+    try JSONDecoder().decode(Hyperparameters.self, from: Data(text.utf8))
+  }
+
+  /// The text with another value for `key`.
+  private static func changed(_ key: String, to value: String) -> String {
+    written.split(separator: "\n").map { line in
+      guard line.contains("\"\(key)\"") else { return String(line) }
+      return "  \"\(key)\" : \(value)" + (line.hasSuffix(",") ? "," : "")
+    }.joined(separator: "\n")
+  }
+
+  @Test func `A run's description is read and written as before`() throws {
+    let values = try Self.decoded(Self.written)
+    #expect(values.seed == 7 && values.epsilon == 1e-7 && values.batchesPerUpdate == 4)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    #expect(String(decoding: try encoder.encode(values), as: UTF8.self) == Self.written)
+    // What the checkpoints of that run name.
+    var description = RunDescription(
+      architecture: try .book(), hyperparameters: values,
+      manifest: Manifest(classes: ["cats", "dogs"], training: [], validation: []), data: "pets")
+    let digest = Data(#""2d1af1767dbc620d81875c2d54703f34""#.utf8)
+    description.dataDigest = try JSONDecoder().decode(Digest.self, from: digest)
+    (description.trainingPictures, description.validationPictures) = (2000, 1000)
+    #expect(description.digest.description == "7e454ec2e806f70c0e11babe42ddd373")
+  }
+
+  @Test func `Every entry has a key in run.json, and every key an entry`() throws {
+    let object = try JSONSerialization.jsonObject(with: Data(Self.written.utf8))
+    let keys = try #require(object as? [String: Any]).keys
+    #expect(Set(Hyperparameters.table.map(\.key)) == Set(keys))
+    #expect(Hyperparameters.table.count == keys.count)
+    #expect(Set(Hyperparameters.table.map(\.name)).count == keys.count)
+    for entry in Hyperparameters.table {
+      let without = Self.written.replacing("\"\(entry.key)\"", with: "\"other\"")
+      #expect(throws: DecodingError.self) { try Self.decoded(without) }
+    }
+  }
+
+  /// Either the type has no such value, or the check names it.
+  @Test(arguments: Hyperparameters.table.indices)
+  func `Every entry has a check`(_ index: Int) throws {
+    let entry = Hyperparameters.table[index]
+    guard let wrong = try? Self.decoded(Self.changed(entry.key, to: "-1")) else { return }
+    #expect(Self.isNumber(entry.key))
+    let error = #expect(throws: HyperparameterError.self) { try wrong.validate() }
+    #expect(error?.problems.count == 1)
+    #expect(error?.description.contains("\(entry.name) must be ") == true)
+    #expect(error?.description.contains(", not -1") == true)
+  }
+
+  private static func isNumber(_ key: String) -> Bool {
+    !["seed", "interpolation", "decode"].contains(key)
+  }
+
+  @Test(arguments: Hyperparameters.table.indices)
+  func `Every entry has a difference`(_ index: Int) throws {
+    let entry = Hyperparameters.table[index]
+    let other = ["interpolation": #""area""#, "decode": #""fast""#, "rho": "0.5"][entry.key] ?? "3"
+    let old = try Self.decoded(Self.written)
+    let new = try Self.decoded(Self.changed(entry.key, to: other))
+    #expect(new != old && old.differences(from: old).isEmpty)
+    let differences = new.differences(from: old)
+    #expect(differences.count == 1)
+    let title = entry.help == nil ? entry.name : "--\(entry.name)"
+    #expect(differences.first?.hasPrefix("\(title) ") == true)
+    let said = other.replacing("\"", with: "")
+    #expect(differences.first?.contains("(not \(said)") == true, "\(differences)")
+  }
+
+  @Test func `Every value but epsilon is an option`() throws {
+    #expect(Hyperparameters.table.filter { $0.help == nil }.map(\.name) == ["epsilon"])
+    #expect(Hyperparameters.entry(\.batchSize)?.name == "batch-size")
+    #expect(Hyperparameters.entry(\.batchSize)?.defaultText == "20")
   }
 }

@@ -30,8 +30,9 @@ struct RunFolderLinkTests {
       input: Shape(height: 2, width: 2, channels: 3),
       layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
     model = ModelFile(
-      architecture: architecture, weights: ParameterBuffer(architecture.parameters),
-      average: ParameterBuffer(architecture.parameters), position: RunPosition(updates: 3))
+      architecture: architecture,
+      state: ModelState(architecture.parameters, optimizer: RMSprop.self),
+      position: RunPosition(updates: 3))
   }
 
   /// Puts something that is no plain file at `name` in the run folder.

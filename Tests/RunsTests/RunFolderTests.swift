@@ -140,8 +140,9 @@ struct RunFolderTests {
       for position in [RunPosition(epochs: 1, updates: 5), RunPosition(epochs: 2, updates: 10)] {
         try run.writeCheckpoint(
           ModelFile(
-            architecture: architecture, weights: ParameterBuffer(architecture.parameters),
-            average: ParameterBuffer(architecture.parameters), position: position))
+            architecture: architecture,
+            state: ModelState(architecture.parameters, optimizer: RMSprop.self),
+            position: position))
       }
       let expected = updates >= 10 ? 10 : updates >= 5 ? 5 : nil
       #expect(try run.rollBack(before: updates)?.position?.updates == expected)
@@ -165,7 +166,8 @@ struct RunFolderTests {
       input: Shape(height: 2, width: 2, channels: 3),
       layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
     let model = ModelFile(
-      architecture: architecture, weights: ParameterBuffer(architecture.parameters))
+      architecture: architecture,
+      state: ModelState(architecture.parameters, optimizer: RMSprop.self))
     try run.writeCheckpoint(model)
     try run.writeModel(model)
     let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()

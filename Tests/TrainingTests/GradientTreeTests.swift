@@ -33,17 +33,15 @@ import Training
   private static func update(_ order: [Int], threads: Int = 1) throws -> Digest {
     let layout = try #require(Self.layout)
     let updater = try Updater(layout, threads: threads, kernels: try .chosen())
-    let (weights, average) = (
-      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
-    )
+    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
     var tree = GradientTree(count: order.count)
     for place in order {
       #expect(!tree.isComplete)
       tree.insert(gradient(place, layout), at: place, using: updater)
     }
     #expect(tree.isComplete)
-    tree.apply(RMSprop(), weights: weights, average: average, pictures: 10, using: updater)
-    return weights.digest
+    tree.apply(RMSprop(), to: &state, using: updater)
+    return state.digest
   }
 
   @Test func theLargeKernelIsHeldAsFactors() throws {
@@ -79,22 +77,18 @@ import Training
       }
     }
     let pictures = (0..<count).reduce(0) { $0 + $1 % Self.batch + 1 }
-    let (weights, average) = (
-      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
+    var (expected, state) = (
+      ModelState(layout.parameters, optimizer: RMSprop.self),
+      ModelState(layout.parameters, optimizer: RMSprop.self)
     )
-    updater.apply(
-      RMSprop(), weights: weights, average: average, gradientSum: level[0], pictures: pictures)
-    let tree = (weights.digest, average.digest)
-    let (treeWeights, treeAverage) = (
-      ParameterBuffer(layout.parameters), ParameterBuffer(layout.parameters)
-    )
+    updater.apply(RMSprop(), to: &expected, gradientSum: level[0], pictures: pictures)
     var gradients = GradientTree(count: count)
     for place in (0..<count).reversed() {
       gradients.insert(Self.gradient(place, layout), at: place, using: updater)
     }
-    gradients.apply(
-      RMSprop(), weights: treeWeights, average: treeAverage, pictures: pictures, using: updater)
-    #expect(tree == (treeWeights.digest, treeAverage.digest))
+    gradients.apply(RMSprop(), to: &state, using: updater)
+    #expect(state.digest == expected.digest)
+    #expect(state.slots.map(\.digest) == expected.slots.map(\.digest))
   }
 
   /// A tile of a product, and the whole product, against doubles.

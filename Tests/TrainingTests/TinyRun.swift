@@ -43,7 +43,7 @@ struct TinyRun {
       ])
     job = try TrainingJob(
       architecture: architecture, hyperparameters: values,
-      manifest: DataSet.scan(folder.file("data")).manifest)
+      manifest: DataSet.scan(folder.file("data"), classes: 2).manifest)
   }
 
   private static func picture(_ label: Int, _ index: Int) throws -> [UInt8] {

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Pictures
+import Runs
+
+/// The options of the hyper-parameters: one for each entry of `Hyperparameters.table` with a help.
+///
+/// Values that were not given are nil: a run that goes on has its own.
+struct HyperparameterOptions: ParsableArguments {
+  @Option(\.epochs) var epochs: Int?
+  @Option(\.stepsPerEpoch) var stepsPerEpoch: Int?
+  @Option(\.batchSize) var batchSize: Int?
+  @Option(\.validationSteps) var validationSteps: Int?
+  @Option(\.learningRate) var learningRate: Float?
+  @Option(\.rho) var rho: Float?
+  @Option(\.seed) var seed: UInt64?
+  @Option(\.batchesPerUpdate, valueName: "u") var batchesPerUpdate: Int?
+  @Option(\.interpolation) var interpolation: Interpolation?
+  @Option(\.decode) var decode: PictureSettings.Decoding?
+
+  /// What was given: how each sets its value.
+  private var given: [Given] {
+    [
+      Given(\.epochs, epochs), Given(\.stepsPerEpoch, stepsPerEpoch),
+      Given(\.batchSize, batchSize), Given(\.validationSteps, validationSteps),
+      Given(\.learningRate, learningRate), Given(\.rho, rho), Given(\.seed, seed),
+      Given(\.batchesPerUpdate, batchesPerUpdate), Given(\.interpolation, interpolation),
+      Given(\.decode, decode),
+    ].compactMap { $0 }
+  }
+
+  private struct Given {
+    let value: PartialKeyPath<Hyperparameters>
+    let set: (inout Hyperparameters) -> Void
+
+    /// Nil where the option was not given.
+    init?<Value>(_ value: WritableKeyPath<Hyperparameters, Value>, _ given: Value?) {
+      guard let given else { return nil }
+      self.value = value
+      set = { $0[keyPath: value] = given }
+    }
+  }
+
+  /// `base` with the values that were given.
+  func over(_ base: Hyperparameters) -> Hyperparameters {
+    given.reduce(into: base) { values, option in option.set(&values) }
+  }
+
+  /// Whether a value was given.
+  func gives(_ value: PartialKeyPath<Hyperparameters>) -> Bool {
+    given.contains { $0.value == value }
+  }
+
+  func validate() throws {
+    do {
+      try over(Hyperparameters()).validate()
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+}
+
+extension Option {
+  /// The option of a hyper-parameter: its name and its help are the table's.
+  fileprivate init<Argument: ExpressibleByArgument>(
+    _ value: KeyPath<Hyperparameters, Argument>, valueName: String? = nil
+  ) where Value == Argument? {
+    guard let entry = Hyperparameters.entry(value), let help = entry.help else {
+      preconditionFailure("no hyper-parameter with an option: \(value)")
+    }
+    self.init(
+      name: .customLong(entry.name), parsing: .unconditional,
+      help: ArgumentHelp("\(help) (default: \(entry.defaultText)).", valueName: valueName))
+  }
+}
