@@ -9,7 +9,7 @@ package struct Answer: Hashable, Sendable {
   package let process: WorkerProcess
   /// Of all that it says: totals, and the digest of a gradient.
   package let digest: Digest
-  /// Whether loss and gradient are finite numbers.
+  /// Whether its loss is a finite number; the host has seen that the gradient is one then too.
   package let isFinite: Bool
 
   /// An answer with every field given.
@@ -20,6 +20,8 @@ package struct Answer: Hashable, Sendable {
 
 /// Why a host cannot use an answer; one clear line each.
 public enum AnswerFault: Error, Hashable, Sendable {
+  /// Nobody asked for it: it was not looked at.
+  case unasked
   /// It did not come as it was computed: its link or its memory spoilt it.
   case damaged(String)
   /// It came as it was sent and cannot be right.

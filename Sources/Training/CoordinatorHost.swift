@@ -9,7 +9,8 @@ import Primitives
 import Runs
 import Wire
 
-/// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
+/// A coordinator: tells the rules what the transport brings, and has the learner and the recorder
+/// do what they decide.
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class CoordinatorHost {
@@ -133,6 +134,8 @@ public final class CoordinatorHost {
     let unit = WorkUnit.step(header.step)
     let (totals, gradient): (Engine.Totals, StepGradient)
     do throws(AnswerFault) {
+      // Decoding is work that no peer may cause unasked.
+      guard rules.isAsked(peer, for: unit, header.weightsVersion) else { throw .unasked }
       totals = try job.plan.totals(
         of: unit, loss: header.loss, correct: header.correct, count: header.count)
       gradient = try decode(body, header)
@@ -220,8 +223,10 @@ public final class CoordinatorHost {
     }
   }
 
-  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start;
-  /// forgets nothing but the update under way where they hold no more than `update`.
+  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start.
+  ///
+  /// Where they hold no more than `update` updates, only the update under way is forgotten.
+  ///
   /// - Returns: what follows from the earlier weights, or from there being none.
   private func rollBack(before update: Int) -> [CoordinatorAction] {
     learner.forgetGradients()
@@ -243,7 +248,7 @@ public final class CoordinatorHost {
   // MARK: Actions
 
   private func perform(_ actions: [CoordinatorAction]) {
-    for action in actions { perform(action) }
+    for action in actions where ending == nil { perform(action) }
   }
 
   private func perform(_ action: CoordinatorAction) {
@@ -315,7 +320,7 @@ public final class CoordinatorHost {
     return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
-  /// Ends the run: has written what it leaves behind and lets the workers go.
+  /// Ends the run: its last files are written, and the workers are told.
   private func end(_ ending: RunEnding) -> RunEnding {
     let ending = recorder.end(ending, learner.state)
     // Who connected just now has not come to the rules yet.

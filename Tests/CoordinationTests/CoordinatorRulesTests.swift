@@ -193,6 +193,23 @@ import Wire
     #expect(table.rules.updatesApplied == 1)
   }
 
+  @Test func `A signal before a rollback still finishes an update`() {
+    var table = RulesTable(steps: 4, perUpdate: 2)
+    table.checkpoints = [1]
+    let worker = table.join()
+    table.join()
+    for _ in 0..<2 { table.answer(worker) }
+    while table.rules.updatesApplied < 1 { table.answer(PeerID(raw: 1)) }
+    table.perform(table.rules.interrupted(now: table.now))
+    // A loss that is no number: two workers compute the step again.
+    table.answer(worker, loss: .nan)
+    #expect(table.wasRolledBack && table.ending == nil)
+    #expect(table.rules.updatesApplied == 1)
+    table.finish()
+    #expect(table.ending == .interrupted)
+    #expect(table.rules.updatesApplied == 2)
+  }
+
   @Test func `A second signal, or one with nothing under way, stops at once`() {
     var waiting = RulesTable()
     waiting.perform(waiting.rules.interrupted(now: .zero))
