@@ -1,8 +1,9 @@
 import Primitives
 import Wire
 
-/// Who may take a place at a coordinator: those that have not said who they are, and those that
-/// said hello, each up to a limit.
+/// Who may take a place at a coordinator.
+///
+/// There is a limit for peers that have not said who they are, and another for those that have.
 ///
 /// Rules alone: the server closes whom they evict, and tells the coordinator of workers.
 package struct Admission: Sendable {

@@ -9,7 +9,7 @@ package struct Answer: Hashable, Sendable {
   package let process: WorkerProcess
   /// Of all that it says: totals, and the digest of a gradient.
   package let digest: Digest
-  /// Whether loss and gradient are finite numbers.
+  /// Whether its loss is a finite number; the host has seen that the gradient is one then too.
   package let isFinite: Bool
 
   /// An answer with every field given.

@@ -1,5 +1,5 @@
-// What the coordinator's rules answer to an event. Most events lead to actions alone, which the
-// host performs in order and of which it reports nothing. Two things change the weights, and their
+// What the coordinator's rules answer to an event. Most events lead to actions alone: the host
+// performs them in order and does not report back. Two things change the weights, and their
 // outcome is an event again: an update, and a rollback. They are cases of the few enums that can
 // lead to them.
 

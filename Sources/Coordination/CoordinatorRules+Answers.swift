@@ -36,7 +36,11 @@ extension CoordinatorRules {
     let decision = answered(
       peer, .validation(header.batch), header.weightsVersion, header.answer,
       isFinite: header.loss.isFinite, now)
-    guard case .keep(let expelled) = decision else { return decision }
+    let expelled: [CoordinatorAction]
+    switch decision {
+    case .drop(let consequence): return .drop(consequence)
+    case .keep(let actions): expelled = actions
+    }
     guard phase.board?.isComplete == true else {
       return .keep(then: expelled + distribute(now))
     }
@@ -56,7 +60,7 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ fault: AnswerFault,
     now: Duration
   ) -> Consequence {
-    if let reason = reproach(peer, unit, version) { return .goOn(putOut(peer, reason, now)) }
+    guard isAsked(peer, for: unit, version) else { return unasked(peer, unit, now: now) }
     switch fault {
     case .damaged(let reason): return .goOn(putOut(peer, reason, now))
     case .impossible(let reason):
@@ -66,15 +70,24 @@ extension CoordinatorRules {
     }
   }
 
-  /// What is wrong with an answer that a peer was not asked for; nil where it was.
-  private func reproach(
-    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion
-  ) -> String? {
-    guard let progress = members[peer]?.progress else {
-      return "answered \(unit) before it was ready"
-    }
-    let isAsked = progress.standing(of: unit, version) != nil
-    return isAsked ? nil : "answered \(unit), which it was not given"
+  /// Whether a peer was given a unit that it answers: only then is the answer worth a look.
+  public func isAsked(_ peer: PeerID, for unit: WorkUnit, _ version: WeightsVersion) -> Bool {
+    members[peer]?.progress?.standing(of: unit, version) != nil
+  }
+
+  /// A peer answered a unit that it was not given: it goes.
+  public mutating func unasked(_ peer: PeerID, _ unit: WorkUnit, now: Duration) -> Consequence {
+    let isReady = members[peer]?.isReady == true
+    let when = isReady ? ", which it was not given" : " before it was ready"
+    return .goOn(putOut(peer, "answered \(unit)\(when)", now))
+  }
+
+  /// What becomes of an answer.
+  private enum Judgement {
+    /// It counts; the actions put out those who answered something else.
+    case keep(expelled: [CoordinatorAction])
+    /// It is not needed, or not believed.
+    case drop(Consequence)
   }
 
   /// Decides whether an answer counts, and notes it where it does.
@@ -83,17 +96,16 @@ extension CoordinatorRules {
   private mutating func answered(
     _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ digest: Digest, isFinite: Bool,
     _ now: Duration
-  ) -> EvaluationDecision {
-    if let reason = reproach(peer, unit, version) {
-      return .drop(.goOn(putOut(peer, reason, now)))
-    }
-    guard let progress = members[peer]?.progress else { return .drop(.goOn([])) }
+  ) -> Judgement {
+    guard let progress = members[peer]?.progress,
+      let standing = progress.standing(of: unit, version)
+    else { return .drop(unasked(peer, unit, now: now)) }
     let answer = Answer(process: progress.process, digest: digest, isFinite: isFinite)
-    switch progress.standing(of: unit, version) {
+    switch standing {
     case .assigned where version == weightsVersion && phase.board?.needs(unit) == true:
       return judge(peer, unit, answer, now)
     case .assigned: finish(peer, unit, version, now)
-    case .void, nil:
+    case .void:
       members[peer]?.progress?.finishVoid(unit, version, now: now, time: patience.time)
     }
     return .drop(checkLate(peer, unit, version, answer, now))
@@ -103,12 +115,12 @@ extension CoordinatorRules {
   /// whoever answered something else goes.
   private mutating func judge(
     _ peer: PeerID, _ unit: WorkUnit, _ answer: Answer, _ now: Duration
-  ) -> EvaluationDecision {
+  ) -> Judgement {
     switch verification.judge(unit, answer, isAlone: readyWorkers == 1) {
     case .counts(let faulty):
       finish(peer, unit, weightsVersion, now)
       phase.board?.finish(unit)
-      return .keep(then: expel(faulty, unit, now))
+      return .keep(expelled: expel(faulty, unit, now))
     case .needsAnother(let faulty):
       finish(peer, unit, weightsVersion, now)
       phase.board?.release(unit, from: peer, missing: verification.missing(unit))
@@ -123,12 +135,12 @@ extension CoordinatorRules {
       return .drop(putOut(peer, Self.reason(fault, unit), errsSince: update, now))
     case .rollBack(let update, let faulty):
       finish(peer, unit, weightsVersion, now)
-      phase = .rollingBack(isLast: phase.isLast)
+      phase.rollBack()
       return .drop(.rollBack(before: update, then: expel(faulty, unit, now)))
     case .disputed(let update):
       // One machine's error, or a run that diverges: two workers decide.
       finish(peer, unit, weightsVersion, now)
-      phase = .rollingBack(isLast: phase.isLast)
+      phase.rollBack()
       let note = CoordinatorNote.failure(
         worker: members[peer]?.number,
         reason: "its answer to \(unit) is not finite: two workers compute it again")
@@ -143,7 +155,7 @@ extension CoordinatorRules {
     switch verification.judgeLate(unit, version: version, answer) {
     case .agrees: return .goOn(distribute(now))
     case .disputed(let update):
-      phase = .rollingBack(isLast: phase.isLast)
+      phase.rollBack()
       let note = CoordinatorNote.failure(
         worker: members[peer]?.number,
         reason: "its answer to \(unit) is another than that of the worker before: one of the two "
@@ -168,7 +180,7 @@ extension CoordinatorRules {
     _ peer: PeerID, _ reason: String, errsSince update: Int?, _ now: Duration
   ) -> Consequence {
     guard let update else { return .goOn(putOut(peer, reason, now)) }
-    phase = .rollingBack(isLast: phase.isLast)
+    phase.rollBack()
     return .rollBack(before: update, then: putOut(peer, reason, now))
   }
 
@@ -181,12 +193,11 @@ extension CoordinatorRules {
   }
 
   private static func reason(_ fault: Verification.Fault, _ unit: WorkUnit) -> String {
-    switch fault {
-    case .contradictsItself:
-      "it computed \(unit) twice, with two results: its memory or its processor makes errors"
-    case .contradictsOthers:
-      "its answer to \(unit) is another than other workers' were: its memory or its processor "
-        + "makes errors"
-    }
+    let what =
+      switch fault {
+      case .contradictsItself: "it computed \(unit) twice, with two results"
+      case .contradictsOthers: "its answer to \(unit) is another than other workers' were"
+      }
+    return "\(what): its memory or its processor makes errors"
   }
 }

@@ -144,6 +144,9 @@ extension CoordinatorRules {
     if let unit = board.forgotten {
       return "\(unit) is neither done, nor waiting, nor with anybody"
     }
+    for (unit, missing) in board.open where missing != verification.missing(unit) {
+      return "\(unit) is given out for \(missing) answers, not \(verification.missing(unit))"
+    }
     for (unit, holders) in board.holders {
       for peer in holders
       where members[peer]?.progress?.queue.contains(where: { $0.unit == unit }) != true {

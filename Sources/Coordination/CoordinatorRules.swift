@@ -28,7 +28,7 @@ public struct CoordinatorRules: Sendable {
   /// The version of the present weights.
   public internal(set) var weightsVersion: WeightsVersion
   /// Epochs that are over, validation included.
-  public internal(set) var epochsFinished: Int
+  var epochsFinished: Int
 
   /// The rules of a run, at its start or at a checkpoint.
   ///
@@ -134,13 +134,16 @@ public struct CoordinatorRules: Sendable {
 
   /// Begins what follows the updates and epochs done so far.
   ///
-  /// - Parameter ended: actions for the phase that has just ended; they come after the new work
-  ///   is given out, so that workers do not wait for files to be written.
+  /// - Parameters:
+  ///   - ended: actions for the phase that has just ended; they come after the new work is given
+  ///     out, so that workers do not wait for files to be written.
+  ///   - isLast: whether a signal asked for the end: an update that was begun is still finished.
   mutating func nextPhase(
-    _ now: Duration, after ended: [CoordinatorAction] = []
+    _ now: Duration, after ended: [CoordinatorAction] = [], isLast: Bool = false
   ) -> [CoordinatorAction] {
     let update = updatesApplied
     if update / schedule.updatesPerEpoch > epochsFinished {
+      if isLast { return ended + stop(.interrupted) }
       if schedule.validationBatches == 0 {
         epochsFinished += 1
         return nextPhase(now, after: ended + [.finishEpoch(epochsFinished - 1)])
@@ -151,7 +154,7 @@ public struct CoordinatorRules: Sendable {
     } else if update < schedule.updates {
       let steps = schedule.steps(ofUpdate: update)
       verification.begin(steps, version: weightsVersion)
-      phase = .updating(board(steps.map(WorkUnit.step)), isLast: false)
+      phase = .updating(board(steps.map(WorkUnit.step)), isLast: isLast)
     } else {
       return ended + stop(.finished)
     }
@@ -168,7 +171,7 @@ public struct CoordinatorRules: Sendable {
   /// - Parameter isFinite: whether all weights are finite numbers now.
   public mutating func updateApplied(isFinite: Bool, now: Duration) -> Consequence {
     guard case .applying(let isLast) = phase else { return .goOn([]) }
-    guard isFinite else { return overflowed(isLast: isLast) }
+    guard isFinite else { return overflowed() }
     weightsVersion.update += 1
     verification.updateApplied()
     return .goOn(isLast ? stop(.interrupted) : nextPhase(now))
@@ -177,12 +180,12 @@ public struct CoordinatorRules: Sendable {
   /// Finite gradients made weights that are not: a faulty machine, or a run that diverges.
   ///
   /// Two workers compute the update's steps again; where two did, the run ends.
-  private mutating func overflowed(isLast: Bool) -> Consequence {
+  private mutating func overflowed() -> Consequence {
     let update = updatesApplied
     guard verification.doubt(schedule.steps(ofUpdate: update)) else {
       return .goOn(stop(.diverged("a weight", "update \(update + 1)")))
     }
-    phase = .rollingBack(isLast: isLast)
+    phase.rollBack()
     return .rollBack(before: update)
   }
 
@@ -199,7 +202,6 @@ public struct CoordinatorRules: Sendable {
     weightsVersion = WeightsVersion(rollback: weightsVersion.rollback + 1, update: update)
     epochsFinished = epochs
     for peer in members.peers { members[peer]?.progress?.makeVoid() }
-    if phase.isOver { return [] }
-    return phase.isLast ? stop(.interrupted) : nextPhase(now)
+    return phase.isOver ? [] : nextPhase(now, isLast: phase.isLast)
   }
 }

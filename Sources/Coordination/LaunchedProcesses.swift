@@ -8,8 +8,8 @@ struct LaunchedProcesses: Sendable {
   private var faults: [Int: String] = [:]
   /// Why the last of them was turned away.
   private var lastRefusal: String?
-  /// Why the last of them ended; whether it might not, the next time.
-  private var lastExit = (reason: "", mayPass: true)
+  /// How a run would end with the last of them that ended; nil while all live.
+  private var lastExit: RunEnding?
 
   /// Processes with these tokens; none for a coordinator that workers join from elsewhere.
   init(tokens: [UInt64]) {
@@ -43,18 +43,19 @@ struct LaunchedProcesses: Sendable {
   mutating func exit(_ worker: Int, _ reason: String) -> Bool {
     guard living.remove(worker) != nil else { return false }
     let fault = faults.removeValue(forKey: worker)
-    lastExit = (fault ?? reason, fault == nil)
+    let line = "no worker is left; the last one: \(fault ?? reason)"
+    // One that was killed may live the next time; one that was put out would be again.
+    lastExit = fault == nil ? .cutShort(line) : .failed(line)
     return true
   }
 
-  /// How a run ends that they have all left.
+  /// How a run ends once they have all ended.
   /// - Parameter hadWorkers: whether any worker ever took part.
   func ending(hadWorkers: Bool) -> RunEnding {
     // Workers that could not take part would not the next time either.
     if !hadWorkers, let lastRefusal {
       return .failed("no worker can take part; the last one: \(lastRefusal)")
     }
-    let reason = "no worker is left; the last one: \(lastExit.reason)"
-    return lastExit.mayPass ? .cutShort(reason) : .failed(reason)
+    return lastExit ?? .cutShort("no worker is left")
   }
 }

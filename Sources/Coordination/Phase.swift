@@ -39,6 +39,9 @@ enum Phase: Sendable {
     }
   }
 
+  /// The host looks for earlier weights; nothing is given out until it has them.
+  mutating func rollBack() { self = .rollingBack(isLast: isLast) }
+
   var isGathering: Bool { if case .gathering = self { true } else { false } }
 
   /// Whether no worker was ever ready.

@@ -1,5 +1,6 @@
-/// Whose gradients are in the weights although no second worker computed them: what has to be
-/// taken out again should their machine turn out to make errors.
+/// Whose answers count although no second worker computed them.
+///
+/// Should a machine turn out to make errors, the run rolls back to before its first answer.
 struct UncheckedWork: Sendable {
   /// By machine, the update of its first unchecked gradient.
   private var first: [String: Int] = [:]
@@ -9,7 +10,8 @@ struct UncheckedWork: Sendable {
   /// - Parameter updates: what another coordinator applied before.
   init(after updates: Int) { hasUnknown = updates > 0 }
 
-  /// A gradient of `process` goes into `update` unchecked.
+  /// An answer of `process` counts unchecked: a gradient in `update`, or totals of a validation
+  /// before it.
   mutating func add(_ process: WorkerProcess, update: Int) {
     first[process.machine] = min(first[process.machine] ?? update, update)
   }

@@ -13,7 +13,7 @@ package struct Verification: Sendable {
   package enum Verdict: Hashable, Sendable {
     /// It counts. Those processes answered something else: their machines make errors.
     case counts(faulty: Set<WorkerProcess>)
-    /// It does not decide: another answer is wanted. Those processes are out all the same.
+    /// It does not decide: another answer is wanted. Those processes make errors and have to go.
     case needsAnother(faulty: Set<WorkerProcess>)
     /// Who gave it makes errors; the weights may hold some since that update.
     case faulty(Fault, firstUpdate: Int?)
@@ -157,7 +157,7 @@ package struct Verification: Sendable {
       return decide(unit, answer, faulty: faulty)
     }
     if isAlone, witnesses.repeat(answer) {
-      // There is nobody to ask; should it be found to err later, this is taken out again.
+      // There is nobody to ask. Should it be found to err later, the run rolls back.
       unchecked.add(process, update: present.version.update)
       return decide(unit, answer, faulty: [])
     }
@@ -181,11 +181,11 @@ package struct Verification: Sendable {
     return .counts(faulty: faulty)
   }
 
-  /// Who was wrong in the dispute about a unit, now that two workers gave `answer`: who said
-  /// something else than another that was right, or that it is no finite number where it is one.
+  /// Who was wrong in the dispute about a unit, now that two workers gave `answer`.
   ///
-  /// Nobody, where none of several was right: then the weights were others.
-  /// What was said counts once: who comes again from the same machine is not accused anew.
+  /// Where somebody in the dispute had said `answer`, all others were wrong. Where nobody had, the
+  /// weights were others then, and only those were wrong who came to no finite number. What was
+  /// said counts once: it is forgotten now.
   private mutating func settle(_ unit: WorkUnit, _ answer: Answer) -> Set<WorkerProcess> {
     guard let said = disputes[unit] else { return [] }
     disputes[unit] = []
@@ -209,6 +209,8 @@ package struct Verification: Sendable {
 
   /// An answer to a unit cannot be right.
   ///
+  /// What its sender's machine did unchecked before is looked for only where the unit is verified,
+  /// as with every other wrong answer.
   /// - Returns: the update since which the weights may hold errors of its sender, where the unit
   ///   is one of those that are verified.
   package func impossible(_ unit: WorkUnit, from process: WorkerProcess) -> Int? {

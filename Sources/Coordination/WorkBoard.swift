@@ -33,6 +33,11 @@ struct WorkBoard: Sendable {
     units.first { !done.contains($0) && holders[$0] == nil && !waiting.contains($0) }
   }
 
+  /// Units that are not done, with the answers that are wanted still.
+  var open: [(unit: WorkUnit, missing: Int)] {
+    units.filter { !done.contains($0) }.map { ($0, missing[$0] ?? 1) }
+  }
+
   /// Whether the unit belongs to this phase and is still to be done.
   func needs(_ unit: WorkUnit) -> Bool { holders[unit] != nil || waiting.contains(unit) }
 

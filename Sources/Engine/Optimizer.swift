@@ -12,7 +12,8 @@ public protocol Optimizer: Hashable, Sendable {
   static var slots: [OptimizerSlot] { get }
   /// Its settings beside the learning rate.
   static var settings: [OptimizerSetting<Self>] { get }
-  /// What Keras's class of this name has and Dogsled does not, by Keras's names: each has one value.
+  /// What Keras's class of this name has and Dogsled does not, by Keras's names: each has one
+  /// value.
   static var kerasConstants: [String: OptimizerConstant] { get }
 
   /// The default settings.

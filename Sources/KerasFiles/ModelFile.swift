@@ -45,6 +45,12 @@ public struct ModelFile: Sendable {
     self.position = position
   }
 
+  /// Whether a run can go on from it: it has a position, and a state of just that many updates with
+  /// all that its optimizer remembers.
+  package var isCheckpoint: Bool {
+    state.suits(type(of: optimizer)) && position?.updates == state.updates
+  }
+
   /// The names in the file.
   enum Name {
     static let configuration = "model_config"

@@ -26,7 +26,7 @@ public struct Event: Hashable, Sendable, Encodable {
     case exited
     /// A lost or slow worker's step was given to another.
     case reassigned
-    /// A worker makes errors: the run went back to the weights after `updates`.
+    /// A worker makes errors: the run rolled back to the weights after `updates`.
     case rollback
     /// An epoch ended.
     case epoch

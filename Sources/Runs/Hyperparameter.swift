@@ -117,7 +117,8 @@ extension Hyperparameters {
       help: "How pictures are resized: nearest, bilinear or area"),
     .init(
       "decode", \.decode,
-      help: "How JPEGs are decoded: exact, or fast, at a reduced scale where they are large enough"),
+      help: "How JPEGs are decoded: exact, or fast, at a reduced scale where they are large "
+        + "enough"),
   ]
 
   /// The entry of a value; nil where the table has none.

@@ -5,8 +5,8 @@ import Pictures
 
 /// All that, with the data set, the model and the seed, decides the trained weights.
 ///
-/// The defaults are those of F. Chollet, Deep Learning with Python, section 5.2. What else belongs to
-/// a value, its option, its check and its key in `run.json`, stands once in `table`.
+/// The defaults are those of F. Chollet, Deep Learning with Python, section 5.2. What else belongs
+/// to a value, its option, its check and its key in `run.json`, stands once in `table`.
 public struct Hyperparameters: Hashable, Sendable {
   /// Passes of `stepsPerEpoch` steps, each followed by a validation.
   public var epochs = 30

@@ -26,7 +26,7 @@ public final class RunFolder: Sendable {
   public var checkpointPath: String { path + "/checkpoint.h5" }
   /// The checkpoint before.
   public var previousCheckpointPath: String { path + "/checkpoint-previous.h5" }
-  /// There while the run goes back: the update before which it does.
+  /// There while the run rolls back: the update before which it does.
   private var rollbackPath: String { path + "/rollback" }
   /// The trained model.
   public var modelPath: String { path + "/model.h5" }
@@ -220,7 +220,7 @@ public final class RunFolder: Sendable {
       file = previous
       damage = "\(error)"
     }
-    guard file.state.suits(type(of: file.optimizer)), file.position?.run == job else {
+    guard file.isCheckpoint, file.position?.run == job else {
       throw ModelFileError(
         "\(path): its checkpoint is not of the run that run.json describes: one of them was "
           + "changed, or comes from another run")
@@ -297,12 +297,8 @@ public final class RunFolder: Sendable {
       } catch is ModelFileError {
         return nil
       }
-      guard let position = file.position, position.updates <= updates,
-        file.state.suits(type(of: file.optimizer))
-      else {
-        return nil
-      }
-      return file
+      guard let position = file.position, position.updates <= updates else { return nil }
+      return file.isCheckpoint ? file : nil
     }
     var newest = try early(checkpointPath)
     if newest == nil {

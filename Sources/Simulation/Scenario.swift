@@ -174,7 +174,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether a worker errs: only then may a run go back.
+  /// Whether a worker errs: only then may a run roll back.
   var hasErrors: Bool {
     faults.contains { fault in
       switch fault.fault {

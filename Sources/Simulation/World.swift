@@ -214,7 +214,7 @@ final class World {
   private func heard(_ text: CoordinatorNote) {
     note("coordinator: \(text)")
     switch text {
-    case .rolledBack where !scenario.hasErrors: violation = "it goes back, and nobody erred"
+    case .rolledBack where !scenario.hasErrors: violation = "it rolls back, and nobody erred"
     case .lost(let identity, _, let reason) where reason.contains("has not answered"):
       let isMute = connections.contains { $0.isMute && $0.address == identity.address }
       if !isMute { violation = "\(identity) is given up, and was only slow" }

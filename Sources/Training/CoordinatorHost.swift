@@ -9,7 +9,8 @@ import Primitives
 import Runs
 import Wire
 
-/// A coordinator: holds the weights and the optimizer's state, and writes the run folder.
+/// A coordinator: tells the rules what the transport brings, and has the learner and the recorder
+/// do what they decide.
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class CoordinatorHost {
@@ -131,6 +132,10 @@ public final class CoordinatorHost {
 
   private func take(_ header: GradientHeader, _ body: Body, from peer: PeerID) {
     let unit = WorkUnit.step(header.step)
+    // Decoding is work that no peer may cause unasked.
+    guard rules.isAsked(peer, for: unit, header.weightsVersion) else {
+      return follow(rules.unasked(peer, unit, now: now))
+    }
     let (totals, gradient): (Engine.Totals, StepGradient)
     do throws(AnswerFault) {
       totals = try job.plan.totals(
@@ -220,8 +225,10 @@ public final class CoordinatorHost {
     }
   }
 
-  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start;
-  /// forgets nothing but the update under way where they hold no more than `update`.
+  /// Makes the weights those of the newest checkpoint that is not after `update`, or of the start.
+  ///
+  /// Where they hold no more than `update` updates, only the update under way is forgotten.
+  ///
   /// - Returns: what follows from the earlier weights, or from there being none.
   private func rollBack(before update: Int) -> [CoordinatorAction] {
     learner.forgetGradients()
@@ -243,7 +250,7 @@ public final class CoordinatorHost {
   // MARK: Actions
 
   private func perform(_ actions: [CoordinatorAction]) {
-    for action in actions { perform(action) }
+    for action in actions where ending == nil { perform(action) }
   }
 
   private func perform(_ action: CoordinatorAction) {
@@ -315,7 +322,7 @@ public final class CoordinatorHost {
     return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
-  /// Ends the run: has written what it leaves behind and lets the workers go.
+  /// Ends the run: its last files are written, and the workers are told.
   private func end(_ ending: RunEnding) -> RunEnding {
     let ending = recorder.end(ending, learner.state)
     // Who connected just now has not come to the rules yet.

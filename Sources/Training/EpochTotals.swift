@@ -19,12 +19,22 @@ struct EpochTotals {
   private(set) var began: Duration?
   /// When its last update was applied.
   var trained: Duration?
-  /// What a checkpoint says that the epoch had taken, and its training; nil where it does not say.
-  private var before: (seconds: Double, training: Double)?
-  /// Pictures that a checkpoint without times brought along: nobody knows what they took.
-  private var picturesBefore = 0
+  /// What a checkpoint brought along.
+  private var before = Before.timed(seconds: 0, training: 0)
   /// The links' counts when the epoch began.
   private var bytes = (received: 0, sent: 0)
+
+  /// The part of an epoch that was over before this coordinator began.
+  private enum Before {
+    /// It took so long, its training included.
+    case timed(seconds: Double, training: Double)
+    /// So many pictures: nobody knows what they took.
+    case untimed(pictures: Int)
+
+    var seconds: Double { if case .timed(let seconds, _) = self { seconds } else { 0 } }
+    var training: Double { if case .timed(_, let training) = self { training } else { 0 } }
+    var untimedPictures: Int { if case .untimed(let pictures) = self { pictures } else { 0 } }
+  }
 
   /// An epoch of which nothing is done.
   init(epoch: Int) { self.epoch = epoch }
@@ -37,9 +47,9 @@ struct EpochTotals {
     training.count = position.count
     steps = position.steps
     if let seconds = position.seconds, let training = position.trainingSeconds {
-      before = (seconds, training)
+      before = .timed(seconds: seconds, training: training)
     } else {
-      picturesBefore = position.count
+      before = .untimed(pictures: position.count)
     }
   }
 
@@ -83,22 +93,21 @@ struct EpochTotals {
 
   /// Seconds from the epoch's beginning to `now`, those before a checkpoint included.
   private func seconds(now: Duration) -> Double {
-    (before?.seconds ?? 0) + (now - (began ?? now)) / .seconds(1)
+    before.seconds + (now - (began ?? now)) / .seconds(1)
   }
 
   /// Seconds of training until `now` or the last update, those before a checkpoint included.
   private func trainingSeconds(now: Duration) -> Double {
-    (before?.training ?? 0) + ((trained ?? now) - (began ?? now)) / .seconds(1)
+    before.training + ((trained ?? now) - (began ?? now)) / .seconds(1)
   }
 
   /// Training pictures a second until `now` or the last update.
   func pace(now: Duration) -> Double {
     let seconds = trainingSeconds(now: now)
-    return seconds > 0 ? Double(soFar().totals.count - picturesBefore) / seconds : 0
+    return seconds > 0 ? Double(soFar().totals.count - before.untimedPictures) / seconds : 0
   }
 
-  /// What the epoch came to.
-  /// - Parameters: the links' counts now.
+  /// What the epoch came to, with the links' counts as they are now.
   func record(now: Duration, bytesReceived: Int, bytesSent: Int) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }

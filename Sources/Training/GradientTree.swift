@@ -3,8 +3,8 @@ import Engine
 /// The gradients of an update's steps, summed as `SumTree` says whatever the order of arrival.
 ///
 /// Leaves are the places in the update. Few gradients are kept as they came until the update, which
-/// sums them in the cache; of more, every full run of `Updater.gradientsAtOnce` neighbours is summed
-/// once it is there: a run is a node of the tree.
+/// sums them in the cache. Of more, every full run of `Updater.gradientsAtOnce` neighbours is
+/// summed once it is there: a run is a node of the tree.
 public struct GradientTree {
   /// What is added to what.
   private let shape: SumTree

@@ -22,7 +22,7 @@ package struct Learner {
   ///   - kernels: the instruction set of an update.
   /// - Throws: where the threads cannot be had.
   package init(
-    _ job: TrainingJob, from state: ModelState? = nil, threads: Int, kernels: KernelSet
+    _ job: TrainingJob, from state: ModelState?, threads: Int, kernels: KernelSet
   ) throws(ThreadError) {
     optimizer = job.hyperparameters.optimizer
     seed = job.hyperparameters.seed
@@ -42,9 +42,6 @@ package struct Learner {
 
   /// Gradients that there is memory for.
   package var gradientBuffers: Int { gradients.count }
-
-  /// Whether the gradients of all steps of the update under way are there.
-  package var isComplete: Bool { tree?.isComplete ?? false }
 
   /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
   package mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }

@@ -209,14 +209,15 @@ final class Recorder {
       let mayPass = error is MemoryError || (error as? FileError)?.mayPass == true
       throw RollbackFailure(
         ending: mayPass
-          ? .cutShort("the run cannot go back to before a worker's errors now: \(error)")
-          : .failed("the run cannot go back to before a worker's errors, begin it anew: \(error)"))
+          ? .cutShort("the run cannot roll back to before a worker's errors now: \(error)")
+          : .failed("the run cannot roll back to before a worker's errors, begin it anew: \(error)")
+      )
     }
   }
 
   // MARK: The end
 
-  /// Writes what a run leaves behind that ends.
+  /// Writes the run's last files.
   /// - Returns: how it ends, if that can be written down.
   func end(_ ending: RunEnding, _ state: ModelState) -> RunEnding {
     checkpoints.wait()

@@ -8,7 +8,6 @@ import Wire
 final class WorkerRun {
   /// What it was built for.
   let welcome: Welcome
-  private let manifest: Manifest
   private let decoder: PictureDecoder
   private let engine: Engine
   private let training: PictureStore
@@ -33,7 +32,6 @@ final class WorkerRun {
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
       manifest.classes.count == architecture.loss.classes
     else { throw WorkerError("the coordinator's welcome makes no sense") }
-    self.manifest = manifest
     let decoder = PictureDecoder(settings, for: architecture.input)
     self.decoder = decoder
     switch source {
@@ -77,9 +75,9 @@ final class WorkerRun {
   func prefetch(_ work: Work) {
     switch work {
     case .gradient(_, let pictures):
-      training.prefetch(pictures.filter(manifest.training.indices.contains))
+      training.prefetch(pictures.filter(training.entries.indices.contains))
     case .validation(_, let pictures):
-      validation.prefetch(pictures.filter(manifest.validation.indices.contains))
+      validation.prefetch(pictures.filter(validation.entries.indices.contains))
     }
   }
 

@@ -193,6 +193,26 @@ import Wire
     #expect(table.rules.updatesApplied == 1)
   }
 
+  @Test func `A signal before a rollback still finishes an update`() {
+    var table = RulesTable(steps: 4, perUpdate: 2)
+    table.checkpoints = [1]
+    let worker = table.join()
+    table.join()
+    for _ in 0..<2 { table.answer(worker) }
+    while table.rules.updatesApplied < 1 { table.answer(PeerID(raw: 1)) }
+    table.perform(table.rules.interrupted(now: table.now))
+    // A loss that is no number: two workers compute the step again.
+    table.answer(worker, loss: .nan)
+    #expect(table.wasRolledBack && table.ending == nil)
+    #expect(table.rules.updatesApplied == 1)
+    table.finish()
+    // The other worker shows that the first one errs, which had its part in update 0 too: the run
+    // rolled back to the start, and finished an update even so.
+    #expect(table.log.contains(.rollBack(before: 0)))
+    #expect(table.ending == .interrupted)
+    #expect(table.rules.updatesApplied == 1)
+  }
+
   @Test func `A second signal, or one with nothing under way, stops at once`() {
     var waiting = RulesTable()
     waiting.perform(waiting.rules.interrupted(now: .zero))

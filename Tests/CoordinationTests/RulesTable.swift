@@ -1,5 +1,6 @@
 import Coordination
 import Primitives
+import Testing
 import Wire
 
 /// A coordinator's rules with peers that a test moves by hand; what the rules decide is collected
@@ -25,6 +26,8 @@ struct RulesTable {
   var numbers: [PeerID: Int] = [:]
   /// What becomes of the weights' updates: whether they stay finite.
   var staysFinite = true
+  /// Updates after which there is a checkpoint; the start counts as one.
+  var checkpoints: [Int] = []
   private let schedule: Schedule
   private var peers = 0
 
@@ -122,17 +125,24 @@ struct RulesTable {
 
   private mutating func take(_ decision: GradientDecision, _ unit: WorkUnit, from peer: PeerID) {
     switch decision {
-    case .keep(_, let actions):
-      log.append(.keep(peer, unit))
+    case .keep(let place, let actions):
+      keep(unit, from: peer, at: place)
       perform(actions)
-    case .completeUpdate(_, let actions):
-      log.append(.keep(peer, unit))
+    case .completeUpdate(let place, let actions):
+      keep(unit, from: peer, at: place)
       perform(actions)
       let update = rules.updatesApplied
       log.append(.applyUpdate(update, steps: schedule.steps(ofUpdate: update)))
       follow(rules.updateApplied(isFinite: staysFinite, now: now))
     case .drop(let consequence): follow(consequence)
     }
+  }
+
+  /// The gradient goes into the sum of the update under way.
+  private mutating func keep(_ unit: WorkUnit, from peer: PeerID, at place: Int) {
+    let steps = schedule.steps(ofUpdate: rules.updatesApplied)
+    #expect(steps.contains(unit.step ?? -1) && place == (unit.step ?? 0) - steps.lowerBound)
+    log.append(.keep(peer, unit))
   }
 
   /// Time passes, with the ticks of a process that runs.
@@ -161,8 +171,9 @@ struct RulesTable {
     case .rollBack(let update, let reason, let actions):
       if let reason { log.append(.action(.note(reason))) }
       log.append(.rollBack(before: update))
-      // As where there is no checkpoint.
-      let anew = rules.rolledBack(to: 0, epochs: 0, now: now)
+      let checkpoint = checkpoints.last { $0 <= update } ?? 0
+      let anew = rules.rolledBack(
+        to: checkpoint, epochs: schedule.epoch(ofUpdate: checkpoint), now: now)
       perform(actions + anew)
     }
   }
