@@ -45,7 +45,8 @@ final class ServerPeers: Sendable {
     state.withLock { $0.admission.isWorker(peer) ? $0.channels[peer] : nil }
   }
 
-  /// The same, of a worker that is asked to go.
+  /// Notes that a worker is asked to go.
+  /// - Returns: its connection; nil where it is no worker, or gone.
   func dismiss(_ peer: PeerID) -> (any Channel)? {
     state.withLock { state in
       guard state.admission.isWorker(peer) else { return nil }

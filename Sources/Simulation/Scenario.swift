@@ -1,4 +1,3 @@
-import Engine
 import Primitives
 
 /// What goes wrong in a simulated run, and when: a function of a seed.
@@ -161,7 +160,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
       return .damage(worker, toCoordinator: toCoordinator, damage)
     case 12, 13: return .killCoordinator(after: draws.int(0...12))
     case 14:
-      // Twenty times the longest is waited for a worker that does not answer: within a run's hour.
+      // A jump counts as the longest answer, and twenty times the longest is waited for a mute
+      // worker. That must end within the hour a run may take.
       return draws.int(0...1) == 0
         ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...150)))
     // Of a worker that is alone nobody can take over what it does not answer.

@@ -1,5 +1,4 @@
 import Coordination
-import Training
 import Wire
 
 /// A connection between a worker and a coordinator: two ends, and a path each way.

@@ -5,9 +5,8 @@ import Wire
 enum EndEvent {
   /// Bytes came.
   case arrived(ByteBuffer)
-  /// The other end is closed, or the connection is broken: then with the reason.
-  ///
-  /// Where that end said its last, it sent so many messages before.
+  /// The other end is closed. `reason` is given where the connection broke, `messages` where that
+  /// end closed in order: how many it had sent.
   case peerClosed(reason: String?, messages: Int?)
   /// The state wanted to be woken now.
   case wake(Duration)

@@ -32,7 +32,7 @@ final class World {
   let process: ProcessState
   var draws: Draws
   var now = Duration.zero
-  /// What standing still, all at once, added to everybody's clock.
+  /// How far the clocks went on while everything stood still.
   var clockJump = Duration.zero
   var queue = EventQueue<Occurrence>()
   var coordinator: CoordinatorHost?

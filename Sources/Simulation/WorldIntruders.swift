@@ -2,7 +2,6 @@
 
 import Engine
 import Primitives
-import Training
 import Wire
 
 extension World {
