@@ -16,7 +16,7 @@ package struct FrameReader<Message: WireMessage> {
   /// Where `floats` is known, tensors come only from a peer that is ready; otherwise a welcome says
   /// how large they may be.
   package init(limits: Limits, floats: Int?) {
-    self.init(FrameDecoder(limits: limits, floats: floats, awaitsReady: floats != nil))
+    self.init(FrameDecoder(limits: limits, floats: floats))
   }
 
   /// Bytes came.
@@ -44,7 +44,5 @@ package struct FrameReader<Message: WireMessage> {
 
   /// The stream has ended.
   /// - Throws: `WireError` where that was within a message.
-  package mutating func finish() throws {
-    _ = try decoder.decodeLast(buffer: &rest, seenEOF: true)
-  }
+  package func finish() throws { try decoder.finish(buffer: rest) }
 }
