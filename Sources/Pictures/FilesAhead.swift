@@ -4,7 +4,8 @@
 package struct FilesAhead {
   /// Room for a file that is about to be read.
   package struct Room: @unchecked Sendable {
-    let memory: UnsafeMutableRawBufferPointer
+    /// As many bytes as the file has.
+    package let memory: UnsafeMutableRawBufferPointer
     /// What the memory belongs to.
     let block: FileBlock
   }

@@ -78,25 +78,19 @@ extension World {
   /// The coordinator's end has a message.
   func heard(_ message: WorkerMessage, from connection: SimulatedConnection) {
     guard isServed(connection) else { return }
-    switch message {
-    case .hello:
-      switch admission.hello(connection.peer, host: connection.host, now: clock) {
-      case .admitted(let evicted):
-        perform(evicted)
-        if let time = admission.readyBy(connection.peer) {
-          queue.add(.readyIsDue(connection), at: time - clockJump)
-        }
-        step(.opened(connection.peer, address: connection.address))
-      case .turnedAway(let reason):
-        if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
-          violation = "a worker is turned away though one that is not ready could make room"
-        }
-        note("\(connection.peer) is turned away")
-        connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
-        return connection.atCoordinator.close()
+    switch admission.heard(message, from: connection.peer, host: connection.host, now: clock) {
+    case .deliver: break
+    case .announce(let readyBy, let evicted):
+      perform(evicted)
+      queue.add(.readyIsDue(connection), at: readyBy - clockJump)
+      step(.opened(connection.peer, address: connection.address))
+    case .turnAway(let reason):
+      if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
+        violation = "a worker is turned away though one that is not ready could make room"
       }
-    case .ready: admission.ready(connection.peer)
-    default: break
+      note("\(connection.peer) is turned away")
+      connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
+      return connection.atCoordinator.close()
     }
     step(.message(connection.peer, message))
   }
