@@ -21,7 +21,7 @@ final class FileBlock: @unchecked Sendable {
     guard let memory = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       memory != MAP_FAILED
     else { return nil }
-    // The last page of another size would take more memory than is counted.
+    // A large page that reached into the block beside this one would outlive it.
     if count.isMultiple(of: Self.hugePage) { madvise(memory, count, MADV_HUGEPAGE) }
     (self.count, self.memory) = (count, memory)
   }

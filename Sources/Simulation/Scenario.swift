@@ -35,8 +35,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case killCoordinator(after: Int)
     /// SIGTERM to the coordinator; it is started again.
     case interruptCoordinator
-    /// The coordinator alone stands still, as after Control-Z, or where its laptop sleeps: workers on
-    /// other machines lose it.
+    /// The coordinator alone stands still, as after Control-Z or on a laptop that sleeps: workers
+    /// on other machines lose it.
     case hangCoordinator(for: Duration)
     /// Nothing moves for a while, as where a virtual machine that holds all is stopped: clocks go
     /// on.
