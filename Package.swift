@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "Network",
       dependencies: [
-        "Training", "Coordination", "Wire", "Engine", "Primitives",
+        "Training", "Coordination", "Wire", "Primitives",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
@@ -81,7 +81,7 @@ let package = Package(
       name: "Simulation",
       dependencies: [
         "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",
-        "Primitives",
+        "Primitives", .product(name: "NIOCore", package: "swift-nio"),
       ]),
     .executableTarget(
       name: "simulate",
@@ -102,24 +102,50 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "Primitives", "CountingMalloc"]),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Primitives"]),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Engine", "Primitives"]),
     .testTarget(
       name: "WireTests",
-      dependencies: ["Wire", "Primitives", .product(name: "NIOTestUtils", package: "swift-nio")]),
+      dependencies: [
+        "Wire", "Engine", "Primitives", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOTestUtils", package: "swift-nio"),
+      ]),
     .testTarget(
-      name: "KerasFilesTests", dependencies: ["KerasFiles", "Primitives", "TestSupport"],
+      name: "KerasFilesTests",
+      dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives", "TestSupport"],
       exclude: ["Files"]),
-    .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
-    .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"]),
-    .testTarget(name: "NetworkTests", dependencies: ["Network"]),
-    .testTarget(name: "CommandTests", dependencies: ["Pictures", "Training", "TestSupport"]),
+    .testTarget(name: "CoordinationTests", dependencies: ["Coordination", "Wire", "Primitives"]),
+    .testTarget(
+      name: "RunsTests",
+      dependencies: [
+        "Runs", "KerasFiles", "Pictures", "Engine", "Primitives", "CCairo", "TestSupport",
+      ]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",
+        "Primitives", "TestSupport",
+      ]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Engine"]),
+    .testTarget(
+      name: "NetworkTests",
+      dependencies: [
+        "Network", "Training", "Coordination", "Wire", "Engine", "Primitives",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["Runs", "KerasFiles", "Pictures", "Engine", "Primitives", "TestSupport"]),
     .testTarget(
       name: "ParityTests",
-      dependencies: ["Engine", "Pictures", "KerasFiles", "Training"],
+      dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives"],
       exclude: ["keras_reference.py", "hdf5_witness.py"]),
-    .testTarget(name: "FaultTests", dependencies: ["Network", "Training", "Wire"]),
+    .testTarget(
+      name: "FaultTests",
+      dependencies: [
+        "Network", "Training", "Wire", "Engine", "Primitives",
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     .testTarget(name: "ClusterTests"),
     .testTarget(name: "TidyTests"),
   ] + widerKernels

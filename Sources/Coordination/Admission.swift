@@ -13,12 +13,15 @@ package struct Admission: Sendable {
     package let reason: String
   }
 
-  /// The answer to a hello.
-  package enum Answer: Equatable {
-    /// It is a worker now; where all places were taken, somebody makes room.
-    case admitted(evicted: Eviction?)
-    /// There are enough workers that are ready.
-    case turnedAway(reason: String)
+  /// What to do with a message.
+  package enum MessageAction: Equatable {
+    /// Give it to the coordinator.
+    case deliver
+    /// The same, and tell it first that there is a worker, which has until then to be ready; where
+    /// all places were taken, somebody makes room.
+    case announce(readyBy: Duration, evicted: Eviction?)
+    /// Nothing, and close the connection: there are enough workers that are ready.
+    case turnAway(reason: String)
   }
 
   /// Who is gone, and why.
@@ -54,22 +57,35 @@ package struct Admission: Sendable {
       peer: strangers.removeFirst(), reason: "closed to make room for newer connections")
   }
 
-  /// A peer said hello.
-  package mutating func hello(_ peer: PeerID, host: String, now: Duration) -> Answer {
+  /// A peer said something.
+  /// - Parameter host: where it connects from, without the port.
+  package mutating func heard(
+    _ message: WorkerMessage, from peer: PeerID, host: String, now: Duration
+  ) -> MessageAction {
+    switch message {
+    case .hello: return hello(peer, host: host, now: now)
+    case .ready: ready(peer)
+    case .unable, .gradient, .evaluated, .leaving, .heartbeat: break
+    }
+    return .deliver
+  }
+
+  private mutating func hello(_ peer: PeerID, host: String, now: Duration) -> MessageAction {
     strangers.removeAll { $0 == peer }
     var evicted: Eviction?
     if places >= limits.connections {
-      guard let oldest = whoMakesRoom else { return .turnedAway(reason: fullness) }
+      guard let oldest = whoMakesRoom else { return .turnAway(reason: fullness) }
       workers[oldest]?.progress = .leaving
       evicted = Eviction(
         peer: oldest, reason: "it was not ready, and made room for another worker")
     }
-    workers[peer] = (host, .gettingReady(until: now + .limited(seconds: limits.readyTimeout)))
-    return .admitted(evicted: evicted)
+    let readyBy = now + .limited(seconds: limits.readyTimeout)
+    workers[peer] = (host, .gettingReady(until: readyBy))
+    return .announce(readyBy: readyBy, evicted: evicted)
   }
 
-  /// A worker says that it is ready; the coordinator puts it out where it does not believe that.
-  package mutating func ready(_ peer: PeerID) {
+  /// The coordinator puts a worker out where it does not believe that it is ready.
+  private mutating func ready(_ peer: PeerID) {
     guard case .gettingReady = workers[peer]?.progress else { return }
     workers[peer]?.progress = .ready
   }

@@ -23,11 +23,8 @@ final class ConvolutionStage: Stage {
   private let input: FeatureMap
   private let wantsInputGradient: Bool
   private let readsBytes: Bool
-  private let kernel: ParameterLayout.Tensor
-  private let bias: ParameterLayout.Tensor
-  /// Where their gradients begin in the gradient's buffer.
-  private let kernelGradient: Int
-  private let biasGradientPlace: Int
+  private let kernel: StageTensor
+  private let bias: StageTensor
   private let outChannels: Int
   /// Columns of the gradient's map.
   private let mapWidth: Int
@@ -77,10 +74,7 @@ final class ConvolutionStage: Stage {
     self.size = size
     (input, output) = (plan.input, plan.output)
     (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
-    (kernel, bias) = (plan.tensor(.kernel).weights, plan.tensor(.bias).weights)
-    (kernelGradient, biasGradientPlace) = (
-      plan.tensor(.kernel).gradient.offset, plan.tensor(.bias).gradient.offset
-    )
+    (kernel, bias) = (plan.tensor(.kernel), plan.tensor(.bias))
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     mapWidth = size.readColumns + kernelWidth - 1
@@ -130,14 +124,15 @@ final class ConvolutionStage: Stage {
   }
 
   private var filterShape: FilterShape {
-    FilterShape(
-      area: kernel.shape[0] * kernel.shape[1], inputs: kernel.shape[2], outputs: kernel.shape[3])
+    let shape = kernel.weights.shape
+    return FilterShape(area: shape[0] * shape[1], inputs: shape[2], outputs: shape[3])
   }
 
   private func packWeights(_ step: StepContext) {
-    let weights = step.weights.floats + kernel.offset
+    let weights = step.weights.floats + kernel.weights.offset
     let (shape, inStride) = (filterShape, input.channelStride)
-    paddedBias.update(from: step.weights.floats + bias.offset, count: bias.count)
+    paddedBias.update(
+      from: step.weights.floats + bias.weights.offset, count: bias.weights.count)
     step.pool.run(forwardBlocks.count + backwardBlocks.count) { job, _ in
       if job < forwardBlocks.count {
         let block = forwardBlocks[job]
@@ -216,7 +211,7 @@ final class ConvolutionStage: Stage {
     _ gradient: ParameterBuffer
   ) {
     let shape = filterShape
-    let target = gradient.floats + kernelGradient
+    let target = gradient.floats + kernel.gradient.offset
     if let windows = windowGradients.first {
       windows.finish(
         partial.kernel, adding: adding, filters: shape.outputs, kernels, gradient: target)
@@ -230,7 +225,7 @@ final class ConvolutionStage: Stage {
     }
     kernels.addPartial(
       partial.bias, adding: adding, rows: 1, outStride: outChannels, outputs: shape.outputs,
-      gradient: gradient.floats + biasGradientPlace)
+      gradient: gradient.floats + bias.gradient.offset)
   }
 
   private func backward(

@@ -11,16 +11,14 @@ final class DenseStage: Stage {
   var multiplyAdds: Int { inputs * units }
   /// Factors of the weights' gradient are multiplied by the update.
   var backwardMultiplyAdds: Int {
-    let weights = if case .whole = kernelGradient { multiplyAdds } else { 0 }
+    let weights = if case .whole = kernel.gradient { multiplyAdds } else { 0 }
     return weights + (wantsInputGradient ? multiplyAdds : 0)
   }
 
   private let input: FeatureMap
   private let activation: Activation
-  private let kernel: ParameterLayout.Tensor
-  private let bias: ParameterLayout.Tensor
-  private let kernelGradient: GradientLayout.Place
-  private let biasGradientPlace: Int
+  private let kernel: StageTensor
+  private let bias: StageTensor
   /// Pictures that the gradient's factors have room for.
   private let stepSize: Int
   private let wantsInputGradient: Bool
@@ -45,10 +43,7 @@ final class DenseStage: Stage {
     self.units = units
     wantsInputGradient = plan.wantsInputGradient
     stepSize = plan.stepSize
-    (kernel, bias) = (plan.tensor(.kernel).weights, plan.tensor(.bias).weights)
-    (kernelGradient, biasGradientPlace) = (
-      plan.tensor(.kernel).gradient, plan.tensor(.bias).gradient.offset
-    )
+    (kernel, bias) = (plan.tensor(.kernel), plan.tensor(.bias))
     inputs = input.shape.channels
     columns = output.channelStride
     paddedBias = memory.floats(columns)
@@ -60,13 +55,13 @@ final class DenseStage: Stage {
 
   func forward(_ step: StepContext) {
     let kernels = step.kernels
-    let weights = step.weights.floats + kernel.offset
+    let weights = step.weights.floats + kernel.weights.offset
     if let paddedKernel {
       kernels.copyRows(
         weights, sourceRow: units, target: paddedKernel, targetRow: columns, rows: inputs,
         width: units)
     }
-    paddedBias.update(from: step.weights.floats + bias.offset, count: units)
+    paddedBias.update(from: step.weights.floats + bias.weights.offset, count: units)
     let (size, width) = (size(step), Self.columnsPerJob)
     step.pool.run((columns + width - 1) / width) { job, _ in
       kernels.denseForward(
@@ -91,9 +86,9 @@ final class DenseStage: Stage {
     kernels.copyGradient(
       output.gradient, values: output.values, relu: activation == .relu, positions: step.batch,
       channels: columns, target: output.gradient, targetPosition: columns, sums: biasGradient)
-    (gradient.floats + biasGradientPlace).update(from: biasGradient, count: units)
+    (gradient.floats + bias.gradient.offset).update(from: biasGradient, count: units)
 
-    switch kernelGradient {
+    switch kernel.gradient {
     case .factors(let inputFactor, let outputFactor):
       copyFactors(
         step, gradient.floats + inputFactor, gradient.floats + outputFactor)
@@ -139,7 +134,7 @@ final class DenseStage: Stage {
 
   /// The input's gradient, and the kernel's where that is wanted.
   private func inputGradient(_ step: StepContext, weightGradient: Target?) {
-    let weights = paddedKernel ?? step.weights.floats + kernel.offset
+    let weights = paddedKernel ?? step.weights.floats + kernel.weights.offset
     let (size, most) = (size(step), Self.inputsPerJob)
     step.pool.run((inputs + most - 1) / most) { job, _ in
       let rows = job * most..<min((job + 1) * most, inputs)

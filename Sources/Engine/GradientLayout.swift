@@ -28,6 +28,29 @@ public struct GradientLayout: Hashable, Sendable {
     }
   }
 
+  /// What a gradient's buffer has for a tensor.
+  private enum Part {
+    case whole(ParameterLayout.Tensor)
+    case factors(inputs: ParameterLayout.Tensor, outputGradients: ParameterLayout.Tensor)
+
+    var tensors: [ParameterLayout.Tensor] {
+      switch self {
+      case .whole(let tensor): [tensor]
+      case .factors(let inputs, let outputGradients): [inputs, outputGradients]
+      }
+    }
+
+    func place(in buffer: ParameterLayout) -> Place {
+      switch self {
+      case .whole(let tensor): .whole(buffer[tensor.name]!.offset)
+      case .factors(let inputs, let outputGradients):
+        .factors(
+          inputs: buffer[inputs.name]!.offset,
+          outputGradients: buffer[outputGradients.name]!.offset)
+      }
+    }
+  }
+
   /// Where the gradient of each tensor of `parameters` lies.
   let places: [ParameterLayout.TensorName: Place]
 
@@ -36,23 +59,18 @@ public struct GradientLayout: Hashable, Sendable {
   public init(_ parameters: ParameterLayout, batch: Int, factors: Bool = true) {
     self.parameters = parameters
     self.batch = batch
-    // One tensor, or the two factors in its place.
-    let parts = parameters.tensors.map { tensor -> [ParameterLayout.Tensor] in
-      guard factors, Self.paysToFactor(tensor, batch) else { return [tensor] }
-      return zip([ParameterLayout.Kind.inputs, .outputGradients], tensor.shape).map {
-        tensor.replaced(kind: $0, shape: [batch, $1])
-      }
+    let parts = parameters.tensors.map { tensor -> Part in
+      guard factors, Self.paysToFactor(tensor, batch) else { return .whole(tensor) }
+      return .factors(
+        inputs: tensor.replaced(kind: .inputs, shape: [batch, tensor.shape[0]]),
+        outputGradients: tensor.replaced(kind: .outputGradients, shape: [batch, tensor.shape[1]]))
     }
-    let buffer = ParameterLayout(parts.flatMap { $0 })
+    let buffer = ParameterLayout(parts.flatMap(\.tensors))
     self.buffer = buffer
-    var places: [ParameterLayout.TensorName: Place] = [:]
-    for (tensor, names) in zip(parameters.tensors, parts.map { $0.map(\.name) }) {
-      let offsets = names.compactMap { buffer[$0]?.offset }
-      places[tensor.name] =
-        offsets.count == 1
-        ? .whole(offsets[0]) : .factors(inputs: offsets[0], outputGradients: offsets[1])
-    }
-    self.places = places
+    places = Dictionary(
+      uniqueKeysWithValues: zip(parameters.tensors, parts).map { tensor, part in
+        (tensor.name, part.place(in: buffer))
+      })
   }
 
   /// Whether a tensor is a dense kernel whose factors take at most half its room.

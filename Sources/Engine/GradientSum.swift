@@ -25,7 +25,6 @@ final class GradientSum {
   /// Columns of a product's tile.
   private static let tileColumns = 512
 
-  private let layout: GradientLayout
   private let tiles: [Tile]
   private let levelFloats: Int
   private let scratch: [Target]
@@ -34,7 +33,6 @@ final class GradientSum {
   private static let levels = SumTree.levels(most)
 
   init(_ layout: GradientLayout, threads: Int) {
-    self.layout = layout
     let tiles = layout.parameters.tensors.flatMap { tensor in
       layout.places[tensor.name].map { Self.tiles(tensor, $0) } ?? []
     }

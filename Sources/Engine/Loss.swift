@@ -1,7 +1,7 @@
 /// What training makes small, and what a model's outputs mean: a value.
 ///
 /// A new loss is one file, with a type that conforms, and one line in `Losses.all`.
-public protocol Loss: Hashable, Sendable {
+public protocol Loss: Sendable {
   /// In words: `binary cross-entropy`.
   static var name: String { get }
   /// Keras's name of the function, `binary_crossentropy`.

@@ -42,9 +42,7 @@ public enum Optimizers {
 
 /// One number for each weight that an optimizer remembers between updates.
 public struct OptimizerSlot: Hashable, Sendable {
-  /// In words: `second moment`.
-  public let name: String
-  /// In files: `velocity`.
+  /// Its name in files: `velocity`.
   public let kerasName: String
 }
 

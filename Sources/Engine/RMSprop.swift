@@ -25,7 +25,7 @@ extension RMSprop: Optimizer {
   /// `rm_sprop`.
   public static let kerasName = "rm_sprop"
   /// The second moment.
-  public static let slots = [OptimizerSlot(name: "second moment", kerasName: "velocity")]
+  public static let slots = [OptimizerSlot(kerasName: "velocity")]
   /// Decay and epsilon.
   public static var settings: [OptimizerSetting<Self>] {
     [

@@ -74,7 +74,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     do {
       try reader.finish()
     } catch {
-      _ = state.misunderstood("\(error)", now: .uptime)
+      _ = state.misunderstood(NetworkError.summary(of: error), now: .uptime)
     }
     wake?.task.cancel()
     if case .report(let reason) = state.closed() { events.closed(reason) }
@@ -111,7 +111,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
         }
       }
     } catch {
-      perform(state.misunderstood("\(error)", now: now), context)
+      perform(state.misunderstood(NetworkError.summary(of: error), now: now), context)
     }
   }
 

@@ -82,7 +82,8 @@ public final class CoordinatorServer: WorkerLinks {
       channel.writeAndFlush(
         try OutgoingMessage(stamped(message), limits: peers.limits), promise: nil)
     } catch {
-      channel.request(.end(reason: "\(error)"))
+      // At once: the fault is this side's own, and it has nothing more that the peer should read.
+      channel.request(.end(reason: NetworkError.summary(of: error)))
     }
   }
 

@@ -1,4 +1,3 @@
-import Engine
 import Glibc
 import NIOCore
 import NIOPosix
@@ -56,9 +55,10 @@ extension Duration {
 }
 
 extension NIODeadline {
-  /// When the clock of the event loops will say `uptime`.
+  /// When the clock of the event loops will say `uptime`, and not a part of a nanosecond before.
   static func uptime(_ uptime: Duration) -> NIODeadline {
     let (seconds, attoseconds) = uptime.components
-    return .uptimeNanoseconds(UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000))
+    let nanoseconds = (attoseconds + 999_999_999) / 1_000_000_000
+    return .uptimeNanoseconds(UInt64(seconds) * 1_000_000_000 + UInt64(nanoseconds))
   }
 }

@@ -141,7 +141,7 @@ final class OpenFile: Sendable {
   /// The ends of a pipe that no child inherits: who reads sees its end when this process has ended.
   /// - Parameter failure: what cannot be done without one.
   static func pipeEnds(
-    orElse failure: String
+    failure: String
   ) throws(NetworkError) -> (read: OpenFile, write: OpenFile) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {

@@ -1,5 +1,4 @@
 import Dispatch
-import Engine
 import Foundation
 import Primitives
 import Training
@@ -46,7 +45,7 @@ public final class LocalWorkers: Sendable {
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
     let logs = try tokens.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
-    let input = try OpenFile.pipeEnds(orElse: "cannot launch workers")
+    let input = try OpenFile.pipeEnds(failure: "cannot launch workers")
     OpenFile.keepAllFromChildren()
     self.grace = grace
     processes = zip(tokens, logs).enumerated().map { index, worker in

@@ -45,7 +45,8 @@ final class ServerPeers: Sendable {
     state.withLock { $0.admission.isWorker(peer) ? $0.channels[peer] : nil }
   }
 
-  /// The same, of a worker that is asked to go.
+  /// Notes that a worker is asked to go.
+  /// - Returns: its connection; nil where it is no worker, or gone.
   func dismiss(_ peer: PeerID) -> (any Channel)? {
     state.withLock { state in
       guard state.admission.isWorker(peer) else { return nil }
@@ -66,6 +67,7 @@ final class ServerPeers: Sendable {
   /// Puts the handler of a new connection into `channel`.
   func accept(_ channel: any Channel) throws {
     let address = channel.remoteAddress.map { "\(Endpoint($0))" } ?? "an unknown address"
+    let host = channel.remoteAddress?.ipAddress ?? ""
     let (peer, eviction) = state.withLock { state in
       let peer = PeerID(raw: state.next)
       state.next += 1
@@ -78,29 +80,30 @@ final class ServerPeers: Sendable {
         limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
         traffic: traffic,
         events: .init(
-          message: { [self] channel, message in heard(message, from: peer, address, channel) },
+          message: { [self] channel, message in
+            heard(message, from: peer, host: host, address, channel)
+          },
           closed: { [self] reason in closed(peer, address, reason) })))
   }
 
   private func heard(
-    _ message: WorkerMessage, from peer: PeerID, _ address: String, _ channel: any Channel
+    _ message: WorkerMessage, from peer: PeerID, host: String, _ address: String,
+    _ channel: any Channel
   ) {
-    switch message {
-    case .hello:
-      let host = channel.remoteAddress?.ipAddress ?? ""
-      switch state.withLock({ $0.admission.hello(peer, host: host, now: .uptime) }) {
-      case .admitted(let evicted):
-        perform(evicted)
-        expectReady(peer, channel)
-        mailbox.put(.opened(peer, address: address))
-      case .turnedAway(let reason):
-        if let refusal = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
-          channel.writeAndFlush(refusal, promise: nil)
-        }
-        return channel.request(.close)
+    let action = state.withLock {
+      $0.admission.heard(message, from: peer, host: host, now: .uptime)
+    }
+    switch action {
+    case .deliver: break
+    case .announce(let readyBy, let evicted):
+      perform(evicted)
+      expectReady(peer, by: readyBy, channel)
+      mailbox.put(.opened(peer, address: address))
+    case .turnAway(let reason):
+      if let refusal = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
+        channel.writeAndFlush(refusal, promise: nil)
       }
-    case .ready: state.withLock { $0.admission.ready(peer) }
-    default: break
+      return channel.request(.close)
     }
     mailbox.put(.message(peer, message))
   }
@@ -121,9 +124,8 @@ final class ServerPeers: Sendable {
     channel.request(.end(reason: eviction.reason))
   }
 
-  private func expectReady(_ peer: PeerID, _ channel: any Channel) {
-    guard let until = state.withLock({ $0.admission.readyBy(peer) }) else { return }
-    let bound = channel.eventLoop.scheduleTask(deadline: .uptime(until)) { [self] in
+  private func expectReady(_ peer: PeerID, by time: Duration, _ channel: any Channel) {
+    let bound = channel.eventLoop.scheduleTask(deadline: .uptime(time)) { [self] in
       perform(state.withLock { $0.admission.overdue(peer, now: .uptime) })
     }
     channel.closeFuture.whenComplete { _ in bound.cancel() }

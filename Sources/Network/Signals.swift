@@ -1,4 +1,3 @@
-import Engine
 import Foundation
 import Primitives
 
@@ -23,20 +22,22 @@ public enum Signals {
   public static func onInterrupt(
     ignoringAllButSIGTERM: Bool = false, _ handler: @escaping @Sendable () -> Void
   ) throws {
-    let (input, output) = try OpenFile.pipeEnds(orElse: "no pipe for signals")
+    let (input, output) = try OpenFile.pipeEnds(failure: "no pipe for signals")
     try OwnThread.start("signals") {
-      var calls = 0
-      var number: UInt8 = 0
-      while true {
-        guard read(input.descriptor, &number, 1) == 1 else { continue }
-        let isFirm = firm.contains(Int32(number))
-        guard isFirm || calls == 0 else { continue }
-        calls += 1
-        if calls > 2 { _exit(1) }
-        handler()
+      // The handlers write to `output` for as long as the process lives.
+      withExtendedLifetime(output) {
+        var calls = 0
+        var number: UInt8 = 0
+        while true {
+          guard read(input.descriptor, &number, 1) == 1 else { continue }
+          let isFirm = firm.contains(Int32(number))
+          guard isFirm || calls == 0 else { continue }
+          calls += 1
+          if calls > 2 { _exit(1) }
+          handler()
+        }
       }
     }
-    keptOpen = output
     pipeEnd = output.descriptor
     unblock()
     for number in firm + gentle {
@@ -79,5 +80,4 @@ public enum Signals {
 }
 
 /// Where the handlers write the signals' numbers; set before the first handler is.
-nonisolated(unsafe) private var keptOpen: OpenFile?
 nonisolated(unsafe) private var pipeEnd: Int32 = -1

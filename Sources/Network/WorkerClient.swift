@@ -56,7 +56,8 @@ public final class WorkerClient: CoordinatorLink {
     do {
       channel.writeAndFlush(try OutgoingMessage(message, limits: limits), promise: nil)
     } catch {
-      channel.request(.end(reason: "\(error)"))
+      // At once: the fault is this side's own, and it has nothing more that the peer should read.
+      channel.request(.end(reason: NetworkError.summary(of: error)))
     }
   }
 

@@ -13,7 +13,7 @@ public struct DataSet: Sendable {
   ///   class, another number of classes, or classes that differ.
   public static func scan(_ folder: String, classes: Int) throws(PictureError) -> DataSet {
     for part in ["", "/train", "/validation"] where !Folder.exists(folder + part) {
-      if Folder.isLink(folder + part), !Folder.exists(folder + part) {
+      if Folder.isLink(folder + part) {
         throw PictureError(path: folder + part, "a symbolic link to nothing: fix it")
       }
       let hint = part.isEmpty ? "" : ": a data folder has train and validation (dogsled prepare)"

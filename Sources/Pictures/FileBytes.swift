@@ -1,12 +1,12 @@
-import Engine
 import Foundation
 import Primitives
 
 /// A whole file in memory; nobody writes to it any more.
-final class FileBytes: @unchecked Sendable {
-  let bytes: UnsafeRawBufferPointer
+package final class FileBytes: @unchecked Sendable {
+  /// The file's bytes.
+  package let bytes: UnsafeRawBufferPointer
   /// What the memory belongs to, where that is not the file itself.
-  private let block: FileBlock?
+  let block: FileBlock?
 
   /// Files beyond this are no photographs: refused before memory is allocated.
   static let maximumBytes = 256 << 20
@@ -16,7 +16,9 @@ final class FileBytes: @unchecked Sendable {
   ///   - head: reads so many bytes from its start, where it has more.
   ///   - room: where a file of that size is read into.
   /// - Throws: `PictureError` that names the file.
-  init(path: String, head: Int? = nil, room: FilesAhead.Room? = nil) throws(PictureError) {
+  package init(
+    path: String, head: Int? = nil, room: FilesAhead.Room? = nil
+  ) throws(PictureError) {
     // Without blocking: a pipe that nobody writes to would otherwise wait here for ever.
     let file = FileName.withPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
     guard file >= 0 else { throw PictureError(path: path, "cannot be opened: \(lastError())") }

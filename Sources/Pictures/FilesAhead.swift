@@ -1,30 +1,35 @@
 /// Files that were read and compared with their entries, and wait to be decoded.
 ///
 /// Not thread-safe: a store guards it.
-struct FilesAhead {
+package struct FilesAhead {
   /// Room for a file that is about to be read.
-  struct Room: @unchecked Sendable {
-    let memory: UnsafeMutableRawBufferPointer
+  package struct Room: @unchecked Sendable {
+    /// As many bytes as the file has.
+    package let memory: UnsafeMutableRawBufferPointer
     /// What the memory belongs to.
     let block: FileBlock
   }
 
-  /// What a block has as a rule: a small part of what all of them may have.
+  /// Bytes of a block, unless one file is larger: a sixteenth of the limit, 4 MiB at most.
   private let blockBytes: Int
-  private var files: [Int: (bytes: FileBytes, block: FileBlock)] = [:]
+  private var files: [Int: FileBytes] = [:]
   /// The pictures' indices as their files came.
   private var order: [Int] = []
   /// The block that the next file is read into.
   private var current: FileBlock?
   /// Bytes of all blocks.
-  private(set) var bytes = 0
+  package private(set) var bytes = 0
 
   /// None yet, of at most `limit` bytes.
-  init(limit: Int) { blockBytes = min(limit / 16, FileBlock.usualBytes) }
+  package init(limit: Int) {
+    let bytes = min(limit / 16, FileBlock.usualBytes)
+    // Whole huge pages where it has any.
+    blockBytes = bytes < FileBlock.hugePage ? bytes : bytes - bytes % FileBlock.hugePage
+  }
 
   /// Room for a file of `size` bytes, in which `add` keeps it; nil where a new block would take
   /// more than `limit` bytes.
-  mutating func room(for size: Int, limit: Int) -> Room? {
+  package mutating func room(for size: Int, limit: Int) -> Room? {
     if let current, let memory = current.next(size) {
       current.files += 1
       return Room(memory: memory, block: current)
@@ -39,27 +44,27 @@ struct FilesAhead {
     return Room(memory: memory, block: block)
   }
 
-  /// Keeps the file of the picture at `index`, which was read into `room`.
-  mutating func add(_ file: FileBytes, in room: Room, at index: Int) {
+  /// Keeps the file of the picture at `index`, which was read into room that was given here.
+  package mutating func add(_ file: FileBytes, at index: Int) {
     _ = take(index)
-    files[index] = (file, room.block)
+    files[index] = file
     order.append(index)
   }
 
   /// Gives up room whose file is not kept.
-  mutating func giveUp(_ room: Room) { release(room.block) }
+  package mutating func giveUp(_ room: Room) { release(room.block) }
 
   /// Gives up the file of the picture at `index`; nil where it has none here.
-  mutating func take(_ index: Int) -> FileBytes? {
+  package mutating func take(_ index: Int) -> FileBytes? {
     guard let file = files.removeValue(forKey: index) else { return nil }
-    release(file.block)
-    return file.bytes
+    if let block = file.block { release(block) }
+    return file
   }
 
   /// Drops files until the blocks have at most `limit` bytes.
   ///
   /// Pictures are decoded in their order: the file that came last would wait longest.
-  mutating func shrink(to limit: Int) {
+  package mutating func shrink(to limit: Int) {
     while bytes > limit, let last = order.popLast() { _ = take(last) }
   }
 

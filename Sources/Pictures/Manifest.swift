@@ -1,4 +1,3 @@
-import Engine
 import Primitives
 
 /// One picture of a data set.

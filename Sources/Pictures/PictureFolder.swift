@@ -1,4 +1,3 @@
-import Engine
 import Foundation
 
 /// A folder with one subfolder a class: what `evaluate` takes, and half of a data set.

@@ -1,4 +1,3 @@
-import Engine
 import Foundation
 import Primitives
 
@@ -195,8 +194,8 @@ final class StoreCore: @unchecked Sendable {
     let result = loader.read(index, into: room)
     condition.lock()
     reading -= 1
-    if case .success(let file) = result, let room, case .empty = slots[index] {
-      files.add(file, in: room, at: index)
+    if case .success(let file) = result, file.block != nil, isToBeDecoded(index) {
+      files.add(file, at: index)
     } else if let room {
       files.giveUp(room)
     }
@@ -206,6 +205,14 @@ final class StoreCore: @unchecked Sendable {
       if index < wrong?.index ?? .max { wrong = (index, error) }
     }
     if reading == 0 { condition.broadcast() }
+  }
+
+  /// Whether the picture's file is still of use.
+  private func isToBeDecoded(_ index: Int) -> Bool {
+    switch slots[index] {
+    case .empty, .queued: true
+    case .decoding, .kept, .passing, .failed: false
+    }
   }
 
   /// Decodes without the lock and stores what came out.

@@ -1,4 +1,3 @@
-import Engine
 import Primitives
 
 /// What goes wrong in a simulated run, and when: a function of a seed.
@@ -36,6 +35,9 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case killCoordinator(after: Int)
     /// SIGTERM to the coordinator; it is started again.
     case interruptCoordinator
+    /// The coordinator alone stands still, as after Control-Z or on a laptop that sleeps: workers
+    /// on other machines lose it.
+    case hangCoordinator(for: Duration)
     /// Nothing moves for a while, as where a virtual machine that holds all is stopped: clocks go
     /// on.
     case clockJump(Duration)
@@ -43,6 +45,16 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case diskFull(for: Duration)
 
     var losesNumber: Bool { if case .loseNumber = self { true } else { false } }
+
+    var mutes: Bool { if case .mute = self { true } else { false } }
+
+    /// A hang of the coordinator counts as the longest answer, as a jump of the clocks does, and
+    /// more than a jump alone would be too much where a worker is mute.
+    mutating func shortenHang() {
+      if case .hangCoordinator(let duration) = self {
+        self = .hangCoordinator(for: min(duration, .seconds(9)))
+      }
+    }
   }
 
   /// What a peer says that is no worker.
@@ -135,13 +147,16 @@ public struct Scenario: Sendable, CustomStringConvertible {
     // Two machines that come to no number in the same step would confirm each other.
     let first = faults.firstIndex { $0.fault.losesNumber }
     faults = faults.enumerated().filter { !$1.fault.losesNumber || $0 == first }.map(\.element)
+    if faults.contains(where: { $0.fault.mutes }) {
+      for index in faults.indices { faults[index].fault.shortenHang() }
+    }
     self.faults = faults.sorted { $0.time < $1.time }
     window = [200, 2_000, 1 << 20][draws.int(0...2)]
   }
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
     let worker = draws.int(0...workers - 1)
-    switch draws.int(0...19) {
+    switch draws.int(0...20) {
     case 0, 1, 2: return .killWorker(worker)
     case 3: return .hangWorker(worker, for: .milliseconds(draws.int(100...9000)))
     case 4: return .slowWorker(worker, by: Double(draws.int(3...40)))
@@ -161,7 +176,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
       return .damage(worker, toCoordinator: toCoordinator, damage)
     case 12, 13: return .killCoordinator(after: draws.int(0...12))
     case 14:
-      // Twenty times the longest is waited for a worker that does not answer: within a run's hour.
+      // A jump counts as the longest answer, and twenty times the longest is waited for a mute
+      // worker. That must end within the hour a run may take.
       return draws.int(0...1) == 0
         ? .interruptCoordinator : .clockJump(.seconds(draws.int(1...150)))
     // Of a worker that is alone nobody can take over what it does not answer.
@@ -170,7 +186,12 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case 17, 18:
       let all = Intrusion.allCases
       return .intrude(all[draws.int(0...all.count - 1)])
-    default: return .diskFull(for: .milliseconds(draws.int(10...3000)))
+    case 19: return .diskFull(for: .milliseconds(draws.int(10...3000)))
+    default:
+      // Some are over before a worker takes the coordinator for lost.
+      return .hangCoordinator(
+        for: draws.int(0...1) == 0
+          ? .milliseconds(draws.int(100...9000)) : .seconds(draws.int(10...900)))
     }
   }
 

@@ -1,9 +1,18 @@
 import Coordination
-import Training
 import Wire
 
 /// A connection between a worker and a coordinator: two ends, and a path each way.
 final class SimulatedConnection {
+  /// What of all that is sent arrives.
+  enum Condition {
+    /// All.
+    case whole
+    /// Not all: something was done to the connection.
+    case disturbed
+    /// Nothing any more, and nobody is told.
+    case silent
+  }
+
   unowned let world: World
   let peer: PeerID
   let worker: SimulatedWorker
@@ -15,12 +24,9 @@ final class SimulatedConnection {
   let toWorker = SimulatedPath()
   private(set) var atCoordinator: SimulatedEnd<WorkerMessage>!
   private(set) var atWorker: SimulatedEnd<CoordinatorMessage>!
-  /// Nothing gets through any more, and nobody is told.
-  var isSilent = false
+  private(set) var condition = Condition.whole
   /// No answer gets to the coordinator any more.
   var isMute = false
-  /// Whether something was done to it: then not all that is sent arrives.
-  var isDisturbed = false
   /// Whether one of its ends stood still: then the other may lose it.
   var stoodStill = false
 
@@ -45,6 +51,12 @@ final class SimulatedConnection {
       heard: { [unowned self] in self.world.heard($0, at: self) },
       ended: { [unowned self] in self.world.ended(atWorker: self, $0) })
   }
+
+  /// Something is done to it.
+  func disturb() { if condition == .whole { condition = .disturbed } }
+
+  /// It lets nothing through any more: both ends find out by the silence.
+  func silence() { condition = .silent }
 
   var address: String { "worker \(worker.number)" }
 }

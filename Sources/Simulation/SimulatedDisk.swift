@@ -1,4 +1,3 @@
-import Engine
 import KerasFiles
 import Runs
 import Synchronization

@@ -5,9 +5,8 @@ import Wire
 enum EndEvent {
   /// Bytes came.
   case arrived(ByteBuffer)
-  /// The other end is closed, or the connection is broken: then with the reason.
-  ///
-  /// Where that end said its last, it sent so many messages before.
+  /// The other end is closed. `reason` is given where the connection broke, `messages` where that
+  /// end closed in order: how many it had sent.
   case peerClosed(reason: String?, messages: Int?)
   /// The state wanted to be woken now.
   case wake(Duration)
@@ -111,11 +110,19 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     connection.stoodStill = true
   }
 
-  func goOn() {
-    guard case .stopped(let events) = process else { return }
+  func goOn() { resume().map(catchUp) }
+
+  /// The process goes on.
+  /// - Returns: what happened in the meantime, for `catchUp`; nil where it did not stand still.
+  func resume() -> [EndEvent]? {
+    guard case .stopped(let events) = process else { return nil }
     process = .running
-    // As an event loop does: first what came, then the timers.
     begin()
+    return events
+  }
+
+  /// As an event loop does: first what came, then the timers.
+  func catchUp(_ events: [EndEvent]) {
     for event in events { happen(event) }
     wakesAt = nil
     if isRunning { tick() }
@@ -125,7 +132,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   func die(_ reason: String?) {
     if case .gone = process { return }
     process = .gone
-    connection.isDisturbed = true
+    connection.disturb()
     world.close(output, of: connection, reason: reason)
   }
 
@@ -177,7 +184,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   }
 
   private func peerClosed(_ reason: String?, _ messages: Int?) {
-    if let messages, messages != received, !connection.isDisturbed,
+    if let messages, messages != received, connection.condition == .whole,
       state.received(now: world.clock) == .decode
     {
       world.violation = "\(received) of \(messages) messages came before the end of a connection"
@@ -277,7 +284,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   /// Who does as it should is not lost.
   private func checkIsJust(_ reason: String) {
     guard reason.hasPrefix("silent for") || reason.hasPrefix("took none"),
-      !connection.isDisturbed, !connection.stoodStill
+      connection.condition == .whole, !connection.stoodStill
     else { return }
     world.violation = "a peer is lost that did all it should: \(reason)"
   }

@@ -103,10 +103,12 @@ extension World {
     }
   }
 
-  private func happen(_ occurrence: Occurrence) {
+  func happen(_ occurrence: Occurrence) {
     switch occurrence {
     case .tick(let number):
-      guard number == generation, coordinator != nil else { return }
+      guard number == generation, coordinator != nil, !waitsForCoordinator(occurrence) else {
+        return
+      }
       step(nil)
       schedule(.tick(coordinator: number), in: CoordinatorHost.tick)
     case .coordinatorStarts: if coordinator == nil { startCoordinator() }
@@ -114,6 +116,7 @@ extension World {
       if worker.incarnation == incarnation, worker.host == nil { startWorker(worker) }
     case .workerConnects(let worker, let incarnation):
       if worker.incarnation == incarnation { connect(worker) }
+    case .coordinatorGoesOn: coordinatorGoesOn()
     case .end(let end, let event): end.happen(event)
     case .readyIsDue(let connection): readyIsDue(connection)
     case .computed(let worker, let incarnation):
@@ -166,13 +169,15 @@ extension World {
       workers.append(worker)
       startWorker(worker)
     case .cut(let number): workers[number].connection.map(cut)
-    case .silence(let number): workers[number].connection.map(silence)
+    case .silence(let number): workers[number].connection?.silence()
     case .damage(let number, let toCoordinator, let damage):
       guard let connection = workers[number].connection else { return }
-      connection.isDisturbed = true
+      connection.disturb()
       (toCoordinator ? connection.toCoordinator : connection.toWorker).damage = damage
     case .killCoordinator(let acts): process.kill(after: acts)
-    case .interruptCoordinator: step(.interrupted)
+    case .interruptCoordinator:
+      if !waitsForCoordinator(.fault(fault)) { step(.interrupted) }
+    case .hangCoordinator(let duration): hangCoordinator(for: duration)
     case .clockJump(let duration): clockJump += duration
     case .diskFull(let duration):
       disk.isFull = true

@@ -20,6 +20,7 @@ final class World {
     case readyIsDue(SimulatedConnection)
     case computed(SimulatedWorker, incarnation: Int)
     case goesOn(SimulatedWorker, incarnation: Int)
+    case coordinatorGoesOn
     case diskHasSpace
     case synced
     case fault(Scenario.Fault)
@@ -32,12 +33,14 @@ final class World {
   let process: ProcessState
   var draws: Draws
   var now = Duration.zero
-  /// What standing still, all at once, added to everybody's clock.
+  /// How far the clocks went on while everything stood still.
   var clockJump = Duration.zero
   var queue = EventQueue<Occurrence>()
   var coordinator: CoordinatorHost?
   /// Who has a place at the present coordinator.
   var admission = Admission(limits: World.limits)
+  /// What waits until the coordinator goes on; nil where it does not stand still.
+  var waiting: [Occurrence]?
   /// Counts the coordinators' processes.
   var generation = 0
   var workers: [SimulatedWorker] = []
@@ -102,7 +105,7 @@ final class World {
 
   func connect(_ worker: SimulatedWorker) {
     guard let host = worker.host, worker.connection == nil, ending == nil else { return }
-    guard coordinator != nil, !process.isDead, !worker.isHanging else {
+    guard canConnect, !worker.isHanging else {
       return schedule(
         .workerConnects(worker, incarnation: worker.incarnation),
         in: .milliseconds(100 + draws.int(0...900)))

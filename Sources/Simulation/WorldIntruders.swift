@@ -2,21 +2,20 @@
 
 import Engine
 import Primitives
-import Training
 import Wire
 
 extension World {
   /// A peer connects, or some do, and each says what `intrusion` says; it hears no answers, and
   /// beats until it is closed.
   func intrude(_ intrusion: Scenario.Intrusion) {
-    guard coordinator != nil, !process.isDead else { return }
+    guard canConnect else { return }
     do {
       for _ in 0..<intrusion.count {
         let number = 1000 + connections.count
         let connection = SimulatedConnection(
           self, worker: SimulatedWorker(number), host: "intruders")
         connection.isMute = true
-        connection.isDisturbed = intrusion.isDeaf
+        if intrusion.isDeaf { connection.disturb() }
         connection.atWorker.isDeaf = intrusion.isDeaf
         open(connection)
         for message in try words(of: intrusion, number) { connection.atWorker.send(message) }

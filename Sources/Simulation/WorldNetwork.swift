@@ -21,7 +21,7 @@ extension World {
 
   /// Puts bytes on their way; they arrive in order, in one part or two.
   func transmit(_ bytes: ByteBuffer, over path: SimulatedPath, of connection: SimulatedConnection) {
-    guard !connection.isSilent else {
+    guard connection.condition != .silent else {
       path.inFlight += bytes.readableBytes
       return
     }
@@ -44,7 +44,7 @@ extension World {
     messages: Int? = nil
   ) {
     path.isClosed = true
-    guard !connection.isSilent, let receiver = path.receiver else { return }
+    guard connection.condition != .silent, let receiver = path.receiver else { return }
     queue.add(
       .end(receiver, .peerClosed(reason: reason, messages: messages)), at: arrival(over: path))
   }
@@ -56,19 +56,13 @@ extension World {
 
   /// The connection breaks: of what is on its way some comes, and both ends are told.
   func cut(_ connection: SimulatedConnection) {
-    guard !connection.isSilent else { return }
-    silence(connection)
+    guard connection.condition != .silent else { return }
+    connection.silence()
     for end in [connection.atCoordinator, connection.atWorker] as [any ConnectionEnd] {
       schedule(
         .end(end, .peerClosed(reason: "connection reset", messages: nil)),
         in: moment(scenario.latency))
     }
-  }
-
-  /// The connection lets nothing through: both ends find out by the silence.
-  func silence(_ connection: SimulatedConnection) {
-    connection.isSilent = true
-    connection.isDisturbed = true
   }
 
   // MARK: The coordinator's ends
@@ -84,25 +78,19 @@ extension World {
   /// The coordinator's end has a message.
   func heard(_ message: WorkerMessage, from connection: SimulatedConnection) {
     guard isServed(connection) else { return }
-    switch message {
-    case .hello:
-      switch admission.hello(connection.peer, host: connection.host, now: clock) {
-      case .admitted(let evicted):
-        perform(evicted)
-        if let time = admission.readyBy(connection.peer) {
-          queue.add(.readyIsDue(connection), at: time - clockJump)
-        }
-        step(.opened(connection.peer, address: connection.address))
-      case .turnedAway(let reason):
-        if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
-          violation = "a worker is turned away though one that is not ready could make room"
-        }
-        note("\(connection.peer) is turned away")
-        connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
-        return connection.atCoordinator.close()
+    switch admission.heard(message, from: connection.peer, host: connection.host, now: clock) {
+    case .deliver: break
+    case .announce(let readyBy, let evicted):
+      perform(evicted)
+      queue.add(.readyIsDue(connection), at: readyBy - clockJump)
+      step(.opened(connection.peer, address: connection.address))
+    case .turnAway(let reason):
+      if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
+        violation = "a worker is turned away though one that is not ready could make room"
       }
-    case .ready: admission.ready(connection.peer)
-    default: break
+      note("\(connection.peer) is turned away")
+      connection.atCoordinator.send(CoordinatorMessage.refuse(reason: reason))
+      return connection.atCoordinator.close()
     }
     step(.message(connection.peer, message))
   }
@@ -118,7 +106,7 @@ extension World {
 
   /// A worker should be ready by now.
   func readyIsDue(_ connection: SimulatedConnection) {
-    guard isServed(connection) else { return }
+    guard isServed(connection), !waitsForCoordinator(.readyIsDue(connection)) else { return }
     perform(admission.overdue(connection.peer, now: clock))
     if admission.readyBy(connection.peer) != nil {
       violation = "\(connection.peer) is not ready in time and keeps its place"

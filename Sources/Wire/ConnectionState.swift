@@ -23,8 +23,8 @@ package struct ConnectionState: Sendable {
 
   /// How long the peer may take to close its side after ours.
   private static let linger = Duration.seconds(2)
-  /// How long one that says what is no message is left to read this side's preface: it may speak
-  /// another version.
+  /// How long a peer whose bytes are no message may still read our preface: it may speak another
+  /// version.
   private static let misunderstanding = Duration.seconds(1)
 
   private let limits: Limits
@@ -44,7 +44,8 @@ package struct ConnectionState: Sendable {
       heartbeat: limits.heartbeat, bound: limits.heartbeatBound, waitsForEver: waitsForEver)
   }
 
-  /// When to call `tick`, which an event may bring forward; nil where never again.
+  /// When to call `tick`, which an event may bring forward; nil while the connection is being made,
+  /// and once it has ended.
   package var wakeAt: Duration? {
     switch phase {
     case .connecting, .ended, .closed: nil
@@ -119,7 +120,7 @@ extension ConnectionState {
     case none
   }
 
-  /// The peer sent what is no message.
+  /// The peer sent bytes that are no message.
   package mutating func misunderstood(_ reason: String, now: Duration) -> FailureAction {
     switch phase {
     case .strange, .introduced:

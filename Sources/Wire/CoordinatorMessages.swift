@@ -1,6 +1,5 @@
 // What a coordinator says to a worker. Headers travel as JSON, tensors as a `Body` behind them.
 
-import Engine
 import FoundationEssentials
 import Primitives
 

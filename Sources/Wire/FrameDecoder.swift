@@ -1,4 +1,3 @@
-import Engine
 import FoundationEssentials
 import NIOCore
 
@@ -7,36 +6,56 @@ import NIOCore
 /// A length and a kind are checked before anything is waited for or allocated; the bytes of a body
 /// are copied once, into the buffer that they stay in.
 package struct FrameDecoder<Message: WireMessage> {
-  /// How far the peer has come in introducing itself.
-  package enum Stage: Sendable { case preface, introduction, open }
+  /// How far the peer has come.
+  package enum Stage: Sendable {
+    case preface
+    /// It has yet to say who it is.
+    case introduction
+    /// A worker that is not ready: nobody else has memory taken for tensors.
+    case unready
+    case open
+  }
+
+  /// A message whose tensors are arriving.
+  private struct IncomingBody {
+    let kind: Kind
+    let header: Data
+    var bytes = ByteBuffer()
+    /// Bytes that are still to come.
+    var missing: Int
+    /// Those of them that belong to the piece that is arriving.
+    var pieceMissing = 0
+
+    init(_ kind: Kind, header: Data, count: Int) {
+      (self.kind, self.header, missing) = (kind, header, count)
+      bytes.reserveCapacity(count)
+    }
+
+    /// Takes what is there of a piece; false where some of it is still to come.
+    mutating func takePiece(from buffer: inout ByteBuffer) -> Bool {
+      guard var part = buffer.readSlice(length: min(pieceMissing, buffer.readableBytes)) else {
+        return false
+      }
+      pieceMissing -= part.readableBytes
+      missing -= part.readableBytes
+      bytes.writeBuffer(&part)
+      return pieceMissing == 0
+    }
+  }
 
   private let limits: Limits
   private var stage: Stage
   /// The bytes of the largest body that the model allows; nil while no model is known.
   private var maximumBody: Int?
-  /// The message whose body is arriving.
-  private var pending: (kind: Kind, header: Data)?
-  private var body = ByteBuffer()
-  private var bodyMissing = 0
-  private var pieceMissing = 0
+  private var incoming: IncomingBody?
 
-  /// Whether tensors are refused since the peer has not said that it is ready.
-  private var awaitsReady: Bool
-
-  /// A decoder for a new connection.
+  /// A decoder for a connection.
   /// - Parameters:
   ///   - floats: the model's `ParameterLayout.bufferCount`; nil where the peer will say.
-  ///   - awaitsReady: whether tensors come only from a peer that has said that it is ready, so that
-  ///     nobody else has memory taken for them.
-  package init(limits: Limits = .standard, floats: Int? = nil, awaitsReady: Bool = false) {
-    self.init(limits: limits, floats: floats, stage: .preface)
-    self.awaitsReady = awaitsReady
-  }
-
-  package init(limits: Limits, floats: Int?, stage: Stage) {
+  ///   - stage: another than at the start, for tests.
+  package init(limits: Limits = .standard, floats: Int? = nil, stage: Stage = .preface) {
     self.limits = limits
     self.stage = stage
-    awaitsReady = false
     maximumBody = floats.map(TensorCoding.maximumFrame)
   }
 
@@ -48,9 +67,11 @@ package struct FrameDecoder<Message: WireMessage> {
       stage = .introduction
     }
     while true {
-      if pieceMissing > 0 {
-        guard takePiece(from: &buffer) else { return nil }
-        if bodyMissing == 0 { return try finishBody() }
+      if incoming?.takePiece(from: &buffer) == false { return nil }
+      if incoming?.missing == 0, let body = incoming {
+        incoming = nil
+        return try message(
+          MessageParts(body.kind, headerBytes: body.header, body: .frame(body.bytes)))
       }
       guard var head = buffer.getSlice(at: buffer.readerIndex, length: Kind.headBytes) else {
         return nil
@@ -58,7 +79,7 @@ package struct FrameDecoder<Message: WireMessage> {
       let (kind, payload) = try check(&head)
       if kind == .piece {
         buffer.moveReaderIndex(forwardBy: Kind.headBytes)
-        pieceMissing = payload
+        incoming?.pieceMissing = payload
         continue
       }
       guard buffer.readableBytes >= Kind.headBytes + payload else { return nil }
@@ -68,14 +89,12 @@ package struct FrameDecoder<Message: WireMessage> {
     }
   }
 
-  /// The same at the end of the stream.
-  /// - Throws: also where the stream ends within a message.
-  package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> Message? {
-    if let message = try decode(buffer: &buffer) { return message }
-    if seenEOF, buffer.readableBytes > 0 || bodyMissing > 0 {
+  /// The stream has ended, with the bytes in `buffer` left.
+  /// - Throws: `WireError` where that was within a message.
+  package func finish(buffer: ByteBuffer) throws {
+    guard buffer.readableBytes == 0, incoming == nil else {
       throw WireError("the connection ended in the middle of a message")
     }
-    return nil
   }
 
   /// Checks a frame's head.
@@ -95,10 +114,11 @@ package struct FrameDecoder<Message: WireMessage> {
       throw WireError("received a message (\(kind)) of \(payload) bytes, which cannot be")
     }
     if kind == .piece {
-      guard payload > 0, payload <= bodyMissing else {
-        throw WireError("received \(payload) bytes of tensors where \(bodyMissing) are missing")
+      let missing = incoming?.missing ?? 0
+      guard payload > 0, payload <= missing else {
+        throw WireError("received \(payload) bytes of tensors where \(missing) are missing")
       }
-    } else if pending != nil, kind != .heartbeat {
+    } else if incoming != nil, kind != .heartbeat {
       throw WireError("received a message (\(kind)) within the tensors of another")
     }
     return (kind, payload)
@@ -115,24 +135,6 @@ package struct FrameDecoder<Message: WireMessage> {
     }
   }
 
-  /// Moves what is there of a piece to the body; false where some of it is still to come.
-  private mutating func takePiece(from buffer: inout ByteBuffer) -> Bool {
-    guard var part = buffer.readSlice(length: min(pieceMissing, buffer.readableBytes)) else {
-      return false
-    }
-    pieceMissing -= part.readableBytes
-    bodyMissing -= part.readableBytes
-    body.writeBuffer(&part)
-    return pieceMissing == 0
-  }
-
-  private mutating func finishBody() throws -> Message {
-    guard let (kind, header) = pending else { throw WireError("received tensors of no message") }
-    pending = nil
-    defer { body = ByteBuffer() }
-    return try message(MessageParts(kind, headerBytes: header, body: .frame(body)))
-  }
-
   /// Takes a whole payload; nil where the message's body is still to come.
   private mutating func take(
     _ kind: Kind, payload: Int, from buffer: inout ByteBuffer
@@ -140,8 +142,8 @@ package struct FrameDecoder<Message: WireMessage> {
     let bodyLength = kind.hasBody ? buffer.readInteger(as: UInt32.self).map(Int.init) : nil
     let header = Data(buffer.readBytes(length: payload - kind.overhead) ?? [])
     if kind.hasChecksum { buffer.moveReaderIndex(forwardBy: 4) }
-    if kind == .ready { awaitsReady = false }
-    guard !awaitsReady || bodyLength == nil else {
+    if kind == .ready { stage = .open }
+    guard stage != .unready || bodyLength == nil else {
       throw WireError("received tensors before it was ready")
     }
     guard let bodyLength else {
@@ -151,15 +153,13 @@ package struct FrameDecoder<Message: WireMessage> {
       throw WireError(
         "received tensors of \(bodyLength) bytes where the model allows \(maximumBody ?? 0)")
     }
-    pending = (kind, header)
-    bodyMissing = bodyLength
-    body = ByteBuffer()
-    body.reserveCapacity(bodyLength)
+    incoming = IncomingBody(kind, header: header, count: bodyLength)
     return nil
   }
 
   private mutating func message(_ parts: MessageParts) throws -> Message {
-    if parts.kind == .hello || parts.kind == .welcome { stage = .open }
+    if parts.kind == .hello { stage = .unready }
+    if parts.kind == .welcome { stage = .open }
     let message: Message?
     do {
       message = try Message(parts)
@@ -191,7 +191,7 @@ package struct FrameDecoder<Message: WireMessage> {
         throw WireError("received a second introduction (\(kind))")
       }
     default:
-      guard stage == .open else {
+      guard stage == .unready || stage == .open else {
         throw WireError("received a message (\(kind)) before the peer introduced itself")
       }
     }

@@ -11,9 +11,12 @@ package struct FrameReader<Message: WireMessage> {
   /// A reader for a new connection.
   package init(_ decoder: FrameDecoder<Message>) { self.decoder = decoder }
 
-  /// A reader for a new connection, of tensors only where `floats` is known or the peer is ready.
+  /// A reader for a new connection.
+  ///
+  /// Where `floats` is known, tensors come only from a peer that is ready; otherwise a welcome says
+  /// how large they may be.
   package init(limits: Limits, floats: Int?) {
-    self.init(FrameDecoder(limits: limits, floats: floats, awaitsReady: floats != nil))
+    self.init(FrameDecoder(limits: limits, floats: floats))
   }
 
   /// Bytes came.
@@ -41,7 +44,5 @@ package struct FrameReader<Message: WireMessage> {
 
   /// The stream has ended.
   /// - Throws: `WireError` where that was within a message.
-  package mutating func finish() throws {
-    _ = try decoder.decodeLast(buffer: &rest, seenEOF: true)
-  }
+  package func finish() throws { try decoder.finish(buffer: rest) }
 }

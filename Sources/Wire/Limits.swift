@@ -14,7 +14,8 @@ public struct Limits: Hashable, Sendable {
   public var floats = 1 << 28
   /// What may wait to be sent to one peer; bodies that several peers are sent count for each.
   public var queued = 4 << 30
-  /// Workers connected at once; for one more the oldest that is not ready goes.
+  /// Workers connected at once; for one more, of the host with most workers that are not ready, the
+  /// oldest goes.
   public var connections = 256
   /// Connections that have not said who they are; of more the oldest goes.
   public var strangers = 256

@@ -1,6 +1,5 @@
 // What a worker says to its coordinator. Headers travel as JSON, tensors as a `Body` behind them.
 
-import Engine
 import Primitives
 
 /// What a worker says to its coordinator.

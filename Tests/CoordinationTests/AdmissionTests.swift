@@ -17,7 +17,7 @@ import Wire
     for (number, host) in hosts.enumerated() {
       _ = admission.connected(peer(number))
       let answer = admission.hello(peer(number), host: host, now: .seconds(number))
-      #expect(answer == .admitted(evicted: nil))
+      #expect(answer == .announce(readyBy: .seconds(number + 60), evicted: nil))
     }
   }
 
@@ -45,14 +45,14 @@ import Wire
     _ = admission.connected(peer(3))
     let full = "the coordinator has all 3 workers that it takes"
     let answer = admission.hello(peer(3), host: "b", now: .seconds(9))
-    #expect(answer == .turnedAway(reason: full))
+    #expect(answer == .turnAway(reason: full))
     #expect(!admission.isWorker(peer(3)))
     let turnedAway = admission.closed(peer(3), reason: nil)
     #expect(turnedAway == .stranger(reason: full))
     let gone = admission.closed(peer(1), reason: "silent for 3.0 s")
     #expect(gone == .worker(reason: "silent for 3.0 s"))
     let next = admission.hello(peer(4), host: "b", now: .seconds(9))
-    #expect(next == .admitted(evicted: nil))
+    #expect(next == .announce(readyBy: .seconds(69), evicted: nil))
   }
 
   @Test func `The oldest that is not ready makes room, of the host that has most of them`() {
@@ -63,7 +63,7 @@ import Wire
     var evicted: [Int?] = []
     for number in 6..<9 {
       let answer = admission.hello(peer(number), host: "c\(number)", now: .seconds(9))
-      guard case .admitted(let eviction) = answer else {
+      guard case .announce(_, let eviction) = answer else {
         Issue.record("\(answer)")
         continue
       }
@@ -80,14 +80,14 @@ import Wire
     admission.ready(peer(0))
     admission.leaves(peer(0))
     let answer = admission.hello(peer(1), host: "b", now: .seconds(9))
-    #expect(answer == .admitted(evicted: nil))
+    #expect(answer == .announce(readyBy: .seconds(69), evicted: nil))
     #expect(admission.isWorker(peer(0)))
     // It gets its place back by no word of its own, and there is no other bound for it.
     admission.ready(peer(0))
     let overdue = admission.overdue(peer(0), now: .seconds(1000))
     #expect(overdue == nil)
     let second = admission.hello(peer(2), host: "c", now: .seconds(9))
-    guard case .admitted(let evicted?) = second else {
+    guard case .announce(_, let evicted?) = second else {
       Issue.record("\(second)")
       return
     }
@@ -118,5 +118,19 @@ import Wire
     admission.end()
     let gone = admission.closed(peer(0), reason: nil)
     #expect(gone == .stranger(reason: "the run is over"))
+  }
+}
+
+extension Admission {
+  fileprivate mutating func hello(_ peer: PeerID, host: String, now: Duration) -> MessageAction {
+    let hello = Hello(version: "1.0", name: "\(peer)", token: 1, threads: 1, kernels: "baseline")
+    return heard(.hello(hello), from: peer, host: host, now: now)
+  }
+
+  fileprivate mutating func ready(_ peer: PeerID) {
+    let action = heard(
+      .ready(.none), from: peer, host: "x",
+      now: .zero)
+    #expect(action == .deliver)
   }
 }

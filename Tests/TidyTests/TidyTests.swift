@@ -18,7 +18,7 @@ import Testing
       "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine", "Primitives",
     ],
     "Network": [
-      "Training", "Coordination", "Wire", "Engine", "Primitives", "NIOCore", "NIOPosix", "Logging",
+      "Training", "Coordination", "Wire", "Primitives", "NIOCore", "NIOPosix", "Logging",
     ],
     "Simulation": [
       "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",
