@@ -40,7 +40,8 @@ import Testing
     // A block has what is left over of it.
     #expect(count * Self.fileBytes > Self.limit * 9 / 10)
     for index in 0..<count {
-      let file = try #require(files.take(index))
+      let taken = files.take(index)
+      let file = try #require(taken)
       #expect(file.bytes.count == Self.fileBytes && file.bytes.allSatisfy { $0 == 7 })
     }
     #expect(files.bytes == 0)
@@ -49,14 +50,16 @@ import Testing
   }
 
   @Test mutating func `A block goes with the only file that it had`() throws {
-    let room = try #require(files.room(for: Self.fileBytes, limit: Self.limit))
+    let given = files.room(for: Self.fileBytes, limit: Self.limit)
+    let room = try #require(given)
     #expect(files.bytes >= Self.fileBytes)
     files.giveUp(room)
     #expect(files.bytes == 0)
   }
 
   @Test mutating func `A file larger than a block has one of its own`() throws {
-    let room = try #require(files.room(for: Self.limit, limit: Self.limit))
+    let given = files.room(for: Self.limit, limit: Self.limit)
+    let room = try #require(given)
     #expect(room.memory.count == Self.limit && files.bytes == Self.limit)
     let another = files.room(for: 1, limit: Self.limit - files.bytes)
     #expect(another == nil)
