@@ -20,8 +20,6 @@ package struct Answer: Hashable, Sendable {
 
 /// Why a host cannot use an answer; one clear line each.
 public enum AnswerFault: Error, Hashable, Sendable {
-  /// Nobody asked for it: it was not looked at.
-  case unasked
   /// It did not come as it was computed: its link or its memory spoilt it.
   case damaged(String)
   /// It came as it was sent and cannot be right.

@@ -60,8 +60,8 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ fault: AnswerFault,
     now: Duration
   ) -> Consequence {
+    guard isAsked(peer, for: unit, version) else { return unasked(peer, unit, now: now) }
     switch fault {
-    case .unasked: return .goOn(putOut(peer, unaskedReason(peer, unit), now))
     case .damaged(let reason): return .goOn(putOut(peer, reason, now))
     case .impossible(let reason):
       let process = members[peer]?.process
@@ -75,9 +75,11 @@ extension CoordinatorRules {
     members[peer]?.progress?.standing(of: unit, version) != nil
   }
 
-  private func unaskedReason(_ peer: PeerID, _ unit: WorkUnit) -> String {
-    members[peer]?.isReady == true
-      ? "answered \(unit), which it was not given" : "answered \(unit) before it was ready"
+  /// A peer answered a unit that it was not given: it goes.
+  public mutating func unasked(_ peer: PeerID, _ unit: WorkUnit, now: Duration) -> Consequence {
+    let isReady = members[peer]?.isReady == true
+    let when = isReady ? ", which it was not given" : " before it was ready"
+    return .goOn(putOut(peer, "answered \(unit)\(when)", now))
   }
 
   /// What becomes of an answer.
@@ -97,7 +99,7 @@ extension CoordinatorRules {
   ) -> Judgement {
     guard let progress = members[peer]?.progress,
       let standing = progress.standing(of: unit, version)
-    else { return .drop(.goOn(putOut(peer, unaskedReason(peer, unit), now))) }
+    else { return .drop(unasked(peer, unit, now: now)) }
     let answer = Answer(process: progress.process, digest: digest, isFinite: isFinite)
     switch standing {
     case .assigned where version == weightsVersion && phase.board?.needs(unit) == true:

@@ -132,10 +132,12 @@ public final class CoordinatorHost {
 
   private func take(_ header: GradientHeader, _ body: Body, from peer: PeerID) {
     let unit = WorkUnit.step(header.step)
+    // Decoding is work that no peer may cause unasked.
+    guard rules.isAsked(peer, for: unit, header.weightsVersion) else {
+      return follow(rules.unasked(peer, unit, now: now))
+    }
     let (totals, gradient): (Engine.Totals, StepGradient)
     do throws(AnswerFault) {
-      // Decoding is work that no peer may cause unasked.
-      guard rules.isAsked(peer, for: unit, header.weightsVersion) else { throw .unasked }
       totals = try job.plan.totals(
         of: unit, loss: header.loss, correct: header.correct, count: header.count)
       gradient = try decode(body, header)

@@ -138,11 +138,10 @@ struct RunFolderTests {
       let run = try RunFolder.create(path, description: Description())
       for epoch in 1...3 { try run.append(record(epoch)) }
       for position in [RunPosition(epochs: 1, updates: 5), RunPosition(epochs: 2, updates: 10)] {
+        var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+        state.updates = position.updates
         try run.writeCheckpoint(
-          ModelFile(
-            architecture: architecture,
-            state: ModelState(architecture.parameters, optimizer: RMSprop.self),
-            position: position))
+          ModelFile(architecture: architecture, state: state, position: position))
       }
       let expected = updates >= 10 ? 10 : updates >= 5 ? 5 : nil
       #expect(try run.rollBack(before: updates)?.position?.updates == expected)
@@ -155,6 +154,22 @@ struct RunFolderTests {
     #expect(run.history.records.map(\.epoch) == Array(0..<epochs).map { $0 + 1 })
     let position = try run.checkpoint(of: .ofNothing).file?.position
     #expect(position?.epochs ?? 0 == epochs)
+  }
+
+  @Test("a checkpoint of another number of updates than its position says is none")
+  func contradictoryCheckpoint() throws {
+    let architecture = try Architecture(
+      input: Shape(height: 2, width: 2, channels: 3),
+      layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
+    let run = try RunFolder.create(path, description: Description())
+    try run.writeCheckpoint(
+      ModelFile(
+        architecture: architecture,
+        state: ModelState(architecture.parameters, optimizer: RMSprop.self),
+        position: RunPosition(epochs: 1, updates: 5)))
+    #expect(throws: ModelFileError.self) { try run.checkpoint(of: .ofNothing) }
+    let earlier = try run.rollBack(before: 9)
+    #expect(earlier?.position == nil)
   }
 
   @Test("curves, checkpoint and model are written into it")
