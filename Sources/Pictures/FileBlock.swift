@@ -7,7 +7,9 @@ import Foundation
 final class FileBlock: @unchecked Sendable {
   /// Bytes of the large pages that Linux has on x86-64.
   static let hugePage = 2 << 20
-  /// The usual size: two huge pages. The system clears them three times as fast as small ones.
+  /// The usual size: two huge pages.
+  ///
+  /// The system clears them three times as fast as small ones.
   static let usualBytes = 2 * hugePage
 
   let count: Int
