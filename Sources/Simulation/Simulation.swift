@@ -25,6 +25,8 @@ public enum Simulation {
     -> Outcome
   {
     let world = World(scenario, jobs[scenario.job], logs: logs)
+    // A worker and its connection hold each other: neither would ever be freed.
+    defer { for worker in world.workers { worker.connection = nil } }
     let events = world.run()
     return Outcome(
       scenario: scenario, violation: world.violation ?? world.difference(), log: world.log ?? [],
