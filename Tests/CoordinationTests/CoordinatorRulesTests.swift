@@ -352,21 +352,6 @@ import Wire
     #expect(table.ending == .finished)
   }
 
-  @Test func `A faulty worker that is found last is told so`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 1, verify: 1)
-    let (bad, good, third) = (table.join(), table.join(), table.join())
-    while table.rules.updatesApplied < 1 {
-      for peer in [bad, good, third] { table.answer(peer) }
-    }
-    while table.ending == nil {
-      table.answer(bad, loss: 2)
-      table.answer(good)
-      table.answer(third)
-    }
-    #expect(table.ending == .finished)
-    #expect(table.loss(of: 1)?.contains("makes errors") == true && table.tasks[bad] == nil)
-  }
-
   @Test(arguments: 0..<200)
   func `Any history of joins, losses and delays comes to the same updates`(seed: UInt64) {
     var calm = RulesTable(epochs: 2, steps: 7, perUpdate: 3, validation: 4)

@@ -157,8 +157,9 @@ import Testing
     #expect(table.tasks[bad] == nil && table.tasks[good] != nil && table.tasks[third] != nil)
   }
 
-  @Test func `Totals of validation too`() {
-    var table = RulesTable(steps: 1, perUpdate: 1, validation: 2, verify: 1)
+  /// With one batch the answer that shows the fault is also the last of the epoch.
+  @Test(arguments: [1, 2]) func `Totals of validation too`(batches: Int) {
+    var table = RulesTable(steps: 1, perUpdate: 1, validation: batches, verify: 1)
     let (bad, good, third) = (table.join(), table.join(), table.join())
     while table.rules.updatesApplied < 1 {
       for peer in [bad, good, third] { table.answer(peer) }
