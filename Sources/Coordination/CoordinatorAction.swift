@@ -9,7 +9,7 @@ public enum CoordinatorAction: Hashable, Sendable {
   case refuse(PeerID, reason: String)
   /// Close a connection.
   case close(PeerID)
-  /// Send the present weights.
+  /// Send all that the run has learnt; from now on the worker follows.
   case sendWeights(PeerID)
   /// Send a work unit for the present weights.
   case assign(PeerID, WorkUnit)
@@ -33,8 +33,8 @@ public enum HelloDecision: Hashable, Sendable {
 public enum GradientDecision: Hashable, Sendable {
   /// It goes into the update's sum, at this place.
   case keep(place: Int, then: [CoordinatorAction])
-  /// It is the last of the sum: once it is in and `first` is done, apply the update and report
-  /// `updateApplied`.
+  /// It is the last of the sum: once it is in and `first` is done, tell the followers that the
+  /// update is certain, apply it and report `updateApplied`.
   case completeUpdate(place: Int, first: [CoordinatorAction])
   /// It is not needed, or not believed.
   case drop(Consequence)

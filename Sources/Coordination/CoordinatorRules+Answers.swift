@@ -75,6 +75,31 @@ extension CoordinatorRules {
     members[peer]?.progress?.standing(of: unit, version) != nil
   }
 
+  /// Whether an answer to a unit would count: only then are its numbers worth the memory.
+  public func wants(_ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion) -> Bool {
+    members[peer]?.progress?.standing(of: unit, version) == .assigned
+      && version == weightsVersion && phase.board?.needs(unit) == true
+  }
+
+  /// Whether two workers have to agree about a unit before its numbers may go anywhere.
+  public func isVerified(_ unit: WorkUnit) -> Bool { verification.contains(unit) }
+
+  /// A worker's gradient of a step is another than what workers were sent of it, which another
+  /// worker had computed that was lost: one of the two machines makes errors.
+  public mutating func contradicts(
+    _ peer: PeerID, _ step: Int, _ version: WeightsVersion, now: Duration
+  ) -> Consequence {
+    let unit = WorkUnit.step(step)
+    finish(peer, unit, version, now)
+    _ = verification.doubt(step..<step + 1)
+    phase.rollBack()
+    let note = CoordinatorNote.failure(
+      worker: members[peer]?.number,
+      reason: "its answer to \(unit) is another than what a worker that was lost had sent of it: "
+        + "two workers compute it again")
+    return .rollBack(before: version.update, reason: note)
+  }
+
   /// A peer answered a unit that it was not given: it goes.
   public mutating func unasked(_ peer: PeerID, _ unit: WorkUnit, now: Duration) -> Consequence {
     let isReady = members[peer]?.isReady == true

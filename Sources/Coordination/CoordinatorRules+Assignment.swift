@@ -25,7 +25,7 @@ extension CoordinatorRules {
 
   /// The first unit that waits and whose worker has room.
   private func nextAssignment(_ now: Duration) -> (unit: WorkUnit, peer: PeerID)? {
-    guard let board = phase.board, members.ready.contains(where: hasRoom) else { return nil }
+    guard let board = phase.board, members.able.contains(where: hasRoom) else { return nil }
     for unit in board.waiting {
       if let best = quickest(candidates(for: unit, board, now), unit, now), hasRoom(best) {
         return (unit, best.peer)
@@ -43,7 +43,7 @@ extension CoordinatorRules {
     guard let board = phase.board, board.waiting.isEmpty else { return [] }
     // Of each worker the first unit that is not done: behind one that was answered elsewhere there
     // may be others that wait for the same worker.
-    let overdue = members.ready.compactMap { worker in
+    let overdue = members.able.compactMap { worker in
       worker.progress.queue.first { $0.version == board.version && isOverdue($0, board, now) }
     }
     for slow in overdue.sorted(by: { ($0.since, $0.unit) < ($1.since, $1.unit) }) {
@@ -65,13 +65,13 @@ extension CoordinatorRules {
     return now - assignment.since > patience.slow(assignment.unit) * holders
   }
 
-  /// The ready workers that do not have `unit`; where it is verified, that have not answered it
+  /// The workers that hold the weights and do not have `unit`; where it is verified, that have not answered it
   /// either, or not as often as one may where there is no such worker that is on time.
   private func candidates(
     for unit: WorkUnit, _ board: WorkBoard, _ now: Duration
   ) -> [ReadyWorker] {
     let holders = board.holders[unit] ?? []
-    let others = members.ready.filter { !holders.contains($0.peer) }
+    let others = members.able.filter { !holders.contains($0.peer) }
     func answers(_ worker: ReadyWorker) -> Int? {
       verification.answers(to: unit, by: worker.progress.process)
     }
@@ -90,7 +90,7 @@ extension CoordinatorRules {
     _ workers: [ReadyWorker], _ unit: WorkUnit, _ now: Duration
   ) -> ReadyWorker? {
     // Whoever is not known may be as quick as the quickest.
-    let paces = members.ready.compactMap { $0.progress.pace.expected(of: unit, now: now) }
+    let paces = members.able.compactMap { $0.progress.pace.expected(of: unit, now: now) }
     let best = paces.min() ?? .zero
     func rank(_ worker: ReadyWorker) -> (Duration, Int, Int, Int) {
       let pace = worker.progress.pace.expected(of: unit, now: now)
@@ -106,11 +106,9 @@ extension CoordinatorRules {
   private mutating func assign(
     _ unit: WorkUnit, to peer: PeerID, _ now: Duration
   ) -> (wasLost: Bool, actions: [CoordinatorAction]) {
-    let needsWeights = members[peer]?.progress?.assign(
-      unit, weightsVersion, now: now, time: patience.time)
+    members[peer]?.progress?.assign(unit, weightsVersion, now: now, time: patience.time)
     let wasLost = phase.board?.assign(unit, to: peer)
-    let weights: [CoordinatorAction] = needsWeights == true ? [.sendWeights(peer)] : []
-    return (wasLost == true, weights + [.assign(peer, unit)])
+    return (wasLost == true, [.assign(peer, unit)])
   }
 
   // MARK: Workers that take too long

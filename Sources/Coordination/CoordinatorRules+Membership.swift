@@ -49,10 +49,10 @@ extension CoordinatorRules {
           + "build dogsled from the same commit on both machines")
     }
     members[peer] = worker
-    let joined = CoordinatorAction.note(.joined(worker.identity))
-    guard case .gathering(let firstReady) = phase else { return [joined] + distribute(now) }
+    let joined = [CoordinatorAction.note(.joined(worker.identity))] + sendWeights(to: peer)
+    guard case .gathering(let firstReady) = phase else { return joined }
     phase = .gathering(firstReady: firstReady ?? now)
-    return [joined] + gather(now)
+    return joined + gather(now)
   }
 
   /// A worker cannot take part.

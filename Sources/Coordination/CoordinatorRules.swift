@@ -164,44 +164,4 @@ public struct CoordinatorRules: Sendable {
   private func board(_ units: [WorkUnit]) -> WorkBoard {
     WorkBoard(units, version: weightsVersion, missing: verification.missing)
   }
-
-  // MARK: Weights
-
-  /// The update is in the weights.
-  /// - Parameter isFinite: whether all weights are finite numbers now.
-  public mutating func updateApplied(isFinite: Bool, now: Duration) -> Consequence {
-    guard case .applying(let isLast) = phase else { return .goOn([]) }
-    guard isFinite else { return overflowed() }
-    weightsVersion.update += 1
-    verification.updateApplied()
-    return .goOn(isLast ? stop(.interrupted) : nextPhase(now))
-  }
-
-  /// Finite gradients made weights that are not: a faulty machine, or a run that diverges.
-  ///
-  /// Two workers compute the update's steps again; where two did, the run ends.
-  private mutating func overflowed() -> Consequence {
-    let update = updatesApplied
-    guard verification.doubt(schedule.steps(ofUpdate: update)) else {
-      return .goOn(stop(.diverged("a weight", "update \(update + 1)")))
-    }
-    phase.rollBack()
-    return .rollBack(before: update)
-  }
-
-  /// The weights are earlier ones again; everything after them is computed anew.
-  ///
-  /// - Parameters:
-  ///   - update: updates that are in them.
-  ///   - epochs: that were over then.
-  public mutating func rolledBack(
-    to update: Int, epochs: Int, now: Duration
-  ) -> [CoordinatorAction] {
-    verification.rollBack(to: update)
-    // What is still on its way was computed with other weights, though of the same count.
-    weightsVersion = WeightsVersion(rollback: weightsVersion.rollback + 1, update: update)
-    epochsFinished = epochs
-    for peer in members.peers { members[peer]?.progress?.makeVoid() }
-    return phase.isOver ? [] : nextPhase(now, isLast: phase.isLast)
-  }
 }

@@ -24,6 +24,16 @@ struct Membership: Sendable {
     workers.compactMap { peer, worker in worker.progress.map { (peer, worker, $0) } }
   }
 
+  /// Those of them that hold the present weights: they can be given work.
+  var able: [(peer: PeerID, worker: Worker, progress: WorkerProgress)] {
+    ready.filter { $0.progress.weights == .held }
+  }
+
+  /// Those that are sent every update, in order.
+  var followers: [PeerID] {
+    peers.filter { peer in workers[peer]?.progress.map { $0.weights != .none } == true }
+  }
+
   /// Everybody, by the order in which they connected.
   var peers: [PeerID] { workers.keys.sorted() }
 

@@ -41,13 +41,27 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     case void
   }
 
+  /// Whose weights it has.
+  enum Weights: Sendable {
+    /// None of the run's.
+    case none
+    /// It was sent some, and the updates since are on their way to it.
+    case catchingUp
+    /// It said that it holds them, and makes or is sent all that come after.
+    case held
+  }
+
+  /// How often a worker may come to other weights than the coordinator.
+  private static let strayedMost = 3
+
   /// Who it is.
   package let process: WorkerProcess
   /// How long it needs for a unit.
   package private(set) var pace = Pace()
   private(set) var activity = Activity.idle
-  /// The weights that it has been sent.
-  private var weights: WeightsVersion?
+  private(set) var weights = Weights.none
+  /// How often it came to other weights than the coordinator.
+  private var strayed = 0
   /// What newer weights made void and it may still answer, in the order in which it was given.
   private var void: [Assignment] = []
 
@@ -105,18 +119,27 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
 
   // MARK: Events
 
-  /// It is given a unit; what it had for other weights is void.
-  ///
+  /// It is sent all that the run has learnt.
+  package mutating func follow() { weights = .catchingUp }
+
+  /// It says that it holds weights that it was sent.
+  package mutating func hold() { if weights == .catchingUp { weights = .held } }
+
+  /// It came to other weights than the coordinator, and has dropped what it had to compute.
+  /// - Returns: whether that was once too often.
+  package mutating func stray() -> Bool {
+    makeVoid()
+    activity = .idle
+    weights = .none
+    strayed += 1
+    return strayed >= Self.strayedMost
+  }
+
+  /// It is given a unit.
   /// - Parameter time: by `Patience.time`.
-  /// - Returns: whether it has to be sent the weights first.
   package mutating func assign(
     _ unit: WorkUnit, _ version: WeightsVersion, now: Duration, time: Duration
-  ) -> Bool {
-    let needsWeights = weights != version
-    if needsWeights {
-      weights = version
-      makeVoid()
-    }
+  ) {
     let assignment = Assignment(unit: unit, version: version, since: now)
     switch activity {
     case .idle: activity = .computing([assignment], Debt(since: time))
@@ -124,7 +147,6 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     case .finishingVoid(let since, let next, let debt):
       activity = .finishingVoid(since: since, next: next + [assignment], debt)
     }
-    return needsWeights
   }
 
   /// Newer weights make void what it has to compute.

@@ -96,14 +96,18 @@ public final class Engine {
   ///   - batch: at most `batchCapacity` pictures.
   ///   - weights: in the model's layout.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
+  ///   - ready: told each layer whose gradient is there, the last layer first, while those before it
+  ///     are still to be computed.
   public func gradient(
-    _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer
+    _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer,
+    ready: ((_ layer: String) -> Void)? = nil
   ) -> Totals {
     withExtendedLifetime(batch) {
       let step = forward(batch.pictures, weights, gradient)
       let totals = loss(labels: batch.labels, setsGradient: true)
       for index in plan.stages.indices.reversed() {
         measured(index, \.backward) { plan.stages[index].backward(step) }
+        ready?(plan.layers[index])
       }
       return totals
     }

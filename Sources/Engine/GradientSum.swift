@@ -5,10 +5,6 @@ import KernelInterface
 ///
 /// `SumTree` says which are added to which.
 final class GradientSum {
-  /// The most gradients of one sum; more are summed in parts of this many, a power of two, so that
-  /// a part is a node of the whole tree.
-  static let most = 8
-
   /// A part of the parameters that is summed as one.
   private enum Tile {
     /// `count` neighbouring floats, from `parameter` in the weights and `gradient` in a gradient.
@@ -25,20 +21,20 @@ final class GradientSum {
   /// Columns of a product's tile.
   private static let tileColumns = 512
 
+  /// The most gradients of one sum.
+  let most: Int
   private let tiles: [Tile]
   private let levelFloats: Int
   private let scratch: [Target]
 
-  /// Levels of a tree of `most` leaves, its root included.
-  private static let levels = SumTree.levels(most)
-
-  init(_ layout: GradientLayout, threads: Int) {
+  init(_ layout: GradientLayout, threads: Int, most: Int) {
+    self.most = most
     let tiles = layout.parameters.tensors.flatMap { tensor in
       layout.places[tensor.name].map { Self.tiles(tensor, $0) } ?? []
     }
     self.tiles = tiles
-    levelFloats = tiles.map(Self.floats).max() ?? 0
-    let size = levelFloats * Self.levels
+    levelFloats = max(Self.tileFloats, tiles.map(Self.floats).max() ?? 0)
+    let size = levelFloats * SumTree.levels(most)
     scratch = (0..<threads).map { _ in allocateFloats(size) }
   }
 
@@ -82,16 +78,22 @@ final class GradientSum {
   }
 
   /// Sums `gradients`, at most `most`, and hands the sum out in runs of neighbouring parameters.
-  /// - Parameter body: takes the first parameter's offset, the sums and their number, a multiple
-  ///   of 16; called on the pool's threads.
+  /// - Parameters:
+  ///   - wholes: where the sums of all but factors are already; nil where they are not.
+  ///   - body: takes the first parameter's offset, the sums and their number, a multiple of 16;
+  ///     called on the pool's threads.
   func forEachRun(
-    of gradients: [StepGradient], _ pool: ThreadPool, _ kernels: any KernelOperations.Type,
+    of gradients: [StepGradient], wholes: ParameterBuffer?, _ pool: ThreadPool,
+    _ kernels: any KernelOperations.Type,
     _ body: (_ parameter: Int, _ sums: Source, _ count: Int) -> Void
   ) {
-    precondition((1...Self.most).contains(gradients.count))
+    precondition((1...most).contains(gradients.count))
     let tree = SumTree(leaves: gradients.count)
     pool.run(tiles.count) { index, thread in
       let tile = tiles[index]
+      if let wholes, case .floats(let parameter, let offset, let count) = tile {
+        return body(parameter, wholes.floats + offset, count)
+      }
       let sums = sum(tile, gradients, tree.root, scratch[thread], kernels)
       switch tile {
       case .floats(let parameter, _, let count): body(parameter, sums, count)
@@ -99,6 +101,22 @@ final class GradientSum {
         if width == columns { return body(place, sums, rows * width) }
         for row in 0..<rows { body(place + row * columns, sums + row * width, width) }
       }
+    }
+  }
+
+  /// Sums some floats of `gradients` that are no factors, on the caller's thread.
+  /// - Parameter floats: of the gradients' buffers, from a multiple of 16 on.
+  func sum(
+    _ floats: Range<Int>, of gradients: [StepGradient], into sums: ParameterBuffer,
+    _ kernels: any KernelOperations.Type
+  ) {
+    precondition((1...most).contains(gradients.count) && floats.lowerBound % 16 == 0)
+    let tree = SumTree(leaves: gradients.count)
+    for first in stride(from: floats.lowerBound, to: floats.upperBound, by: Self.tileFloats) {
+      let count = min(Self.tileFloats, (floats.upperBound - first + 15) / 16 * 16)
+      let tile = Tile.floats(parameter: 0, gradient: first, count: count)
+      let source = sum(tile, gradients, tree.root, scratch[0], kernels)
+      (sums.floats + first).update(from: source, count: count)
     }
   }
 

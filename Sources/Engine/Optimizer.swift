@@ -38,6 +38,19 @@ public enum Optimizers {
   public static func named(_ kerasClass: some StringProtocol) -> (any Optimizer.Type)? {
     all.first { $0.kerasClass.lowercased() == kerasClass.lowercased() }
   }
+
+  /// The one that Keras calls so, with the values of its `numbers` in their order; nil where there
+  /// is none, or it has another count of them.
+  public static func named(_ kerasClass: String, values: [Float]) -> (any Optimizer)? {
+    named(kerasClass).flatMap { make($0, values) }
+  }
+
+  private static func make<Rule: Optimizer>(_ rule: Rule.Type, _ values: [Float]) -> Rule? {
+    guard Rule.numbers.count == values.count else { return nil }
+    var optimizer = Rule()
+    for (number, value) in zip(Rule.numbers, values) { optimizer[keyPath: number.value] = value }
+    return optimizer
+  }
 }
 
 /// One number for each weight that an optimizer remembers between updates.

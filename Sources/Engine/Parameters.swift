@@ -104,11 +104,15 @@ public final class ParameterBuffer: @unchecked Sendable {
   }
 
   /// Whether no float is an infinity or NaN.
-  public var isFinite: Bool {
+  public var isFinite: Bool { isFinite(0..<layout.bufferCount) }
+
+  /// Whether none of some floats is an infinity or NaN.
+  /// - Parameter range: of a tensor, from a multiple of 16 on.
+  public func isFinite(_ range: Range<Int>) -> Bool {
     // Zero times a finite number is zero; NaN times infinity or NaN.
     typealias Vector = SIMD16<Float>
     var zeros = Vector.zero
-    for first in stride(from: 0, to: layout.bufferCount, by: 16) {
+    for first in stride(from: range.lowerBound, to: range.upperBound, by: 16) {
       zeros += UnsafeRawPointer(floats + first).load(as: Vector.self) * Vector.zero
     }
     return zeros == Vector.zero

@@ -12,6 +12,8 @@ struct Plan {
   let memory: PlanMemory
   /// In the order of the forward pass.
   let stages: [any Stage]
+  /// Of each stage the layer whose tensors it has, if any.
+  let layers: [String]
   /// The last stage's output.
   var output: FeatureMap { stages.last?.output ?? input }
 
@@ -60,6 +62,7 @@ struct Plan {
       }
     }
     stages = builder.stages
+    self.layers = builder.layers
   }
 
   /// The stage that suits a convolution's size.

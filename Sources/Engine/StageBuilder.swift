@@ -2,6 +2,8 @@
 struct StageBuilder {
   /// Those made so far.
   private(set) var stages: [any Stage] = []
+  /// Of each the layer whose tensors it has, if any.
+  private(set) var layers: [String] = []
   /// What the next one reads.
   private(set) var input: FeatureMap
 
@@ -60,6 +62,7 @@ struct StageBuilder {
       wantsInputGradient: wantsInputGradient || !stages.isEmpty,
       readsBytes: readsBytes && stages.isEmpty, memory: memory)
     stages.append(make(plan))
+    self.layers.append(plan.layer)
     input = output
   }
 }

@@ -15,10 +15,10 @@ public final class Updater {
   /// Whether the update under way left only finite numbers so far.
   private let isFinite = Atomic<Bool>(true)
 
-  /// The most gradients of steps that `sum` and `apply` take at once.
+  /// The most gradients of steps that `sum` and `apply` take at once, where nobody asks for more.
   ///
   /// It is a power of two: sums of so many are nodes of the tree over any number.
-  public static let gradientsAtOnce = GradientSum.most
+  public static let gradientsAtOnce = 8
 
   /// The gradients that it takes.
   public let layout: GradientLayout
@@ -28,16 +28,17 @@ public final class Updater {
 
   /// - Parameters:
   ///   - layout: of the steps' gradients.
+  ///   - steps: the most gradients that are taken at once.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
   /// - Throws: where the threads cannot be had.
   public init(
-    _ layout: GradientLayout, threads: Int = 1, kernels: KernelSet
+    _ layout: GradientLayout, steps: Int = gradientsAtOnce, threads: Int = 1, kernels: KernelSet
   ) throws(ThreadError) {
     self.layout = layout
     pool = try ThreadPool(threads: threads)
     self.kernels = kernels.operations
-    gradients = GradientSum(layout, threads: pool.threads)
+    gradients = GradientSum(layout, threads: pool.threads, most: steps)
   }
 
   /// sum = the gradients of at most `gradientsAtOnce` consecutive steps, in a `SumTree` over their
@@ -45,9 +46,20 @@ public final class Updater {
   /// - Parameter sum: in the parameters' layout; overwritten.
   public func sum(_ steps: [StepGradient], into sum: ParameterBuffer) {
     check(steps, sum)
-    gradients.forEachRun(of: steps, pool, kernels) { parameter, sums, count in
+    gradients.forEachRun(of: steps, wholes: nil, pool, kernels) { parameter, sums, count in
       (sum.floats + parameter).update(from: sums, count: count)
     }
+  }
+
+  /// sums = some floats of steps' gradients, none of a factor, in a `SumTree` over their places.
+  ///
+  /// On the caller's thread alone.
+  /// - Parameters:
+  ///   - floats: of `layout.buffer`, from a multiple of 16 on.
+  ///   - sums: in `layout.buffer`; its `floats` are overwritten.
+  public func sum(_ floats: Range<Int>, of steps: [StepGradient], into sums: ParameterBuffer) {
+    precondition(sums.layout == layout.buffer)
+    gradients.sum(floats, of: steps, into: sums, kernels)
   }
 
   /// a += b, element by element; both in the parameters' layout.
@@ -58,16 +70,20 @@ public final class Updater {
 
   /// One update from the gradients of consecutive steps, summed as `sum` does while a tile of them
   /// is in the cache.
-  /// - Parameter steps: at most `gradientsAtOnce`.
+  /// - Parameters:
+  ///   - steps: at most as many as the updater takes at once.
+  ///   - wholes: in `layout.buffer`, the sums of all but the factors, where these were made before:
+  ///     then only the factors of `steps` are read.
   /// - Returns: whether all numbers of the state are finite now.
   @discardableResult
   public func apply(
-    _ optimizer: some Optimizer, to state: inout ModelState, steps: [StepGradient]
+    _ optimizer: some Optimizer, to state: inout ModelState, steps: [StepGradient],
+    wholes: ParameterBuffer? = nil
   ) -> Bool {
     check(steps, state.weights)
     let scale = 1 / Float(steps.reduce(0) { $0 + $1.pictures })
     return apply(optimizer, to: &state) { update in
-      gradients.forEachRun(of: steps, pool, kernels) { update($0, $1, $2, scale) }
+      gradients.forEachRun(of: steps, wholes: wholes, pool, kernels) { update($0, $1, $2, scale) }
     }
   }
 

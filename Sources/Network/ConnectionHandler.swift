@@ -19,6 +19,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
 
   private let events: Events
   private let traffic: Traffic
+  private let rate: LinkRate
   private var state: ConnectionState
   private var reader: FrameReader<Incoming>
   private var isPumping = false
@@ -27,18 +28,18 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   /// The handler of a new connection.
   ///
   /// - Parameters:
-  ///   - floats: the model's, where it is known.
   ///   - introductionTimeout: seconds for the peer's first message; nil for ever.
   ///   - waitsForEver: for a peer that is silent.
   init(
-    limits: Limits, floats: Int?, introductionTimeout: Double?, waitsForEver: Bool = false,
-    traffic: Traffic, events: Events
+    limits: Limits, introductionTimeout: Double?, waitsForEver: Bool = false,
+    traffic: Traffic, rate: LinkRate, events: Events
   ) {
     self.events = events
     self.traffic = traffic
+    self.rate = rate
     state = ConnectionState(
       limits: limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
-    reader = FrameReader(limits: limits, floats: floats)
+    reader = FrameReader(limits: limits)
   }
 
   // MARK: What the socket does
@@ -136,10 +137,11 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     scheduleWake(context)
   }
 
-  private func write(_ frame: OutgoingMessage.Frame, _ context: ChannelHandlerContext) {
+  private func write(_ frame: OutgoingMessage, _ context: ChannelHandlerContext) {
     traffic.sent.add(frame.byteCount, ordering: .relaxed)
-    context.write(wrapOutboundOut(frame.head), promise: nil)
-    if let piece = frame.piece { context.write(wrapOutboundOut(piece), promise: nil) }
+    for bytes in [frame.head, frame.numbers, frame.tail] {
+      if let bytes { context.write(wrapOutboundOut(bytes), promise: nil) }
+    }
   }
 
   private func perform(
@@ -163,6 +165,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   }
 
   private func tick(_ context: ChannelHandlerContext) {
+    rate.measure(context.channel)
     let unsent = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     switch state.tick(now: .uptime, unsent: unsent) {
     case .heartbeat(let frame):
@@ -199,11 +202,12 @@ extension Channel {
 }
 
 extension ChannelOptions.Types.WriteBufferWaterMark {
-  /// Two pieces of a body are with the socket, the rest waits in the connection's queue.
-  static let pieces = Self(low: 1 << 20, high: 2 << 20)
+  /// Two parts are with the socket, the rest waits in the connection's queue, where what is urgent
+  /// overtakes it.
+  static let parts = Self(low: 64 << 10, high: 128 << 10)
 }
 
 extension AdaptiveRecvByteBufferAllocator {
-  /// Large reads: 13.8 MB in a few dozen.
-  static let pieces = Self(minimum: 16 << 10, initial: 64 << 10, maximum: 1 << 20)
+  /// Large reads: a gradient in a few.
+  static let parts = Self(minimum: 16 << 10, initial: 64 << 10, maximum: 1 << 20)
 }

@@ -20,18 +20,17 @@ public final class CoordinatorServer: WorkerLinks {
   /// - Parameters:
   ///   - host: a name or an address of this machine, or `*` for all that it has.
   ///   - port: 0 takes any that is free; see `port`.
-  ///   - floats: of a gradient's buffer: none may have more.
   ///   - mailbox: the coordinator's.
   ///   - logger: for strangers that were turned away, a few lines of a kind in some seconds.
   /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's;
   ///   `ThreadError`.
   public init(
-    host: String, port: Int, floats: Int, limits: Limits = .standard,
+    host: String, port: Int, limits: Limits = .standard,
     mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
   ) throws {
     let loop = try EventLoops.shared()
     let peers = ServerPeers(
-      floats: floats, limits: limits, mailbox: mailbox, logger: logger, loop: loop)
+      limits: limits, mailbox: mailbox, logger: logger, loop: loop)
     do {
       listener = try Self.listen(host, port, peers, on: loop)
     } catch {
@@ -47,8 +46,9 @@ public final class CoordinatorServer: WorkerLinks {
     let bootstrap = ServerBootstrap(group: loop)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 256)
-      .childChannelOption(.writeBufferWaterMark, value: .pieces)
-      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
+      .childChannelOption(.unsentBytes, value: unsentBytesMost)
+      .childChannelOption(.writeBufferWaterMark, value: .parts)
+      .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.parts)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try peers.accept(channel) }
       }
@@ -75,15 +75,17 @@ public final class CoordinatorServer: WorkerLinks {
   /// Bytes that went to workers since the start.
   public var bytesSent: Int { peers.traffic.sent.load(ordering: .relaxed) }
 
-  /// Sends in order, without waiting; to a peer that is gone it does nothing.
-  public func send(_ message: CoordinatorMessage, to peer: PeerID) {
-    guard let channel = peers.worker(peer) else { return }
+  /// Sends without waiting, what is urgent first; to a peer that is gone it does nothing.
+  public func send(_ message: CoordinatorMessage, to receivers: [PeerID]) {
+    let channels = receivers.compactMap(peers.worker)
+    guard !channels.isEmpty else { return }
     do {
-      channel.writeAndFlush(
-        try OutgoingMessage(stamped(message), limits: peers.limits), promise: nil)
+      let outgoing = try OutgoingMessage(stamped(message), limits: peers.limits)
+      for channel in channels { channel.writeAndFlush(outgoing, promise: nil) }
     } catch {
       // At once: the fault is this side's own, and it has nothing more that the peer should read.
-      channel.request(.end(reason: NetworkError.summary(of: error)))
+      let reason = NetworkError.summary(of: error)
+      for channel in channels { channel.request(.end(reason: reason)) }
     }
   }
 
@@ -94,6 +96,9 @@ public final class CoordinatorServer: WorkerLinks {
     welcome.heartbeatBound = peers.limits.heartbeatBound
     return .welcome(welcome)
   }
+
+  /// What the slowest connection of a worker carries in a second; nil until one was measured.
+  public var bytesPerSecond: Double? { peers.bytesPerSecond }
 
   /// Closes a connection once what was sent has left, or after the heartbeat's bound.
   public func close(_ peer: PeerID) { peers.dismiss(peer)?.request(.close) }

@@ -14,6 +14,7 @@ final class ServerPeers: Sendable {
   private struct State {
     var admission: Admission
     var channels: [PeerID: any Channel] = [:]
+    var rates: [PeerID: LinkRate] = [:]
     var next = 0
     /// Of the lines about strangers there are few.
     var lines = LineLimit<String, String>()
@@ -22,22 +23,26 @@ final class ServerPeers: Sendable {
 
   let limits: Limits
   let traffic = Traffic()
-  private let floats: Int
   private let mailbox: Mailbox<CoordinatorInput>
   private let logger: Logger
   private let loop: any EventLoop
   private let state: Mutex<State>
 
   init(
-    floats: Int, limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger,
-    loop: any EventLoop
+    limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger, loop: any EventLoop
   ) {
-    self.floats = floats
     self.limits = limits
     self.mailbox = mailbox
     self.logger = logger
     self.loop = loop
     state = Mutex(State(admission: Admission(limits: limits)))
+  }
+
+  /// What the slowest connection of a worker carries in a second; nil until one was measured.
+  var bytesPerSecond: Double? {
+    state.withLock { state in
+      state.rates.filter { state.admission.isWorker($0.key) }.compactMap(\.value.bytesPerSecond).min()
+    }
   }
 
   /// The connection of a worker; nil for one that is none, or is gone.
@@ -68,17 +73,19 @@ final class ServerPeers: Sendable {
   func accept(_ channel: any Channel) throws {
     let address = channel.remoteAddress.map { "\(Endpoint($0))" } ?? "an unknown address"
     let host = channel.remoteAddress?.ipAddress ?? ""
+    let rate = LinkRate()
     let (peer, eviction) = state.withLock { state in
       let peer = PeerID(raw: state.next)
       state.next += 1
       state.channels[peer] = channel
+      state.rates[peer] = rate
       return (peer, state.admission.connected(peer))
     }
     perform(eviction)
     try channel.pipeline.syncOperations.addHandler(
       ConnectionHandler<WorkerMessage>(
-        limits: limits, floats: floats, introductionTimeout: limits.helloTimeout,
-        traffic: traffic,
+        limits: limits, introductionTimeout: limits.helloTimeout,
+        traffic: traffic, rate: rate,
         events: .init(
           message: { [self] channel, message in
             heard(message, from: peer, host: host, address, channel)
@@ -111,6 +118,7 @@ final class ServerPeers: Sendable {
   private func closed(_ peer: PeerID, _ address: String, _ reason: String?) {
     let departure = state.withLock { state in
       state.channels[peer] = nil
+      state.rates[peer] = nil
       return state.admission.closed(peer, reason: reason)
     }
     switch departure {

@@ -11,6 +11,7 @@ import Wire
 public final class WorkerClient: CoordinatorLink {
   private let channel: any Channel
   private let limits: Limits
+  private let rate: LinkRate
 
   /// Connects.
   ///
@@ -25,17 +26,19 @@ public final class WorkerClient: CoordinatorLink {
     mailbox: Mailbox<WorkerInput>
   ) throws {
     let loop = try EventLoops.shared()
+    let rate = LinkRate()
     let bootstrap = ClientBootstrap(group: loop)
       .resolver(KnownAddresses(of: host, port: port, on: loop))
       .connectTimeout(TimeAmount(.limited(seconds: limits.connectTimeout)))
-      .channelOption(.writeBufferWaterMark, value: .pieces)
-      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.pieces)
+      .channelOption(.unsentBytes, value: unsentBytesMost)
+      .channelOption(.writeBufferWaterMark, value: .parts)
+      .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator.parts)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler<CoordinatorMessage>(
-              limits: limits, floats: nil, introductionTimeout: nil, waitsForEver: waitsForEver,
-              traffic: Traffic(),
+              limits: limits, introductionTimeout: nil, waitsForEver: waitsForEver,
+              traffic: Traffic(), rate: rate,
               events: .init(
                 message: { _, message in mailbox.put(.message(message)) },
                 closed: { reason in
@@ -49,6 +52,7 @@ public final class WorkerClient: CoordinatorLink {
       throw NetworkError.connecting(host, port, error, timeout: limits.connectTimeout)
     }
     self.limits = limits
+    self.rate = rate
   }
 
   /// Sends in order, without waiting; where the connection is gone it does nothing.
@@ -60,6 +64,9 @@ public final class WorkerClient: CoordinatorLink {
       channel.request(.end(reason: NetworkError.summary(of: error)))
     }
   }
+
+  /// What the connection carries in a second; nil until that was measured.
+  public var bytesPerSecond: Double? { rate.bytesPerSecond }
 
   /// Closes the connection once what was sent has left, or after the heartbeat's bound.
   public func close() { channel.request(.close) }

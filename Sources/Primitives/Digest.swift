@@ -14,8 +14,17 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     self.init(XXH3_128bits(bytes.baseAddress, bytes.count))
   }
 
+  /// The digest of digests, in their order.
+  public init(of digests: [Digest]) {
+    let words = digests.flatMap { [$0.high.littleEndian, $0.low.littleEndian] }
+    self = words.withUnsafeBytes(Digest.init(of:))
+  }
+
   /// The digest of no bytes: of what is not there, or needs none.
   public static let ofNothing = Digest(of: UnsafeRawBufferPointer(start: nil, count: 0))
+
+  /// From its two halves.
+  public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 
   init(_ hash: XXH128_hash_t) {
     (high, low) = (hash.high64, hash.low64)

@@ -41,13 +41,12 @@ final class SimulatedConnection {
     atCoordinator = SimulatedEnd(
       self, input: toCoordinator, output: toWorker,
       introductionTimeout: World.limits.helloTimeout, waitsForEver: false,
-      floats: world.job.job.gradients.buffer.bufferCount,
       heard: { [unowned self] in self.world.heard($0, from: self) },
       ended: { [unowned self] in self.world.ended(atCoordinator: self, $0) })
     atWorker = SimulatedEnd(
       self, input: toWorker, output: toCoordinator,
       // An intruder goes when it is closed.
-      introductionTimeout: nil, waitsForEver: host != nil, floats: nil,
+      introductionTimeout: nil, waitsForEver: host != nil,
       heard: { [unowned self] in self.world.heard($0, at: self) },
       ended: { [unowned self] in self.world.ended(atWorker: self, $0) })
   }

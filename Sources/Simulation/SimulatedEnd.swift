@@ -57,7 +57,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   ///   - ended: called once, with the reason or, where this end closed, nil.
   init(
     _ connection: SimulatedConnection, input: SimulatedPath, output: SimulatedPath,
-    introductionTimeout: Double?, waitsForEver: Bool, floats: Int?,
+    introductionTimeout: Double?, waitsForEver: Bool,
     heard: @escaping (Incoming) -> Void,
     ended: @escaping (String?) -> Void
   ) {
@@ -68,7 +68,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     losesPeer = !waitsForEver
     state = ConnectionState(
       limits: World.limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
-    reader = FrameReader(limits: World.limits, floats: floats)
+    reader = FrameReader(limits: World.limits)
     input.receiver = self
     output.sender = self
   }
@@ -77,7 +77,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
 
   func open() {
     begin()
-    world.transmit(Self.bytes(state.opened(now: world.clock)), over: output, of: connection)
+    world.transmit(state.opened(now: world.clock).bytes, over: output, of: connection)
     pump()
   }
 
@@ -205,7 +205,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     var bytes = ByteBuffer()
     pumping: while output.inFlight + bytes.readableBytes < world.scenario.window {
       switch state.write(now: world.clock) {
-      case .frame(let frame): bytes.writeImmutableBuffer(Self.bytes(frame))
+      case .frame(let frame): bytes.writeImmutableBuffer(frame.bytes)
       case .closeOutput:
         transmit(bytes)
         closeOutput(messages: sent)
@@ -226,7 +226,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     let unsent = max(0, output.inFlight - world.scenario.window)
     if unsent == 0 { output.lastTaken = world.now }
     switch state.tick(now: world.clock, unsent: unsent) {
-    case .heartbeat(let frame): transmit(Self.bytes(frame))
+    case .heartbeat(let frame): transmit(frame.bytes)
     case .close: return closeAtOnce()
     case .none: break
     }
@@ -262,11 +262,6 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     world.queue.add(.end(self, .wake(time)), at: max(time - world.clockJump, world.now))
   }
 
-  private static func bytes(_ frame: OutgoingMessage.Frame) -> ByteBuffer {
-    var bytes = frame.head
-    if let piece = frame.piece { bytes.writeImmutableBuffer(piece) }
-    return bytes
-  }
 
   // MARK: What must hold
 

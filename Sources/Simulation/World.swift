@@ -85,7 +85,7 @@ final class World {
     let host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
-      token: UInt64(worker.number << 32 + worker.incarnation))
+      token: UInt64(worker.number << 32 + worker.incarnation), sendsInBackground: false)
     host.damage = { [unowned self, unowned worker] gradient in
       guard worker.miscomputes || worker.losesNumber else { return }
       // A zero's low bits might be lost in the weights.
@@ -194,6 +194,7 @@ final class World {
     options.checkpointEvery = scenario.checkpointEvery.map(CheckpointInterval.updates)
     options.writesInBackground = false
     options.verify = scenario.verify
+    options.partFloats = Self.limits.partFloats
     let mailbox = Mailbox<CoordinatorInput>()
     let host: CoordinatorHost
     do throws(ThreadError) {
@@ -237,7 +238,9 @@ final class World {
     if process.isDead { return crash() }
     if let wrong = coordinator.inconsistency { violation = wrong }
     let buffers = coordinator.gradientBuffers
-    if buffers > job.job.schedule.batchesPerUpdate + 1 { violation = "\(buffers) gradients kept" }
+    if buffers > job.job.schedule.batchesPerUpdate + workers.count + 1 {
+      violation = "\(buffers) gradients kept"
+    }
     if disk.isWriting { schedule(.synced, in: moment(.milliseconds(200))) }
     guard let ending = coordinator.ending else { return }
     note("coordinator \(generation) ends: \(ending)")

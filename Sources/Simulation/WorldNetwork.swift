@@ -7,11 +7,11 @@ import Training
 import Wire
 
 extension World {
-  /// Limits as in the real network, but for sizes: bodies travel in pieces here too, and there are
+  /// Limits as in the real network, but for sizes: gradients travel in parts here too, and there are
   /// so few places that they are taken.
   static let limits: Limits = {
     var limits = Limits.standard
-    limits.piece = 512
+    limits.partFloats = 64
     limits.connections = 6
     limits.strangers = 3
     limits.helloTimeout = 4
@@ -150,9 +150,12 @@ final class SimulatedLinks: WorkerLinks, @unchecked Sendable {
   var bytesReceived: Int { 0 }
   var bytesSent: Int { 0 }
 
-  func send(_ message: CoordinatorMessage, to peer: PeerID) {
-    guard world.process.acts(), world.admission.isWorker(peer) else { return }
-    world.connections[peer.raw].atCoordinator.send(message)
+  var bytesPerSecond: Double? { nil }
+
+  func send(_ message: CoordinatorMessage, to peers: [PeerID]) {
+    for peer in peers where world.process.acts() && world.admission.isWorker(peer) {
+      world.connections[peer.raw].atCoordinator.send(message)
+    }
   }
 
   func close(_ peer: PeerID) {
@@ -178,11 +181,11 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
     let worker = connection.worker
     switch message {
     case .gradient where connection.isMute, .evaluated where connection.isMute: return nil
-    case .gradient(var header, let body) where worker.lies:
+    case .gradient(var header, let local) where worker.lies:
       worker.lies = false
       // No two lie alike.
       header.loss += world.draws.double()
-      return .gradient(header, body)
+      return .gradient(header, local)
     case .evaluated(var header) where worker.lies:
       worker.lies = false
       header.correct = header.count - header.correct
@@ -191,6 +194,8 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
     default: return message
     }
   }
+
+  var bytesPerSecond: Double? { nil }
 
   func close() { connection.atWorker.close() }
 }

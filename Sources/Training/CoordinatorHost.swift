@@ -23,8 +23,9 @@ public final class CoordinatorHost {
   private let recorder: Recorder
   private var rules: CoordinatorRules
   private var lastTick = Duration.zero
-  /// The present weights as they travel, once somebody needed them.
-  private var encodedWeights: (digest: Digest, body: Body)?
+  private var broadcaster: Broadcaster
+  /// What has come of the gradients that workers are sending.
+  private var incoming: [PeerID: IncomingGradient] = [:]
   /// How the run ended, once it has.
   public private(set) var ending: RunEnding?
 
@@ -50,6 +51,7 @@ public final class CoordinatorHost {
     let position = checkpoint?.position ?? RunPosition()
     learner = try Learner(
       job, from: checkpoint?.state, threads: options.threads, kernels: options.kernels)
+    broadcaster = Broadcaster(job, options, links)
     recorder = try Recorder(
       job, options, store: store, mailbox: mailbox, position: position, clock: self.clock,
       report: report)
@@ -105,7 +107,9 @@ public final class CoordinatorHost {
     switch input {
     case .opened(let peer, let address):
       perform(rules.opened(peer, address: address, now: now))
-    case .closed(let peer, let reason): perform(rules.lost(peer, reason: reason, now: now))
+    case .closed(let peer, let reason):
+      incoming[peer] = nil
+      perform(rules.lost(peer, reason: reason, now: now))
     case .localWorkerExited(let index, let reason):
       perform(rules.localWorkerExited(index, reason: reason, now: now))
     case .checkpointFailed(let reason): recorder.note(.failure(worker: nil, reason: reason))
@@ -118,42 +122,110 @@ public final class CoordinatorHost {
     switch message {
     case .hello(let hello):
       switch rules.hello(peer, hello, now: now) {
-      case .welcome(let worker): links.send(.welcome(welcome(worker)), to: peer)
+      case .welcome(let worker): links.send(.welcome(welcome(worker)), to: [peer])
       case .turnAway(let actions): perform(actions)
       }
     case .ready(let answer): perform(rules.ready(peer, answer, now: now))
     case .unable(let reason): perform(rules.unable(peer, reason: reason, now: now))
-    case .gradient(let header, let body): take(header, body, from: peer)
+    case .holds(let version): perform(rules.holds(peer, version, now: now))
+    case .differs(let version): perform(rules.differs(peer, version, now: now))
+    case .part(let part): take(part, from: peer)
+    case .gradient(let header, let gradient): take(header, gradient, from: peer)
     case .evaluated(let header): take(header, from: peer)
     case .leaving: perform(rules.dismiss(peer, reason: "it left the run", now: now))
     case .heartbeat: break
     }
   }
 
-  private func take(_ header: GradientHeader, _ body: Body, from peer: PeerID) {
-    let unit = WorkUnit.step(header.step)
+  /// A part of a gradient came: it is kept until all of it is there; where no other worker has to
+  /// agree, all workers are sent what follows from it at once.
+  private func take(_ part: Part, from peer: PeerID) {
+    guard case .gradient(let step) = part.content else {
+      return perform(rules.dismiss(peer, reason: "sent numbers that are no gradient's", now: now))
+    }
+    let unit = WorkUnit.step(step)
     // Decoding is work that no peer may cause unasked.
+    guard rules.isAsked(peer, for: unit, part.version) else {
+      return follow(rules.unasked(peer, unit, now: now))
+    }
+    guard rules.wants(peer, unit, part.version), let pictures = job.plan.pictures(of: unit) else {
+      return incoming[peer] = nil
+    }
+    var gradient = incoming[peer]
+    if gradient?.step != step || gradient?.version != part.version {
+      incoming[peer] = nil
+      gradient = nil
+    }
+    var present = gradient ?? IncomingGradient(
+      step: step, version: part.version,
+      gradient: StepGradient(learner.gradientBuffer(), pictures: pictures),
+      parts: broadcaster.parts.count)
+    do throws(AnswerFault) {
+      try present.take(part, broadcaster.parts)
+    } catch {
+      incoming[peer] = nil
+      return follow(rules.unusable(peer, unit, part.version, error, now: now))
+    }
+    incoming[peer] = present
+    if !rules.isVerified(unit) { forward(part.index, of: present) }
+  }
+
+  /// Sends the followers what follows from a part of a gradient of the update under way.
+  private func forward(_ index: Int, of incoming: IncomingGradient) {
+    broadcaster.take(
+      index, of: incoming, factor: incoming.factors.first { $0.index == index },
+      steps: job.schedule.steps(ofUpdate: learner.state.updates), using: learner.updater,
+      followers: rules.followers)
+  }
+
+  private func take(
+    _ header: GradientHeader, _ local: ParameterBuffer?, from peer: PeerID
+  ) {
+    let unit = WorkUnit.step(header.step)
+    let received = incoming.removeValue(forKey: peer)
     guard rules.isAsked(peer, for: unit, header.weightsVersion) else {
       return follow(rules.unasked(peer, unit, now: now))
     }
-    let (totals, gradient): (Engine.Totals, StepGradient)
+    let totals: Engine.Totals
+    var gradient = local.map { StepGradient($0, pictures: header.count) }
     do throws(AnswerFault) {
       totals = try job.plan.totals(
         of: unit, loss: header.loss, correct: header.correct, count: header.count)
-      gradient = try decode(body, header)
+      if gradient == nil, rules.wants(peer, unit, header.weightsVersion) {
+        gradient = try check(received, header)
+      }
     } catch {
       return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
     }
-    switch rules.gradient(peer, header, now: now) {
-    case .keep(let place, let actions):
-      keep(gradient, totals, at: place)
-      perform(actions)
-    case .completeUpdate(let place, let actions):
-      keep(gradient, totals, at: place)
-      perform(actions)
-      applyUpdate()
-    case .drop(let consequence): follow(consequence)
+    if let received, gradient != nil, broadcaster.contradicts(received) {
+      return follow(rules.contradicts(peer, header.step, header.weightsVersion, now: now))
     }
+    let decision = rules.gradient(peer, header, now: now)
+    let (place, actions, isComplete): (Int, [CoordinatorAction], Bool)
+    switch decision {
+    case .keep(let at, let then): (place, actions, isComplete) = (at, then, false)
+    case .completeUpdate(let at, let first): (place, actions, isComplete) = (at, first, true)
+    case .drop(let consequence): return follow(consequence)
+    }
+    guard let gradient else { return }
+    if let received {
+      for part in broadcaster.parts { forward(part.index, of: received) }
+    }
+    keep(gradient, totals, at: place)
+    perform(actions)
+    if isComplete { applyUpdate() }
+  }
+
+  /// A gradient whose parts have come, and whose totals did now.
+  private func check(
+    _ received: IncomingGradient?, _ header: GradientHeader
+  ) throws(AnswerFault) -> StepGradient {
+    guard let received, received.step == header.step, received.version == header.weightsVersion
+    else {
+      throw .damaged("the numbers of its gradient of step \(header.step) did not come")
+    }
+    try received.check(header)
+    return received.gradient
   }
 
   private func take(_ header: EvaluationHeader, from peer: PeerID) {
@@ -174,29 +246,6 @@ public final class CoordinatorHost {
     }
   }
 
-  /// The gradient that came with an answer.
-  /// - Throws: where it is damaged, or not finite although its loss is.
-  private func decode(_ body: Body, _ header: GradientHeader) throws(AnswerFault) -> StepGradient {
-    let step = "step \(header.step)"
-    let buffer: ParameterBuffer
-    if case .local(let local) = body {
-      buffer = local
-    } else {
-      buffer = learner.gradientBuffer()
-      do { try TensorCoding.decode(body, into: buffer) } catch { throw .damaged("\(error)") }
-      guard buffer.digest == header.digest else {
-        throw .damaged("the digest of its gradient of \(step) is not the one it names")
-      }
-    }
-    // A worker says so itself, by its loss.
-    guard buffer.isFinite || !header.loss.isFinite else {
-      throw .impossible(
-        "its gradient of \(step) is not finite, though its loss is: its memory or its processor "
-          + "makes errors")
-    }
-    return StepGradient(buffer, pictures: header.count)
-  }
-
   // MARK: Weights
 
   private func keep(_ gradient: StepGradient, _ totals: Engine.Totals, at place: Int) {
@@ -207,11 +256,17 @@ public final class CoordinatorHost {
   }
 
   private func applyUpdate() {
+    let steps = job.schedule.steps(ofUpdate: learner.state.updates)
+    broadcaster.complete(
+      rules.weightsVersion, firstStep: steps.lowerBound,
+      pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, followers: rules.followers)
     let isFinite = learner.applyUpdate()
-    encodedWeights = nil
     if isFinite { recorder.updateApplied() }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)
-    if isFinite { recorder.writeCheckpointIfDue(learner.state) }
+    if isFinite {
+      broadcaster.updated(learner.state, rules.weightsVersion, followers: rules.followers)
+      recorder.writeCheckpointIfDue(learner.state)
+    }
     follow(consequence)
   }
 
@@ -232,12 +287,13 @@ public final class CoordinatorHost {
   /// - Returns: what follows from the earlier weights, or from there being none.
   private func rollBack(before update: Int) -> [CoordinatorAction] {
     learner.forgetGradients()
+    broadcaster.forget()
+    incoming = [:]
     recorder.forgetUpdate()
     if update < learner.state.updates {
       do throws(RollbackFailure) {
         let checkpoint = try recorder.rollBack(before: update, links)
         learner.rollBack(to: checkpoint?.state)
-        encodedWeights = nil
       } catch {
         return rules.failed(error.ending)
       }
@@ -256,13 +312,17 @@ public final class CoordinatorHost {
   private func perform(_ action: CoordinatorAction) {
     switch action {
     case .refuse(let peer, let reason):
-      links.send(.refuse(reason: reason), to: peer)
+      incoming[peer] = nil
+      links.send(.refuse(reason: reason), to: [peer])
       links.close(peer)
-    case .close(let peer): links.close(peer)
-    case .sendWeights(let peer): sendWeights(to: peer)
+    case .close(let peer):
+      incoming[peer] = nil
+      links.close(peer)
+    case .sendWeights(let peer):
+      broadcaster.join(peer, learner.state, rules.weightsVersion)
     case .assign(let peer, let unit):
       recorder.beginEpoch(links)
-      links.send(.work(assigned(unit)), to: peer)
+      links.send(.work(assigned(unit)), to: [peer])
     case .finishEpoch(let epoch):
       finishEpoch(epoch)
     case .note(let note): recorder.note(note)
@@ -278,8 +338,9 @@ public final class CoordinatorHost {
   private func welcome(_ worker: Int) -> Welcome {
     Welcome(
       worker: worker, model: KerasConfiguration.encode(job.architecture),
-      floats: job.architecture.parameters.bufferCount,
-      batchSize: job.hyperparameters.batchSize,
+      floats: job.architecture.parameters.bufferCount, partFloats: options.partFloats,
+      optimizer: job.hyperparameters.optimizer, batchSize: job.hyperparameters.batchSize,
+      batchesPerUpdate: job.schedule.batchesPerUpdate,
       pictures: job.hyperparameters.pictures.description, manifest: manifestJSON,
       probe: options.probe?.jpegs ?? [])
   }
@@ -292,26 +353,6 @@ public final class CoordinatorHost {
     return (try? encoder.encode(job.manifest)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }()
 
-  private func sendWeights(to peer: PeerID) {
-    do {
-      let (digest, body) = try encodedWeights ?? encodeWeights()
-      encodedWeights = (digest, body)
-      let header = WeightsHeader(version: rules.weightsVersion, digest: digest)
-      links.send(.weights(header, body), to: peer)
-    } catch {
-      perform(rules.failed(.failed("the weights cannot be sent: \(error)")))
-    }
-  }
-
-  private func encodeWeights() throws -> (digest: Digest, body: Body) {
-    let weights = learner.state.weights
-    switch options.bodies {
-    case .encoded: return (weights.digest, try TensorCoding.encode(weights))
-    // Nothing travels that could be damaged: no digest, which takes a millisecond.
-    case .local: return (.ofNothing, .local(weights))
-    }
-  }
-
   private func assigned(_ unit: WorkUnit) -> AssignedWork {
     let work: Work =
       switch unit {
@@ -319,7 +360,9 @@ public final class CoordinatorHost {
       case .validation(let batch):
         .validation(batch: batch, pictures: job.plan.validation(batch: batch))
       }
-    return AssignedWork(work, weightsVersion: rules.weightsVersion)
+    return AssignedWork(
+      work, weightsVersion: rules.weightsVersion,
+      weightsDigest: broadcaster.digest(learner.state, rules.weightsVersion))
   }
 
   /// Ends the run: its last files are written, and the workers are told.
@@ -337,9 +380,9 @@ public final class CoordinatorHost {
     recorder.noteLeftOut(isLast: true)
     for peer in peers {
       if let reason = ending.reason {
-        links.send(.refuse(reason: "the run has failed: \(reason)"), to: peer)
+        links.send(.refuse(reason: "the run has failed: \(reason)"), to: [peer])
       } else {
-        links.send(.finished, to: peer)
+        links.send(.finished, to: [peer])
       }
       links.close(peer)
     }

@@ -1,13 +1,24 @@
 import Engine
 import Runs
+import Wire
 
 /// How bodies travel between a coordinator and its workers.
 public enum BodyForm: Sendable {
-  /// As LZ4 frames, over sockets.
+  /// In parts, over sockets.
   case encoded
   /// By reference, between a coordinator and its only worker in one process: that computes nothing
   /// while the weights change, since an update waits for all that it was given.
   case local
+}
+
+/// How workers over sockets come to new weights.
+public enum WeightsForm: String, CaseIterable, Sendable {
+  /// In whichever of the other two ways takes fewer bytes.
+  case auto
+  /// They are sent the weights after each update.
+  case whole
+  /// They are sent what makes an update, and make it themselves.
+  case update
 }
 
 extension CoordinatorHost {
@@ -34,6 +45,10 @@ extension CoordinatorHost {
     public var heartbeatBound = Duration.seconds(3)
     /// How bodies travel.
     public var bodies = BodyForm.encoded
+    /// How workers come to new weights, where bodies are encoded.
+    public var weights = WeightsForm.auto
+    /// The floats of a part.
+    public var partFloats = Limits.standard.partFloats
     /// One worker, one thread, sockets.
     public init(kernels: KernelSet) { self.kernels = kernels }
   }

@@ -23,9 +23,9 @@ public final class InMemoryLinks: WorkerLinks {
     return Link(peer: peer, coordinator: coordinator)
   }
 
-  /// Puts the message into the worker's mailbox.
-  public func send(_ message: CoordinatorMessage, to peer: PeerID) {
-    workers.withLock { $0[peer] }?.put(.message(message))
+  /// Puts the message into the workers' mailboxes.
+  public func send(_ message: CoordinatorMessage, to peers: [PeerID]) {
+    for peer in peers { workers.withLock { $0[peer] }?.put(.message(message)) }
   }
 
   /// Tells the worker that its connection is gone.
@@ -37,6 +37,8 @@ public final class InMemoryLinks: WorkerLinks {
   public var bytesReceived: Int { 0 }
   /// Nothing travels.
   public var bytesSent: Int { 0 }
+  /// Without a limit.
+  public var bytesPerSecond: Double? { .infinity }
 
   private final class Link: CoordinatorLink {
     private let peer: PeerID
@@ -47,6 +49,8 @@ public final class InMemoryLinks: WorkerLinks {
     }
 
     func send(_ message: WorkerMessage) { coordinator.put(.message(peer, message)) }
+
+    var bytesPerSecond: Double? { .infinity }
 
     func close() { coordinator.put(.closed(peer, reason: "the worker closed the connection")) }
   }

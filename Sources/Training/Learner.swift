@@ -11,7 +11,8 @@ package struct Learner {
   package private(set) var state: ModelState
   private let optimizer: any Optimizer
   private let seed: UInt64
-  private let updater: Updater
+  /// Computes its sums.
+  package let updater: Updater
   private var gradients: BufferPool
   /// Nil until the update's first gradient is there.
   private var tree: GradientTree?

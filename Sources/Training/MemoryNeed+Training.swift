@@ -4,11 +4,14 @@ import Engine
 import Runs
 
 extension MemoryNeed {
-  /// A worker's: the engine, the weights it is sent, gradients.
+  /// A worker's: the engine, its copy of what the run has learnt, gradients.
   ///
-  /// - Parameter bodies: encoded ones are beside what they encode.
+  /// - Parameters:
+  ///   - optimizer: makes the updates.
+  ///   - steps: of an update.
   static func worker(
-    _ architecture: Architecture, batch: Int, threads: Int, bodies: BodyForm
+    _ architecture: Architecture, optimizer: any Optimizer, batch: Int, steps: Int, threads: Int,
+    bodies: BodyForm
   ) -> MemoryNeed {
     var need = MemoryNeed()
     need.addEngine(architecture, batch: batch, threads: threads)
@@ -17,9 +20,10 @@ extension MemoryNeed {
     let gradient = GradientLayout(architecture.parameters, batch: batch).buffer
     switch bodies {
     case .encoded:
-      need.add(2, architecture.parameters)
-      // One is computed while the one before is sent, encoded.
-      need.add(3, gradient)
+      need.add(1 + type(of: optimizer).slots.count, architecture.parameters)
+      // One is computed while the one before is sent, encoded; an update is gathered while the one
+      // before is made.
+      need.add(3 + 2 * (steps + 1), gradient)
     case .local: need.add(2, gradient)
     }
     return need
@@ -38,12 +42,14 @@ extension MemoryNeed {
     let stateBuffers = 1 + type(of: hyperparameters.optimizer).slots.count
     // The file is there three times while it is put together.
     need.add(5 * stateBuffers, architecture.parameters)
-    if case .encoded = bodies { need.add(1, architecture.parameters) }
+    // What is sent to those who join.
+    if case .encoded = bodies { need.add(stateBuffers, architecture.parameters) }
     if steps > Updater.gradientsAtOnce {
       // Runs of gradients are summed as soon as they are there; workers finish them out of order.
       need.add(steps / Updater.gradientsAtOnce + 1, architecture.parameters)
     }
-    need.add(steps + 1, gradient)
+    // Those of the update, and as many of spare workers that are still coming.
+    need.add(2 * steps + 1, gradient)
     return need
   }
 
@@ -53,7 +59,8 @@ extension MemoryNeed {
   ) -> MemoryNeed {
     var need = coordinator(architecture, hyperparameters, bodies: .local)
     let worker = worker(
-      architecture, batch: hyperparameters.batchSize, threads: threads, bodies: .local)
+      architecture, optimizer: hyperparameters.optimizer, batch: hyperparameters.batchSize,
+      steps: hyperparameters.batchesPerUpdate, threads: threads, bodies: .local)
     need.add(1, ofBytes: worker.bytes)
     return need
   }
@@ -86,7 +93,8 @@ extension MemoryNeed {
     var need = coordinator(architecture, hyperparameters, bodies: .encoded)
     need.cover(probe)
     let worker = worker(
-      architecture, batch: hyperparameters.batchSize, threads: workerThreads, bodies: .encoded)
+      architecture, optimizer: hyperparameters.optimizer, batch: hyperparameters.batchSize,
+      steps: hyperparameters.batchesPerUpdate, threads: workerThreads, bodies: .encoded)
     need.add(localWorkers, ofBytes: worker.bytes)
     return need
   }

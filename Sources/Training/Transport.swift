@@ -26,14 +26,17 @@ public enum CoordinatorInput: Sendable {
 ///
 /// Any thread may call it.
 public protocol WorkerLinks: AnyObject, Sendable {
-  /// Sends in order, without waiting; to a peer that is gone it does nothing.
-  func send(_ message: CoordinatorMessage, to peer: PeerID)
+  /// Sends to each of some peers, without waiting, what is urgent first; to one that is gone it does
+  /// nothing.
+  func send(_ message: CoordinatorMessage, to peers: [PeerID])
   /// Closes a connection once what was sent has left.
   func close(_ peer: PeerID)
   /// Bytes that came from workers since the start.
   var bytesReceived: Int { get }
   /// Bytes that went to workers since the start.
   var bytesSent: Int { get }
+  /// What the slowest of the links carries in a second; nil where that is not known.
+  var bytesPerSecond: Double? { get }
 }
 
 /// What can happen to a worker.
@@ -54,4 +57,6 @@ public protocol CoordinatorLink: AnyObject, Sendable {
   func send(_ message: WorkerMessage)
   /// Closes the connection once what was sent has left.
   func close()
+  /// What the link carries in a second; nil where that is not known.
+  var bytesPerSecond: Double? { get }
 }

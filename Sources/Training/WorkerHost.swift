@@ -41,23 +41,21 @@ public enum WorkerEnding: Hashable, Sendable, CustomStringConvertible {
 ///
 /// Not thread-safe: `run` blocks the thread that calls it; all else comes by the mailbox.
 public final class WorkerHost {
-  private enum Item {
-    case weights(WeightsHeader, Body)
-    case work(AssignedWork)
-  }
-
   private let hello: Hello
   private let source: WorkerPictures
   private let processes: Int
   private let bodies: BodyForm
+  private let sendsInBackground: Bool
   private let kernels: KernelSet
   private let log: (String) -> Void
   private var current: WorkerRun?
-  private var queue: [Item] = []
-  /// What a machine that makes errors does to each gradient before anybody sees it: here nothing.
+  private var sender: GradientSender?
+  /// What is left to compute, in order; some of it may be for weights that are still to come.
+  private var queue: [AssignedWork] = []
+  /// What a machine that makes errors does to each gradient before anybody sees it.
   ///
   /// Tests and the simulation set it before the first connection.
-  package var damage: (ParameterBuffer) -> Void = { _ in }
+  package var damage: ((ParameterBuffer) -> Void)?
 
   /// A worker that computes with `threads` threads.
   ///
@@ -65,11 +63,12 @@ public final class WorkerHost {
   ///   - name: machine and process, as `host:4123`.
   ///   - token: of the process; of all workers of a run none may have the same.
   ///   - processes: how many workers with the machine's memory in common begin together.
+  ///   - sendsInBackground: whether gradients are encoded on a thread of their own.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
     name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
-    processes: Int = 1, bodies: BodyForm = .encoded,
+    processes: Int = 1, bodies: BodyForm = .encoded, sendsInBackground: Bool = true,
     log: @escaping (String) -> Void = { _ in }
   ) {
     let process = ProcessInfo.processInfo
@@ -79,6 +78,7 @@ public final class WorkerHost {
     source = pictures
     self.processes = processes
     self.bodies = bodies
+    self.sendsInBackground = sendsInBackground
     self.kernels = kernels
     self.log = log
   }
@@ -97,12 +97,17 @@ public final class WorkerHost {
   /// Begins to work for a connection; then `step` until it ends.
   package func begin(_ link: any CoordinatorLink) {
     queue = []
-    current?.forgetWeights()
+    current?.replica.forget()
     link.send(.hello(hello))
   }
 
-  /// Whether there is something to compute.
-  package var hasWork: Bool { !queue.isEmpty }
+  /// Whether there is something to compute, and the weights for it are there.
+  package var hasWork: Bool { nextWork != nil }
+
+  private var nextWork: Int? {
+    guard let version = current?.replica.held?.version else { return nil }
+    return queue.firstIndex { $0.weightsVersion == version }
+  }
 
   /// Takes what came, or, where that is nothing, computes what is next.
   /// - Returns: how the worker's time ends, where it does; `link` is closed then.
@@ -111,8 +116,8 @@ public final class WorkerHost {
     do {
       if let input {
         ending = try take(input, link)
-      } else if hasWork {
-        try compute(queue.removeFirst(), link)
+      } else if let next = nextWork {
+        try compute(queue.remove(at: next), link)
       }
     } catch let error where error is ThreadError || error is MemoryError {
       link.send(.leaving)
@@ -140,58 +145,88 @@ public final class WorkerHost {
     case .message(.welcome(let welcome)):
       log("welcome as worker \(welcome.worker)")
       if current?.welcome.isSameRun(as: welcome) != true {
-        current = nil
-        current = try WorkerRun(
+        (current, sender) = (nil, nil)
+        let run = try WorkerRun(
           welcome, source: source, threads: hello.threads, kernels: kernels,
           processes: processes, log: log)
+        if bodies == .encoded {
+          sender = try GradientSender(run.parts, inBackground: sendsInBackground)
+        }
+        current = run
       }
       link.send(.ready(try current?.answer(welcome.probe) ?? .none))
       log("ready")
-    case .message(.weights(let header, let body)):
-      // Newer weights cancel older ones and the work that is left on them.
-      queue.removeAll { item in
-        switch item {
-        case .weights: true
-        case .work(let work): work.weightsVersion < header.version
-        }
-      }
-      queue.append(.weights(header, body))
+    case .message(.weights(let header, let local)):
+      queue.removeAll { $0.weightsVersion < header.version }
+      try follow(link) { try $0.begin(header, local) }
+    case .message(.part(let part)): try follow(link) { try $0.take(part) }
+    case .message(.update(let header)):
+      // All that is left of it to compute here, others have computed.
+      queue.removeAll { $0.weightsVersion <= header.version }
+      try follow(link) { try $0.take(header) }
     case .message(.work(let work)):
       current?.prefetch(work.work)
-      queue.append(.work(work))
+      queue.append(work)
     }
     return nil
   }
 
-  private func compute(_ item: Item, _ link: any CoordinatorLink) throws {
-    guard let current else { throw WorkerError("the coordinator sent work before its welcome") }
-    switch item {
-    case .weights(let header, let body): try current.take(header, body)
-    case .work(let work):
-      switch work.work {
-      case .gradient(let step, let pictures):
-        var (gradient, totals) = try current.gradient(pictures, version: work.weightsVersion)
-        damage(gradient)
-        if !gradient.isFinite || !totals.loss.isFinite {
-          // The bits of NaN differ between instruction sets: all that is no number is made equal.
-          for tensor in gradient.layout.tensors { gradient[tensor].update(repeating: .nan) }
-          totals.loss = .nan
-        }
-        let header = GradientHeader(
-          step: step, weightsVersion: work.weightsVersion, loss: totals.loss,
-          correct: totals.correct, count: totals.count, digest: gradient.digest)
-        let body: Body = bodies == .local ? .local(gradient) : try TensorCoding.encode(gradient)
-        link.send(.gradient(header, body))
-      case .validation(let batch, let pictures):
-        var totals = try current.evaluate(pictures, version: work.weightsVersion)
-        if !totals.loss.isFinite { totals.loss = .nan }
-        link.send(
-          .evaluated(
-            EvaluationHeader(
-              batch: batch, weightsVersion: work.weightsVersion, loss: totals.loss,
-              correct: totals.correct, count: totals.count)))
-      }
+  /// Has the replica take what came, and tells the coordinator once it holds weights.
+  private func follow(
+    _ link: any CoordinatorLink, _ body: (inout Replica) throws -> Void
+  ) throws {
+    guard let current else { throw WorkerError("the coordinator sent weights before its welcome") }
+    let heldNothing = current.replica.held == nil
+    try body(&current.replica)
+    guard heldNothing, let held = current.replica.held else { return }
+    link.send(.holds(held.version))
+  }
+
+  private func compute(_ work: AssignedWork, _ link: any CoordinatorLink) throws {
+    guard let current else { return }
+    if let digest = work.weightsDigest, digest != current.replica.heldDigest() {
+      log("the weights \(work.weightsVersion) are not the coordinator's: asking for them anew")
+      queue = []
+      current.replica.forget()
+      return link.send(.differs(work.weightsVersion))
     }
+    switch work.work {
+    case .gradient(let step, let pictures):
+      try computeGradient(current, step: step, pictures, work.weightsVersion, link)
+    case .validation(let batch, let pictures):
+      var totals = try current.evaluate(pictures)
+      if !totals.loss.isFinite { totals.loss = .nan }
+      link.send(
+        .evaluated(
+          EvaluationHeader(
+            batch: batch, weightsVersion: work.weightsVersion, loss: totals.loss,
+            correct: totals.correct, count: totals.count)))
+    }
+  }
+
+  private func computeGradient(
+    _ run: WorkerRun, step: Int, _ pictures: [Int], _ version: WeightsVersion,
+    _ link: any CoordinatorLink
+  ) throws {
+    let gradient = run.gradientBuffer()
+    guard let sender else {
+      let totals = try run.gradient(pictures, into: gradient, ready: nil)
+      damage?(gradient)
+      let header = GradientHeader(
+        step: step, weightsVersion: version,
+        loss: gradient.isFinite && totals.loss.isFinite ? totals.loss : .nan,
+        correct: totals.correct, count: totals.count, digest: gradient.digest)
+      return link.send(.gradient(header, gradient))
+    }
+    sender.begin(step: step, version: version, gradient, link)
+    guard let damage else {
+      return sender.finish(try run.gradient(pictures, into: gradient, ready: sender.ready))
+    }
+    // Errors are made before anything leaves.
+    let totals = try run.gradient(pictures, into: gradient, ready: nil)
+    damage(gradient)
+    sender.readyAll()
+    sender.finish(totals)
   }
 }
 
@@ -208,5 +243,7 @@ extension Welcome {
   fileprivate func isSameRun(as other: Welcome) -> Bool {
     model == other.model && batchSize == other.batchSize
       && pictures == other.pictures && manifest == other.manifest
+      && optimizer == other.optimizer && optimizerValues == other.optimizerValues
+      && batchesPerUpdate == other.batchesPerUpdate && partFloats == other.partFloats
   }
 }

@@ -12,9 +12,11 @@ final class WorkerRun {
   private let engine: Engine
   private let training: PictureStore
   private let validation: PictureStore
-  private let received: ParameterBuffer
   private var gradients: BufferPool
-  private var weights: (version: WeightsVersion, buffer: ParameterBuffer)?
+  /// The weights, and what they become.
+  var replica: Replica
+  /// How a gradient is cut on its way.
+  let parts: [GradientPart]
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
@@ -28,6 +30,9 @@ final class WorkerRun {
     let architecture = try KerasConfiguration.decode(welcome.model)
     guard (1...4096).contains(welcome.batchSize),
       welcome.floats == architecture.parameters.bufferCount,
+      (1...1 << 20).contains(welcome.batchesPerUpdate),
+      let optimizer = Optimizers.named(
+        welcome.optimizer, values: welcome.optimizerValues.map(Float.init(bitPattern:))),
       let settings = PictureSettings(welcome.pictures),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
       manifest.classes.count == architecture.loss.classes
@@ -39,7 +44,8 @@ final class WorkerRun {
       (self.training, self.validation) = (training, validation)
     case .folder(let folder):
       let need = MemoryNeed.worker(
-        architecture, batch: welcome.batchSize, threads: threads, bodies: .encoded)
+        architecture, optimizer: optimizer, batch: welcome.batchSize,
+        steps: welcome.batchesPerUpdate, threads: threads, bodies: .encoded)
       try need.check(
         "the coordinator's run",
         advice: "start the worker with fewer --threads, or the run with a "
@@ -56,8 +62,10 @@ final class WorkerRun {
     // While the files are read.
     engine = try Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
-    received = ParameterBuffer(architecture.parameters)
     gradients = BufferPool(engine.gradientLayout.buffer)
+    parts = engine.gradientLayout.parts(most: welcome.partFloats)
+    replica = try Replica(
+      optimizer, engine.gradientLayout, welcome, threads: threads, kernels: kernels)
     guard case .folder = source else { return }
     for store in [training, validation] { try Self.finishReading(store) }
     for store in [training, validation] { store.decodeAll() }
@@ -67,9 +75,6 @@ final class WorkerRun {
   func answer(_ probe: [Data]) throws -> ProbeAnswer {
     try Probe.answer(probe, decoder: decoder, engine: engine)
   }
-
-  /// Weights of an earlier connection count no more.
-  func forgetWeights() { weights = nil }
 
   /// Begins to decode what is needed soon.
   func prefetch(_ work: Work) {
@@ -81,52 +86,38 @@ final class WorkerRun {
     }
   }
 
-  /// Takes new weights.
-  /// - Throws: where they are not what their header says.
-  func take(_ header: WeightsHeader, _ body: Body) throws {
-    switch body {
-    case .local(let buffer): weights = (header.version, buffer)
-    case .frame:
-      weights = nil
-      try TensorCoding.decode(body, into: received)
-      guard received.digest == header.digest else {
-        throw WorkerError(
-          "the weights of version \(header.version) do not have the digest that was announced")
-      }
-      weights = (header.version, received)
-    }
-  }
+  /// A buffer for a gradient; the caller's until nobody holds it any more.
+  func gradientBuffer() -> ParameterBuffer { gradients.take() }
 
-  /// The gradient of the sum of the losses of training pictures; the buffer is the caller's until
-  /// nobody holds it any more.
+  /// The gradient of the sum of the losses of training pictures, with the weights that are held.
+  /// - Parameter ready: told each layer whose gradient is there.
   func gradient(
-    _ pictures: [Int], version: WeightsVersion
-  ) throws -> (gradient: ParameterBuffer, totals: Engine.Totals) {
-    let gradient = gradients.take()
-    let (batch, weights) = try take(pictures, of: training, version)
-    return (gradient, engine.gradient(batch, weights: weights, into: gradient))
+    _ pictures: [Int], into gradient: ParameterBuffer, ready: ((String) -> Void)?
+  ) throws -> Engine.Totals {
+    let (batch, weights) = try take(pictures, of: training)
+    return engine.gradient(batch, weights: weights, into: gradient, ready: ready)
   }
 
-  /// Loss and accuracy on validation pictures.
-  func evaluate(_ pictures: [Int], version: WeightsVersion) throws -> Engine.Totals {
-    let (batch, weights) = try take(pictures, of: validation, version)
+  /// Loss and accuracy on validation pictures, with the weights that are held.
+  func evaluate(_ pictures: [Int]) throws -> Engine.Totals {
+    let (batch, weights) = try take(pictures, of: validation)
     return engine.evaluate(batch, weights: weights)
   }
 
-  /// The pictures of a work, and the weights that it is for.
+  /// The pictures of a work, and the weights that are held.
   /// - Throws: where the coordinator cannot mean it, or a picture's file has changed.
   private func take(
-    _ pictures: [Int], of store: PictureStore, _ version: WeightsVersion
+    _ pictures: [Int], of store: PictureStore
   ) throws -> (Batch, ParameterBuffer) {
-    guard let weights, weights.version == version else {
-      throw WorkerError("the coordinator sent work for weights \(version), which it did not send")
+    guard let held = replica.held else {
+      throw WorkerError("the coordinator sent work for weights that it did not send")
     }
     guard (1...welcome.batchSize).contains(pictures.count),
       pictures.allSatisfy(store.entries.indices.contains)
     else {
       throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
     }
-    return (try store.batch(pictures), weights.buffer)
+    return (try store.batch(pictures), held.weights)
   }
 
   /// Waits until every file is read and compared with the manifest.

@@ -61,12 +61,12 @@ package struct ConnectionState: Sendable {
 extension ConnectionState {
   /// The connection is there.
   /// - Returns: the frame to write: the preface.
-  package mutating func opened(now: Duration) -> OutgoingMessage.Frame {
+  package mutating func opened(now: Duration) -> OutgoingMessage {
     if case .connecting = phase {
       phase = .strange(until: introductionTimeout.map { now + .limited(seconds: $0) })
     }
     liveness.begin(now: now)
-    return given(OutgoingMessage.Frame(head: Preface.bytes, piece: nil))
+    return given(OutgoingMessage.preface)
   }
 
   /// What to do with bytes that came.
@@ -169,7 +169,7 @@ extension ConnectionState {
     queue = SendQueue()
   }
 
-  private mutating func given(_ frame: OutgoingMessage.Frame) -> OutgoingMessage.Frame {
+  private mutating func given(_ frame: OutgoingMessage) -> OutgoingMessage {
     liveness.gave(frame.byteCount)
     return frame
   }
@@ -201,7 +201,7 @@ extension ConnectionState {
 
   /// What to give to the socket.
   package enum WriteAction {
-    case frame(OutgoingMessage.Frame)
+    case frame(OutgoingMessage)
     /// Close the output: all is sent.
     ///
     /// The peer reads all that was sent before it sees the end; closing both ways at once could
@@ -242,7 +242,7 @@ extension ConnectionState {
 extension ConnectionState {
   /// What to do now.
   package enum TickAction {
-    case heartbeat(OutgoingMessage.Frame)
+    case heartbeat(OutgoingMessage)
     /// Close at once.
     case close
     case none
@@ -270,6 +270,6 @@ extension ConnectionState {
       return .close
     }
     guard liveness.beats(now: now) else { return .none }
-    return .heartbeat(given(OutgoingMessage.Frame(head: OutgoingMessage.heartbeat, piece: nil)))
+    return .heartbeat(given(OutgoingMessage.heartbeat))
   }
 }

@@ -1,5 +1,6 @@
-// What a coordinator says to a worker. Headers travel as JSON, tensors as a `Body` behind them.
+// What a coordinator says to a worker. Most travels as JSON, numbers as parts.
 
+import Engine
 import FoundationEssentials
 import Primitives
 
@@ -9,8 +10,13 @@ public enum CoordinatorMessage: Sendable {
   case welcome(Welcome)
   /// The worker is not taken in, or has to leave; it need not try again.
   case refuse(reason: String)
-  /// The weights that later work is for.
-  case weights(WeightsHeader, Body)
+  /// What the run has learnt so far; it replaces what the worker holds. Its parts follow; inside one
+  /// process the weights come with it, and nobody may write to them while the worker computes.
+  case weights(WeightsHeader, ParameterBuffer?)
+  /// Some numbers of the state that was announced, or of the update under way.
+  case part(Part)
+  /// An update is certain: whoever holds the weights before it makes it once all its parts are in.
+  case update(UpdateHeader)
   /// One batch to compute.
   case work(AssignedWork)
   /// The run is over.
@@ -25,10 +31,18 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var worker: Int
   /// The model: Keras's configuration of a `Sequential` as JSON.
   public var model: String
-  /// The floats of a buffer of that model (`ParameterLayout.bufferCount`): no body holds more.
+  /// The floats of a buffer of that model (`ParameterLayout.bufferCount`).
   public var floats: Int
+  /// The most floats of a part.
+  public var partFloats: Int
+  /// What makes new weights of a gradient: Keras's name of the class.
+  public var optimizer: String
+  /// The bits of its settings, as `Optimizer.values` has them.
+  public var optimizerValues: [UInt32]
   /// The most pictures of one batch.
   public var batchSize: Int
+  /// The most steps of an update.
+  public var batchesPerUpdate: Int
   /// How JPEGs become pictures, as `PictureSettings` spells it.
   public var pictures: String
   /// The manifest of the data set as JSON.
@@ -42,19 +56,23 @@ public struct Welcome: Codable, Hashable, Sendable {
 
   /// A welcome with every field given; heartbeats are as in `Limits.standard`.
   public init(
-    worker: Int, model: String, floats: Int, batchSize: Int, pictures: String,
-    manifest: String, probe: [Data] = [], heartbeat: Double = Limits.standard.heartbeat,
-    heartbeatBound: Double = Limits.standard.heartbeatBound
+    worker: Int, model: String, floats: Int, partFloats: Int = Limits.standard.partFloats,
+    optimizer: any Optimizer, batchSize: Int, batchesPerUpdate: Int, pictures: String,
+    manifest: String, probe: [Data] = []
   ) {
     self.worker = worker
     self.model = model
     self.floats = floats
+    self.partFloats = partFloats
+    heartbeat = Limits.standard.heartbeat
+    heartbeatBound = Limits.standard.heartbeatBound
+    self.optimizer = type(of: optimizer).kerasClass
+    optimizerValues = optimizer.values.map(\.value.bitPattern)
     self.batchSize = batchSize
+    self.batchesPerUpdate = batchesPerUpdate
     self.pictures = pictures
     self.manifest = manifest
     self.probe = probe
-    self.heartbeat = heartbeat
-    self.heartbeatBound = heartbeatBound
   }
 }
 
@@ -64,10 +82,28 @@ public struct WeightsHeader: Codable, Hashable, Sendable {
   public var version: WeightsVersion
   /// The digest of the weights.
   public var digest: Digest
+  /// Buffers that follow: the weights, and the optimizer's slots where the worker is to make the
+  /// updates after these weights itself.
+  public var buffers: Int
 
   /// Weights of `version`.
-  public init(version: WeightsVersion, digest: Digest) {
-    (self.version, self.digest) = (version, digest)
+  public init(version: WeightsVersion, digest: Digest, buffers: Int = 1) {
+    (self.version, self.digest, self.buffers) = (version, digest, buffers)
+  }
+}
+
+/// What is certain of an update.
+public struct UpdateHeader: Codable, Hashable, Sendable {
+  /// The weights that it is applied to.
+  public var version: WeightsVersion
+  /// Its first step, counted over the run.
+  public var firstStep: Int
+  /// The pictures of each of its steps.
+  public var pictures: [Int]
+
+  /// The update of the weights of `version`.
+  public init(version: WeightsVersion, firstStep: Int, pictures: [Int]) {
+    (self.version, self.firstStep, self.pictures) = (version, firstStep, pictures)
   }
 }
 
@@ -87,9 +123,12 @@ public struct AssignedWork: Codable, Hashable, Sendable {
   public var work: Work
   /// The version of the weights to compute with.
   public var weightsVersion: WeightsVersion
+  /// The digest of those weights; nil where nothing travels that could be damaged.
+  public var weightsDigest: Digest?
 
   /// `work` with the weights of `weightsVersion`.
-  public init(_ work: Work, weightsVersion: WeightsVersion) {
+  public init(_ work: Work, weightsVersion: WeightsVersion, weightsDigest: Digest? = nil) {
     (self.work, self.weightsVersion) = (work, weightsVersion)
+    self.weightsDigest = weightsDigest
   }
 }

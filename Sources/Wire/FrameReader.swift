@@ -12,12 +12,7 @@ package struct FrameReader<Message: WireMessage> {
   package init(_ decoder: FrameDecoder<Message>) { self.decoder = decoder }
 
   /// A reader for a new connection.
-  ///
-  /// Where `floats` is known, tensors come only from a peer that is ready; otherwise a welcome says
-  /// how large they may be.
-  package init(limits: Limits, floats: Int?) {
-    self.init(FrameDecoder(limits: limits, floats: floats))
-  }
+  package init(limits: Limits) { self.init(FrameDecoder(limits: limits)) }
 
   /// Bytes came.
   package mutating func append(_ bytes: ByteBuffer) {

@@ -2,8 +2,8 @@
 ///
 /// Sizes are bytes, times are seconds.
 public struct Limits: Hashable, Sendable {
-  /// A body's bytes in one frame, so that a heartbeat never waits behind a whole body.
-  public var piece = 1 << 20
+  /// The floats of a part, a multiple of 16: 64 KiB, so that what is urgent never waits long.
+  public var partFloats = 1 << 14
   /// The header of a `hello`, the one message that a stranger can make us read.
   public var hello = 4 << 10
   /// The header of a `welcome`, which holds the manifest: some 500,000 pictures.
@@ -12,7 +12,7 @@ public struct Limits: Hashable, Sendable {
   public var header = 1 << 20
   /// The floats of a model: 1 GiB of weights.
   public var floats = 1 << 28
-  /// What may wait to be sent to one peer; bodies that several peers are sent count for each.
+  /// What may wait to be sent to one peer; parts that several peers are sent count for each.
   public var queued = 4 << 30
   /// Workers connected at once; for one more, of the host with most workers that are not ready, the
   /// oldest goes.

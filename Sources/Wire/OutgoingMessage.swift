@@ -1,81 +1,60 @@
-import FoundationEssentials
 import NIOCore
+import Primitives
 
-/// A message on its way out, frame by frame.
+/// A message on its way out: one frame.
 ///
-/// Bodies are sliced and not copied, so one body may be on its way to many peers.
-package struct OutgoingMessage: Sendable, IteratorProtocol {
-  /// A frame, or the part of one that can be written at once.
-  package struct Frame: Sendable {
-    /// The frame's length and kind, and its payload where that is a header.
-    package let head: ByteBuffer
-    /// A piece of a body, the payload of `head`.
-    package let piece: ByteBuffer?
+/// The numbers of a part are not copied, so one part may be on its way to many peers.
+package struct OutgoingMessage: Sendable {
+  /// The frame of a heartbeat, either side's.
+  package static let heartbeat = OutgoingMessage(
+    head: Kind.heartbeat.head(payload: 0), numbers: nil, tail: nil)
 
-    /// Bytes of both.
-    package var byteCount: Int { head.readableBytes + (piece?.readableBytes ?? 0) }
+  /// Length, kind and header.
+  package let head: ByteBuffer
+  /// A part's encoded floats.
+  package let numbers: ByteBuffer?
+  /// The checksum.
+  package let tail: ByteBuffer?
+  /// What is to leave first: messages of a lower number overtake others that wait.
+  package let priority: Int
+
+  /// All bytes of the frame.
+  package var byteCount: Int {
+    head.readableBytes + (numbers?.readableBytes ?? 0) + (tail?.readableBytes ?? 0)
   }
 
-  /// The one frame of a heartbeat, either side's.
-  package static let heartbeat: ByteBuffer = {
-    Kind.heartbeat.head(payload: 0)
-  }()
+  /// The frame as one.
+  package var bytes: ByteBuffer {
+    var bytes = head
+    for rest in [numbers, tail] { if let rest { bytes.writeImmutableBuffer(rest) } }
+    return bytes
+  }
 
-  /// All bytes that are still to be taken.
-  package private(set) var byteCount: Int
-  private var head: ByteBuffer?
-  private var body: ByteBuffer
-  private let pieceSize: Int
+  private init(head: ByteBuffer, numbers: ByteBuffer?, tail: ByteBuffer?, priority: Int = 0) {
+    (self.head, self.numbers, self.tail, self.priority) = (head, numbers, tail, priority)
+  }
+
+  /// The preface, which is sent before all messages.
+  static let preface = OutgoingMessage(head: Preface.bytes, numbers: nil, tail: nil)
 
   /// Encodes the header.
-  /// - Throws: `WireError` where the message is larger than `limits` allow, or has a local body.
+  /// - Throws: `WireError` where the message is larger than `limits` allow, or has numbers beside
+  ///   it that have not been made parts; `EncodingError`.
   package init(_ message: some WireMessage, limits: Limits = .standard) throws {
-    let parts = try message.parts
-    switch parts.body {
-    case .frame(let frame): body = frame
-    case .local: throw WireError("tensors must be encoded before they are sent")
-    case nil: body = ByteBuffer()
+    let payload = try message.payload
+    let count = payload.header.readableBytes + (payload.numbers?.readableBytes ?? 0)
+    guard count <= payload.kind.maximumPayload(limits) else {
+      throw WireError("a message (\(payload.kind)) of \(count) bytes is too large to send")
     }
-    let payload = parts.header.count + parts.kind.overhead
-    let bodyLength = body.readableBytes
-    guard parts.header.count <= parts.kind.maximumPayload(limits),
-      bodyLength <= TensorCoding.maximumFrame(floats: limits.floats)
-    else {
-      throw WireError(
-        "a message of \(payload) bytes with \(bodyLength) bytes of tensors is too large to send")
+    var head = payload.kind.head(payload: count + payload.kind.overhead)
+    head.writeImmutableBuffer(payload.header)
+    var tail: ByteBuffer?
+    if payload.kind.hasChecksum {
+      var hasher = DigestHasher()
+      payload.header.withUnsafeReadableBytes { hasher.update($0) }
+      payload.numbers?.withUnsafeReadableBytes { hasher.update($0) }
+      tail = ByteBuffer(integer: Kind.checksum(hasher.finish()))
     }
-    var head = parts.kind.head(payload: payload)
-    head.reserveCapacity(Kind.headBytes + payload)
-    if parts.kind.hasBody { head.writeInteger(UInt32(bodyLength)) }
-    head.writeBytes(parts.header)
-    if parts.kind.hasChecksum {
-      head.writeInteger(
-        head.withUnsafeReadableBytes {
-          Kind.checksum(.init(rebasing: $0.dropFirst(Kind.headBytes)))
-        })
-    }
-    let pieces = (bodyLength + limits.piece - 1) / limits.piece
-    byteCount = head.readableBytes + pieces * Kind.headBytes + bodyLength
-    self.head = head
-    pieceSize = limits.piece
-  }
-
-  /// The next frame; nil after the last.
-  package mutating func next() -> Frame? {
-    guard let frame = nextHead() ?? nextPiece() else { return nil }
-    byteCount -= frame.byteCount
-    return frame
-  }
-
-  private mutating func nextHead() -> Frame? {
-    defer { head = nil }
-    return head.map { Frame(head: $0, piece: nil) }
-  }
-
-  private mutating func nextPiece() -> Frame? {
-    guard let piece = body.readSlice(length: min(pieceSize, body.readableBytes)),
-      piece.readableBytes > 0
-    else { return nil }
-    return Frame(head: Kind.piece.head(payload: piece.readableBytes), piece: piece)
+    self.init(head: head, numbers: payload.numbers, tail: tail, priority: message.priority)
   }
 }

@@ -1,28 +1,27 @@
 import NIOCore
 
-/// Messages that wait to be sent: the socket is given a frame at a time, so that a heartbeat finds
-/// its way between the pieces of a body, and one body's memory serves all peers.
+/// Messages that wait to be sent, the most urgent first; of equally urgent ones the oldest.
+///
+/// The socket is given a frame at a time, so that what is urgent finds its way between parts, and
+/// one part's memory serves all peers.
 struct SendQueue: Sendable {
-  private var messages = CircularBuffer<OutgoingMessage>()
+  /// By priority.
+  private var lanes: [Int: CircularBuffer<OutgoingMessage>] = [:]
   /// All bytes that wait.
   private(set) var byteCount = 0
 
   mutating func append(_ message: OutgoingMessage) {
-    messages.append(message)
+    lanes[message.priority, default: []].append(message)
     byteCount += message.byteCount
   }
 
-  /// The next frame of the oldest message; nil where nothing waits.
-  mutating func next() -> OutgoingMessage.Frame? {
-    while !messages.isEmpty {
-      guard let frame = messages[messages.startIndex].next() else {
-        messages.removeFirst()
-        continue
-      }
-      byteCount -= frame.byteCount
-      if messages[messages.startIndex].byteCount == 0 { messages.removeFirst() }
-      return frame
+  /// The next message; nil where nothing waits.
+  mutating func next() -> OutgoingMessage? {
+    guard let priority = lanes.keys.min(), let message = lanes[priority]?.popFirst() else {
+      return nil
     }
-    return nil
+    if lanes[priority]?.isEmpty == true { lanes[priority] = nil }
+    byteCount -= message.byteCount
+    return message
   }
 }

@@ -1,4 +1,4 @@
-// How messages are taken apart into kind, header and body, and put together again.
+// How messages become payloads of frames, and payloads messages again.
 
 import FoundationEssentials
 import NIOCore
@@ -7,49 +7,49 @@ import NIOCore
 package protocol WireMessage: Sendable {
   /// Who sends these messages.
   static var sender: Kind.Sender { get }
-  /// Kind, header in JSON and body.
-  /// - Throws: `EncodingError` where a number cannot be written.
-  var parts: MessageParts { get throws }
-  /// The message of these parts; nil where the kind is none of this sender's.
-  /// - Throws: `DecodingError` or `WireError` where the header says something else.
-  init?(_ parts: MessageParts) throws
+  /// Kind, header and numbers.
+  /// - Throws: `EncodingError` where a number cannot be written; `WireError` where tensors would
+  ///   travel that are not in parts.
+  var payload: Payload { get throws }
+  /// The message of a payload; nil where the kind is none of this sender's.
+  /// - Throws: `DecodingError` or `WireError` where it says something else.
+  init?(_ payload: Payload) throws
   /// Whether it says no more than that its sender is alive.
   var isHeartbeat: Bool { get }
-  /// The floats of a model that this message announces; the limit for bodies after it.
+  /// What leaves first: messages of a lower number overtake others.
+  var priority: Int { get }
+  /// The floats of a model that this message announces.
   var announcedFloats: Int? { get }
   /// What this message asks for: seconds between two heartbeats, and of silence after which the
   /// peer is lost.
   var announcedHeartbeat: (heartbeat: Double, bound: Double)? { get }
 }
 
-/// A message in parts.
-package struct MessageParts: Sendable {
+/// What a frame carries.
+package struct Payload: Sendable {
   let kind: Kind
-  let header: Data
-  let body: Body?
+  /// JSON, or a part's head; of a part that came, all of it.
+  let header: ByteBuffer
+  /// A part's encoded floats, on their way out.
+  var numbers: ByteBuffer?
 
-  init(_ kind: Kind, body: Body? = nil) {
-    (self.kind, header, self.body) = (kind, Data(), body)
-  }
+  init(_ kind: Kind) { self.init(kind, bytes: ByteBuffer()) }
 
-  init(_ kind: Kind, header: some Encodable, body: Body? = nil) throws {
+  init(_ kind: Kind, bytes: ByteBuffer) { (self.kind, header) = (kind, bytes) }
+
+  init(_ kind: Kind, _ header: some Encodable) throws {
     let encoder = JSONEncoder.anyNumbers
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    (self.kind, self.header, self.body) = (kind, try encoder.encode(header), body)
+    self.init(kind, bytes: ByteBuffer(bytes: try encoder.encode(header)))
   }
 
-  init(_ kind: Kind, headerBytes: Data, body: Body?) {
-    (self.kind, header, self.body) = (kind, headerBytes, body)
+  init(_ part: Part) {
+    self.init(.part, bytes: part.head)
+    numbers = part.bytes
   }
 
-  func header<Header: Decodable>(_ type: Header.Type = Header.self) throws -> Header {
-    try JSONDecoder.anyNumbers.decode(type, from: header)
-  }
-
-  /// The body of a kind that has one.
-  func tensors() throws -> Body {
-    guard let body else { throw WireError("received a message without its body") }
-    return body
+  func decoded<Header: Decodable>(_ type: Header.Type = Header.self) throws -> Header {
+    try JSONDecoder.anyNumbers.decode(type, from: Data(header.readableBytesView))
   }
 }
 
@@ -57,28 +57,33 @@ extension CoordinatorMessage: WireMessage {
   /// The coordinator.
   package static var sender: Kind.Sender { .coordinator }
 
-  /// Kind, header and body.
-  package var parts: MessageParts {
+  /// Kind, header and numbers.
+  package var payload: Payload {
     get throws {
       switch self {
-      case .welcome(let header): try MessageParts(.welcome, header: header)
-      case .refuse(let reason): try MessageParts(.refuse, header: Reason(reason: reason))
-      case .weights(let header, let body):
-        try MessageParts(.weights, header: header, body: body)
-      case .work(let header): try MessageParts(.work, header: header)
-      case .finished: MessageParts(.finished)
-      case .heartbeat: MessageParts(.heartbeat)
+      case .welcome(let header): try Payload(.welcome, header)
+      case .refuse(let reason): try Payload(.refuse, Reason(reason: reason))
+      case .weights(let header, nil): try Payload(.weights, header)
+      case .weights(_, .some): throw WireError.notInParts
+      case .part(let part): Payload(part)
+      case .update(let header): try Payload(.update, header)
+      case .work(let header): try Payload(.work, header)
+      case .finished: Payload(.finished)
+      case .heartbeat: Payload(.heartbeat)
       }
     }
   }
 
-  /// The message of these parts.
-  package init?(_ parts: MessageParts) throws {
-    switch parts.kind {
-    case .welcome: self = .welcome(try parts.header(Welcome.self).checked())
-    case .refuse: self = .refuse(reason: try parts.header(Reason.self).reason.printable(most: 500))
-    case .weights: self = .weights(try parts.header(), try parts.tensors())
-    case .work: self = .work(try parts.header())
+  /// The message of a payload.
+  package init?(_ payload: Payload) throws {
+    switch payload.kind {
+    case .welcome: self = .welcome(try payload.decoded(Welcome.self).checked())
+    case .refuse:
+      self = .refuse(reason: try payload.decoded(Reason.self).reason.printable(most: 500))
+    case .weights: self = .weights(try payload.decoded(), nil)
+    case .part: self = .part(try Part(payload: payload.header))
+    case .update: self = .update(try payload.decoded())
+    case .work: self = .work(try payload.decoded())
     case .finished: self = .finished
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -87,6 +92,12 @@ extension CoordinatorMessage: WireMessage {
 
   /// Whether it is a heartbeat.
   package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
+
+  /// What is short goes first, then what the next forward pass needs first; who joins waits.
+  package var priority: Int {
+    guard case .part(let part) = self else { return 0 }
+    return if case .state = part.content { .max } else { 1 + part.index }
+  }
 
   /// A welcome's.
   package var announcedFloats: Int? {
@@ -104,30 +115,37 @@ extension WorkerMessage: WireMessage {
   /// A worker.
   package static var sender: Kind.Sender { .worker }
 
-  /// Kind, header and body.
-  package var parts: MessageParts {
+  /// Kind, header and numbers.
+  package var payload: Payload {
     get throws {
       switch self {
-      case .hello(let header): try MessageParts(.hello, header: header)
-      case .ready(let answer): try MessageParts(.ready, header: answer)
-      case .unable(let reason): try MessageParts(.unable, header: Reason(reason: reason))
-      case .gradient(let header, let body):
-        try MessageParts(.gradient, header: header, body: body)
-      case .evaluated(let header): try MessageParts(.evaluated, header: header)
-      case .leaving: MessageParts(.leaving)
-      case .heartbeat: MessageParts(.heartbeat)
+      case .hello(let header): try Payload(.hello, header)
+      case .ready(let answer): try Payload(.ready, answer)
+      case .unable(let reason): try Payload(.unable, Reason(reason: reason))
+      case .holds(let version): try Payload(.holds, version)
+      case .differs(let version): try Payload(.differs, version)
+      case .part(let part): Payload(part)
+      case .gradient(let header, nil): try Payload(.gradient, header)
+      case .gradient(_, .some): throw WireError.notInParts
+      case .evaluated(let header): try Payload(.evaluated, header)
+      case .leaving: Payload(.leaving)
+      case .heartbeat: Payload(.heartbeat)
       }
     }
   }
 
-  /// The message of these parts.
-  package init?(_ parts: MessageParts) throws {
-    switch parts.kind {
-    case .hello: self = .hello(try parts.header(Hello.self).printable)
-    case .ready: self = .ready(try parts.header())
-    case .unable: self = .unable(reason: try parts.header(Reason.self).reason.printable(most: 500))
-    case .gradient: self = .gradient(try parts.header(), try parts.tensors())
-    case .evaluated: self = .evaluated(try parts.header())
+  /// The message of a payload.
+  package init?(_ payload: Payload) throws {
+    switch payload.kind {
+    case .hello: self = .hello(try payload.decoded(Hello.self).printable)
+    case .ready: self = .ready(try payload.decoded())
+    case .unable:
+      self = .unable(reason: try payload.decoded(Reason.self).reason.printable(most: 500))
+    case .holds: self = .holds(try payload.decoded())
+    case .differs: self = .differs(try payload.decoded())
+    case .part: self = .part(try Part(payload: payload.header))
+    case .gradient: self = .gradient(try payload.decoded(), nil)
+    case .evaluated: self = .evaluated(try payload.decoded())
     case .leaving: self = .leaving
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -137,11 +155,18 @@ extension WorkerMessage: WireMessage {
   /// Whether it is a heartbeat.
   package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
 
+  /// In order: a gradient's totals come after its parts.
+  package var priority: Int { 0 }
+
   /// Nothing: the coordinator knows its model.
   package var announcedFloats: Int? { nil }
 
   /// Nothing: the coordinator has its own.
   package var announcedHeartbeat: (heartbeat: Double, bound: Double)? { nil }
+}
+
+extension WireError {
+  fileprivate static let notInParts = WireError("tensors must be made parts before they are sent")
 }
 
 private struct Reason: Codable { let reason: String }
@@ -151,6 +176,9 @@ extension Welcome {
   fileprivate func checked() throws -> Welcome {
     guard (0.001...3600).contains(heartbeat), (heartbeat...86_400).contains(heartbeatBound) else {
       throw WireError("received a welcome with a heartbeat of \(heartbeat) s")
+    }
+    guard (16...1 << 20).contains(partFloats), partFloats % 16 == 0 else {
+      throw WireError("received a welcome with parts of \(partFloats) floats")
     }
     return self
   }

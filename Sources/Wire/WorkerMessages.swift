@@ -1,5 +1,6 @@
-// What a worker says to its coordinator. Headers travel as JSON, tensors as a `Body` behind them.
+// What a worker says to its coordinator. Most travels as JSON, numbers as parts.
 
+import Engine
 import Primitives
 
 /// What a worker says to its coordinator.
@@ -10,8 +11,15 @@ public enum WorkerMessage: Sendable {
   case ready(ProbeAnswer)
   /// This worker cannot take part: its data differ, or it cannot read them.
   case unable(reason: String)
-  /// The gradient of a step.
-  case gradient(GradientHeader, Body)
+  /// It holds the weights of this version, whole and with their digest.
+  case holds(WeightsVersion)
+  /// Its weights of this version have another digest than the coordinator's.
+  case differs(WeightsVersion)
+  /// Some numbers of the gradient that it computes.
+  case part(Part)
+  /// The totals of a step whose gradient's parts came before; inside one process the gradient comes
+  /// with them.
+  case gradient(GradientHeader, ParameterBuffer?)
   /// The totals of a validation batch.
   case evaluated(EvaluationHeader)
   /// The worker goes, on request of its user.
@@ -62,7 +70,7 @@ public struct ProbeAnswer: Codable, Hashable, Sendable {
   public static let none = ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)
 }
 
-/// What comes with a gradient: sums over the pictures of the batch.
+/// What comes after a gradient: sums over the pictures of the batch.
 public struct GradientHeader: Codable, Hashable, Sendable {
   /// The step, counted over the run.
   public var step: Int
@@ -74,7 +82,7 @@ public struct GradientHeader: Codable, Hashable, Sendable {
   public var correct: Int
   /// Pictures.
   public var count: Int
-  /// The digest of the gradient.
+  /// The digest of the digests of its parts, in order.
   public var digest: Digest
 
   /// A header with every field given.

@@ -42,15 +42,12 @@ struct NetworkRun {
       localWorkers: threadsOfLocalWorkers == nil ? 0 : workers,
       workerThreads: threadsOfLocalWorkers ?? 1
     ).check("the run", advice: "choose a smaller --batch-size, or fewer --workers or --threads")
-    let gradients = GradientLayout(
-      start.architecture.parameters, batch: start.hyperparameters.batchSize)
     var limits = Limits.standard
     limits.heartbeatBound = options.heartbeat
     // Two may be late, or lost with a moment of the network.
     limits.heartbeat = options.heartbeat / 3
     let server = try CoordinatorServer(
-      host: listen.host, port: endpoint.port, floats: gradients.buffer.bufferCount,
-      limits: limits, mailbox: mailbox)
+      host: listen.host, port: endpoint.port, limits: limits, mailbox: mailbox)
     do {
       let probe = try Probe(
         start.architecture, start.hyperparameters, threads: options.threading.count,

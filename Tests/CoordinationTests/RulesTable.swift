@@ -26,6 +26,9 @@ struct RulesTable {
   var numbers: [PeerID: Int] = [:]
   /// What becomes of the weights' updates: whether they stay finite.
   var staysFinite = true
+  /// Whether workers say at once that they hold the weights that they are sent.
+  var holdsAtOnce = true
+  private var joining: [PeerID] = []
   /// Updates after which there is a checkpoint; the start counts as one.
   var checkpoints: [Int] = []
   private let schedule: Schedule
@@ -133,7 +136,9 @@ struct RulesTable {
       perform(actions)
       let update = rules.updatesApplied
       log.append(.applyUpdate(update, steps: schedule.steps(ofUpdate: update)))
-      follow(rules.updateApplied(isFinite: staysFinite, now: now))
+      let consequence = rules.updateApplied(isFinite: staysFinite, now: now)
+      for follower in rules.followers { weights[follower] = rules.weightsVersion }
+      follow(consequence)
     case .drop(let consequence): follow(consequence)
     }
   }
@@ -185,10 +190,15 @@ struct RulesTable {
       case .sendWeights(let peer):
         weights[peer] = rules.weightsVersion
         tasks[peer] = []
+        joining.append(peer)
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
       case .finishEpoch, .note, .stop: break
       }
+    }
+    while holdsAtOnce, !joining.isEmpty {
+      let peer = joining.removeFirst()
+      perform(rules.holds(peer, rules.weightsVersion, now: now))
     }
   }
 

@@ -1,3 +1,4 @@
+import Engine
 import NIOCore
 import Testing
 import Wire
@@ -14,7 +15,7 @@ import Wire
     var state = ConnectionState(
       limits: limits, introductionTimeout: introductionTimeout, waitsForEver: waitsForEver)
     let preface = state.opened(now: .zero)
-    #expect(preface.head == Preface.bytes && preface.piece == nil)
+    #expect(preface.bytes == Preface.bytes)
     return state
   }
 
@@ -31,7 +32,7 @@ import Wire
       switch state.tick(now: now, unsent: unsent) {
       case .close: return (now, beats)
       case .heartbeat(let frame):
-        #expect(frame.head == OutgoingMessage.heartbeat)
+        #expect(frame.bytes == OutgoingMessage.heartbeat.bytes)
         beats.append(now)
         if unsent > 0 { unsent += frame.byteCount }
       case .none: break
@@ -41,10 +42,7 @@ import Wire
   }
 
   private func message(bytes: Int) throws -> OutgoingMessage {
-    try OutgoingMessage(
-      CoordinatorMessage.weights(
-        WeightsHeader(version: .init(update: 1), digest: sampleDigest),
-        .frame(ByteBuffer(repeating: 1, count: bytes))))
+    try OutgoingMessage(WorkerMessage.unable(reason: String(repeating: "x", count: bytes)))
   }
 
   /// All that the state gives to a socket that takes everything, and whether it closes then.
@@ -132,7 +130,8 @@ import Wire
 
   @Test func `The welcome's heartbeats count from then on`() {
     var welcome = Welcome(
-      worker: 0, model: "{}", floats: 1, batchSize: 1, pictures: "", manifest: "")
+      worker: 0, model: "{}", floats: 1, optimizer: RMSprop(), batchSize: 1, batchesPerUpdate: 1,
+      pictures: "", manifest: "")
     (welcome.heartbeat, welcome.heartbeatBound) = (0.125, 0.75)
     var state = opened()
     _ = state.received(now: .seconds(0.5))
@@ -191,7 +190,7 @@ import Wire
 
   @Test func `Closing sends what waits, then closes the output, then waits for the peer`() throws {
     var state = opened()
-    let message = try message(bytes: 3 << 20)
+    let message = try message(bytes: 500_000)
     let count = message.byteCount
     _ = state.send(message)
     _ = state.received(hello, now: .zero)
@@ -214,10 +213,9 @@ import Wire
 
   @Test func `A peer that reads too slowly is waited for no longer than the bound`() throws {
     var state = opened()
-    _ = state.send(try message(bytes: 3 << 20))
+    _ = state.send(try message(bytes: 500_000))
     _ = state.close(now: .seconds(1))
-    // It takes one piece, and no more.
-    _ = state.write(now: .seconds(1))
+    // It takes nothing.
     let (closed, beats) = run(&state, until: .seconds(10)) { _ in true }
     #expect(closed == .seconds(4) && !beats.isEmpty)
     let told = state.closed()
@@ -257,28 +255,35 @@ import Wire
     #expect(told == .report("\(waiting) bytes wait to be sent: it is too slow"))
   }
 
-  @Test func `Messages go out whole and in order, a piece of a body at a time`() throws {
-    var limits = Limits.standard
-    limits.piece = 100_000
-    var state = opened(limits)
-    let sent = coordinatorMessages(.frame(ByteBuffer(repeating: 7, count: 250_000)))
-    for message in sent { _ = state.send(try OutgoingMessage(message, limits: limits)) }
-    var reader = FrameReader<CoordinatorMessage>(limits: limits, floats: nil)
+  @Test func `What is short overtakes numbers, and what is needed first goes first`() throws {
+    var state = opened()
+    let sent = coordinatorMessages()
+    for message in sent { _ = state.send(try OutgoingMessage(message)) }
+    var reader = FrameReader<CoordinatorMessage>(limits: .standard)
     reader.append(Preface.bytes)
-    var (texts, frames): ([String], Int) = ([], 0)
+    var texts: [String] = []
     while case .frame(let frame) = state.write(now: .zero) {
-      #expect(frame.byteCount <= 100_009)
-      frames += 1
-      for part in [frame.head, frame.piece].compactMap(\.self) {
-        reader.append(part)
-        while let message = try reader.next() { texts.append(text(message)) }
-      }
+      reader.append(frame.bytes)
+      while let message = try reader.next() { texts.append(text(message)) }
       // A heartbeat finds its way between any two.
-      reader.append(OutgoingMessage.heartbeat)
+      reader.append(OutgoingMessage.heartbeat.bytes)
       _ = try reader.next()
     }
     try reader.finish()
-    #expect(texts == sent.map(text))
-    #expect(frames == sent.count + 3)
+    let short = sent.filter { if case .part = $0 { false } else { true } }
+    let parts: [CoordinatorMessage] = [
+      .part(samplePart(.sum, index: 0)), .part(samplePart(.gradient(step: 7))),
+      .part(samplePart(.state(buffer: 1))),
+    ]
+    #expect(texts == (short + parts).filter { !$0.isHeartbeat }.map(text))
+  }
+
+  @Test func `A worker's messages go out in order`() throws {
+    var state = opened()
+    let sent = workerMessages()
+    for message in sent { _ = state.send(try OutgoingMessage(message)) }
+    var all: [ByteBuffer] = []
+    while case .frame(let frame) = state.write(now: .zero) { all.append(frame.bytes) }
+    #expect(try all == sent.map { try bytes($0) })
   }
 }

@@ -1,3 +1,4 @@
+import Engine
 import NIOCore
 import NIOTestUtils
 import Primitives
@@ -19,87 +20,43 @@ struct FrameDecoderTests {
     }
   }
 
-  /// Small pieces, so that a body has many.
-  static let limits: Limits = {
-    var limits = Limits.standard
-    limits.piece = 1000
-    return limits
-  }()
-
   /// Frames whole, byte by byte, many at once; only the first message of a connection is left out.
   @Test func decoderVerifier() throws {
-    let body = Body.frame(ByteBuffer(bytes: (0..<3456).map { UInt8(truncatingIfNeeded: $0) }))
     try ByteToMessageDecoderVerifier.verifyDecoder(
-      inputOutputPairs: coordinatorMessages(body).dropFirst().map {
-        (try bytes($0, limits: Self.limits), [text($0)])
-      }
+      inputOutputPairs: coordinatorMessages().dropFirst().map { (try bytes($0), [text($0)]) }
     ) {
-      Texts(
-        decoder: FrameDecoder<CoordinatorMessage>(limits: Self.limits, floats: 4000, stage: .open))
+      Texts(decoder: FrameDecoder<CoordinatorMessage>(stage: .open))
     }
     try ByteToMessageDecoderVerifier.verifyDecoder(
-      inputOutputPairs: workerMessages(body).dropFirst().map {
-        (try bytes($0, limits: Self.limits), [text($0)])
-      }
+      inputOutputPairs: workerMessages().dropFirst().map { (try bytes($0), [text($0)]) }
     ) {
-      Texts(decoder: FrameDecoder<WorkerMessage>(limits: Self.limits, floats: 4000, stage: .open))
+      Texts(decoder: FrameDecoder<WorkerMessage>(stage: .open))
     }
   }
 
   @Test(arguments: [1, 7, 4096, Int.max])
   func wholeConversation(step: Int) throws {
-    let body = try TensorCoding.encode(sampleTensors())
     var toWorker = Preface.bytes
-    for message in coordinatorMessages(body) {
-      toWorker.writeImmutableBuffer(try bytes(message, limits: Self.limits))
-    }
-    let atWorker = decode(
-      toWorker, as: CoordinatorMessage.self, stage: .preface, floats: nil, step: step)
+    for message in coordinatorMessages() { toWorker.writeImmutableBuffer(try bytes(message)) }
+    let atWorker = decode(toWorker, as: CoordinatorMessage.self, stage: .preface, step: step)
     #expect(atWorker.error == nil)
-    #expect(atWorker.texts == coordinatorMessages(body).map(text))
+    #expect(atWorker.texts == coordinatorMessages().map(text))
 
     var toCoordinator = Preface.bytes
-    for message in workerMessages(body) {
-      toCoordinator.writeImmutableBuffer(try bytes(message, limits: Self.limits))
-    }
+    for message in workerMessages() { toCoordinator.writeImmutableBuffer(try bytes(message)) }
     let atCoordinator = decode(toCoordinator, as: WorkerMessage.self, stage: .preface, step: step)
     #expect(atCoordinator.error == nil)
-    #expect(atCoordinator.texts == workerMessages(body).map(text))
+    #expect(atCoordinator.texts == workerMessages().map(text))
   }
 
-  @Test func heartbeatBetweenPieces() throws {
-    let frame = ByteBuffer(repeating: 7, count: 2500)
-    let message = WorkerMessage.gradient(
-      GradientHeader(
-        step: 0, weightsVersion: .init(update: 0), loss: 0, correct: 0, count: 1,
-        digest: sampleDigest),
-      .frame(frame))
-    var outgoing = try OutgoingMessage(message, limits: Self.limits)
-    let total = outgoing.byteCount
-    var all = ByteBuffer()
-    while let frame = outgoing.next() {
-      all.writeImmutableBuffer(frame.head)
-      if let piece = frame.piece { all.writeImmutableBuffer(piece) }
-      all.writeImmutableBuffer(try bytes(WorkerMessage.heartbeat))
+  /// What is sent to many peers lies in memory once.
+  @Test func numbersAreNotCopied() throws {
+    let part = samplePart(.sum)
+    let sent = try (0..<2).map { _ in try OutgoingMessage(CoordinatorMessage.part(part)) }
+    let addresses = sent.map { message in
+      message.numbers?.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
     }
-    #expect(outgoing.byteCount == 0)
-    #expect(all.readableBytes == total + 4 * 9)
-    let (texts, error) = decode(all, as: WorkerMessage.self, step: 100)
-    #expect(error == nil)
-    #expect(texts == ["heartbeat", "heartbeat", "heartbeat", text(message), "heartbeat"])
-  }
-
-  @Test func bodiesAreNotCopied() throws {
-    let frame = ByteBuffer(repeating: 7, count: 5 << 20)
-    let header = WeightsHeader(version: .init(update: 0), digest: sampleDigest)
-    var outgoing = try OutgoingMessage(CoordinatorMessage.weights(header, .frame(frame)))
-    let address = frame.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
-    var pieces: [Int] = []
-    while let next = outgoing.next() {
-      guard let piece = next.piece else { continue }
-      pieces.append(piece.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) - address })
-    }
-    #expect(pieces == (0..<5).map { $0 << 20 })
+    #expect(addresses[0] != nil && addresses[0] == addresses[1])
   }
 
   @Test func refusesToSendWhatIsTooLarge() throws {
@@ -107,19 +64,14 @@ struct FrameDecoderTests {
       try OutgoingMessage(WorkerMessage.unable(reason: String(repeating: "x", count: 2 << 20)))
     }
     var limits = Limits.standard
-    limits.floats = 100
-    let body = Body.frame(ByteBuffer(repeating: 0, count: 2000))
+    limits.partFloats = 1024
     #expect(throws: WireError.self) {
-      try OutgoingMessage(
-        CoordinatorMessage.weights(
-          WeightsHeader(version: .init(update: 0), digest: sampleDigest), body),
-        limits: limits)
+      try OutgoingMessage(CoordinatorMessage.part(samplePart(.sum)), limits: limits)
     }
-    let local = Body.local(try sampleTensors())
+    let local = ParameterBuffer(try Architecture.book(height: 150, width: 150).parameters)
+    let header = WeightsHeader(version: .init(update: 0), digest: sampleDigest)
     #expect(throws: WireError.self) {
-      try OutgoingMessage(
-        CoordinatorMessage.weights(
-          WeightsHeader(version: .init(update: 0), digest: sampleDigest), local))
+      try OutgoingMessage(CoordinatorMessage.weights(header, local))
     }
   }
 

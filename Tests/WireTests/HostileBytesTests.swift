@@ -9,9 +9,9 @@ import Wire
 struct HostileBytesTests {
   func expectError<M: WireMessage>(
     _ fragment: String, _ buffer: ByteBuffer, as type: M.Type,
-    stage: FrameDecoder<M>.Stage = .open, floats: Int? = 1000
+    stage: FrameDecoder<M>.Stage = .open
   ) {
-    let (texts, error) = decode(buffer, as: type, stage: stage, floats: floats)
+    let (texts, error) = decode(buffer, as: type, stage: stage)
     #expect(texts.isEmpty)
     #expect(error?.description.contains(fragment) == true, "\(error?.description ?? "no error")")
     #expect(error?.description.contains("\n") == false)
@@ -48,62 +48,71 @@ struct HostileBytesTests {
     expectError("of 7 bytes", frame(kind: 20, length: 7), as: WorkerMessage.self)
   }
 
-  @Test func bodiesLargerThanTheModel() throws {
-    let largest = TensorCoding.maximumFrame(floats: 1000)
-    let header = GradientHeader(
-      step: 0, weightsVersion: .init(update: 0), loss: 0, correct: 0, count: 1, digest: sampleDigest
-    )
-    let fits = try bytes(
-      WorkerMessage.gradient(header, .frame(ByteBuffer(repeating: 0, count: largest))))
-    #expect(decode(fits, as: WorkerMessage.self, floats: 1000).error == nil)
-    let over = try bytes(
-      WorkerMessage.gradient(header, .frame(ByteBuffer(repeating: 0, count: largest + 1))))
-    expectError("tensors of \(largest + 1) bytes", over, as: WorkerMessage.self)
-    let empty = try bytes(WorkerMessage.gradient(header, .frame(ByteBuffer())))
-    expectError("tensors of 0 bytes", empty, as: WorkerMessage.self)
-    // A welcome may not announce more than the limit either.
-    let welcome = Welcome(
-      worker: 0, model: "", floats: Limits.standard.floats + 1, batchSize: 1, pictures: "",
-      manifest: "")
+  /// Neither may a welcome announce a model, nor parts, that nobody has memory for.
+  @Test func largerThanTheLimit() throws {
+    var welcome = Welcome(
+      worker: 0, model: "", floats: Limits.standard.floats + 1, optimizer: RMSprop(), batchSize: 1,
+      batchesPerUpdate: 1, pictures: "", manifest: "")
     expectError(
       "the limit is", try bytes(CoordinatorMessage.welcome(welcome)), as: CoordinatorMessage.self,
       stage: .introduction)
+    welcome.floats = 1
+    for floats in [0, 15, 17, 1 << 30] {
+      welcome.partFloats = floats
+      expectError(
+        "parts of \(floats) floats", try bytes(CoordinatorMessage.welcome(welcome)),
+        as: CoordinatorMessage.self, stage: .introduction)
+    }
+    expectError("of 100000 bytes", frame(kind: 34, length: 100_000), as: WorkerMessage.self)
   }
 
   @Test func wrongOrder() throws {
-    let body = try TensorCoding.encode(sampleTensors())
-    for message in workerMessages(body).dropFirst() {
+    for message in workerMessages().dropFirst() {
       if case .heartbeat = message { continue }
       expectError(
         "before the peer introduced itself", try bytes(message), as: WorkerMessage.self,
         stage: .introduction)
     }
+    expectError("second introduction", try bytes(workerMessages()[0]), as: WorkerMessage.self)
+    for message in coordinatorMessages() {
+      switch message {
+      case .heartbeat, .part: continue
+      default: expectError("only this side may send", try bytes(message), as: WorkerMessage.self)
+      }
+    }
+    for message in workerMessages() {
+      switch message {
+      case .heartbeat, .part: continue
+      default:
+        expectError("only this side may send", try bytes(message), as: CoordinatorMessage.self)
+      }
+    }
     expectError(
-      "second introduction", try bytes(workerMessages(body)[0]), as: WorkerMessage.self)
-    for message in coordinatorMessages(body) {
-      if case .heartbeat = message { continue }
-      expectError("only this side may send", try bytes(message), as: WorkerMessage.self)
-    }
-    for message in workerMessages(body) {
-      if case .heartbeat = message { continue }
-      expectError("only this side may send", try bytes(message), as: CoordinatorMessage.self)
-    }
-    expectError("where 0 are missing", frame(kind: 34, [1]), as: WorkerMessage.self)
+      "before it was ready", try bytes(WorkerMessage.part(samplePart(.gradient(step: 0)))),
+      as: WorkerMessage.self, stage: .unready)
     expectError("unknown kind 99", frame(kind: 99), as: WorkerMessage.self)
+  }
 
-    var within = ByteBuffer()
-    var outgoing = try OutgoingMessage(workerMessages(body)[2])
-    within.writeImmutableBuffer(outgoing.next()!.head)
-    within.writeImmutableBuffer(try bytes(WorkerMessage.ready(.none)))
-    expectError("within the tensors of another", within, as: WorkerMessage.self, floats: 1 << 20)
+  @Test func partsThatMakeNoSense() throws {
+    let whole = try #require(samplePart(.sum).head.getBytes(at: 0, length: Part.headBytes))
+    for length in [0, 1, 5, 17, 33] {
+      expectError(
+        "cannot be read", frame(kind: 34, Array(whole.prefix(length))), as: WorkerMessage.self)
+    }
+    var other = whole
+    other[0] = 3
+    expectError("unknown content 3", frame(kind: 34, other), as: WorkerMessage.self)
+    other = whole
+    other[17] = 99
+    expectError("cannot be read", frame(kind: 34, other), as: WorkerMessage.self)
   }
 
   @Test func truncated() throws {
-    let whole = try bytes(workerMessages(TensorCoding.encode(sampleTensors()))[2])
+    let whole = try bytes(WorkerMessage.part(samplePart(.gradient(step: 3))))
     for length in [1, 4, 5, 30, 300, whole.readableBytes - 1] {
       expectError(
         "in the middle of a message", whole.getSlice(at: 0, length: length)!,
-        as: WorkerMessage.self, floats: 1 << 20)
+        as: WorkerMessage.self)
     }
   }
 
@@ -119,10 +128,10 @@ struct HostileBytesTests {
 
   /// A single damaged bit, wherever it is, never gives another message.
   @Test func aFlippedBitIsFound() throws {
-    let messages = workerMessages(try TensorCoding.encode(sampleTensors(units: 1)))
+    let messages = workerMessages()
     var conversation = Preface.bytes
     for message in messages {
-      if case .gradient = message { continue }
+      if case .part = message { continue }
       conversation.writeImmutableBuffer(try bytes(message))
     }
     let intact = decode(conversation, as: WorkerMessage.self, stage: .preface)
@@ -147,14 +156,14 @@ struct HostileBytesTests {
       return Int(random.bits(draw) % UInt64(below))
     }
     var conversation = Preface.bytes
-    for message in workerMessages(try TensorCoding.encode(sampleTensors(units: 1))) {
+    for message in workerMessages() {
       conversation.writeImmutableBuffer(try bytes(message))
     }
     var errors = 0
     for _ in 0..<3000 {
       var damaged = conversation
       for _ in 0...next(3) {
-        // Half of the damage to the first 400 bytes, where there is no body.
+        // Half of the damage to the first 400 bytes, where there are no numbers.
         let position = next(next(2) == 0 ? 400 : damaged.readableBytes)
         damaged.setInteger(UInt8(next(256)), at: position)
       }
@@ -165,7 +174,7 @@ struct HostileBytesTests {
       var noise = ByteBuffer(bytes: (0..<200).map { _ in UInt8(next(256)) })
       noise.setInteger(UInt32(next(300)), at: 0)
       _ = decode(noise, as: WorkerMessage.self, stage: .open)
-      _ = decode(noise, as: CoordinatorMessage.self, stage: .introduction, floats: nil)
+      _ = decode(noise, as: CoordinatorMessage.self, stage: .introduction)
     }
     #expect(errors > 1000)
   }

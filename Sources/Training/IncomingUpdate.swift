@@ -1,0 +1,72 @@
+import Engine
+import Wire
+
+/// An update that a worker makes itself, as its parts come.
+struct IncomingUpdate {
+  /// What is certain of it, once the coordinator has said so.
+  var header: UpdateHeader?
+  /// The sums over its steps, in the gradients' layout; factors' places are empty.
+  private let sums: ParameterBuffer
+  /// Its steps' factors, each in the gradients' layout, with which parts are there.
+  private var factors: [Int: (buffer: ParameterBuffer, arrived: Set<Int>)] = [:]
+  private var arrivedSums: Set<Int> = []
+  private let stepsMost: Int
+
+  /// Nothing of an update has come.
+  /// - Parameters:
+  ///   - sums: memory for the sums.
+  ///   - stepsMost: steps that it can have.
+  init(sums: ParameterBuffer, stepsMost: Int) { (self.sums, self.stepsMost) = (sums, stepsMost) }
+
+  /// Takes a part.
+  /// - Parameter memory: for a step's factors.
+  /// - Throws: `WireError` where it is damaged; `WorkerError` where it cannot be one of the update's.
+  mutating func take(
+    _ part: Part, _ parts: [GradientPart], memory: inout BufferPool
+  ) throws {
+    guard parts.indices.contains(part.index) else { throw Self.nonsense }
+    let place = parts[part.index]
+    switch part.content {
+    case .sum:
+      guard !place.isFactor else { throw Self.nonsense }
+      try part.decode(into: Self.floats(place, of: sums))
+      arrivedSums.insert(part.index)
+    case .gradient(let step):
+      guard place.isFactor, factors[step] != nil || factors.count < stepsMost else {
+        throw Self.nonsense
+      }
+      let buffer = factors[step]?.buffer ?? memory.take()
+      try part.decode(into: Self.floats(place, of: buffer))
+      factors[step, default: (buffer, [])].arrived.insert(part.index)
+    case .state: throw Self.nonsense
+    }
+  }
+
+  /// The steps' gradients and the sums, once the update is certain and all of it is there.
+  func whole(_ parts: [GradientPart]) -> (steps: [StepGradient], sums: ParameterBuffer)? {
+    guard let header, !header.pictures.isEmpty else { return nil }
+    let factorCount = parts.count(where: \.isFactor)
+    guard arrivedSums.count == parts.count - factorCount else { return nil }
+    var steps: [StepGradient] = []
+    for (place, pictures) in header.pictures.enumerated() {
+      // A model without factors has nothing of a step alone.
+      guard factorCount > 0 else {
+        steps.append(StepGradient(sums, pictures: pictures))
+        continue
+      }
+      guard let factor = factors[header.firstStep + place], factor.arrived.count == factorCount
+      else { return nil }
+      steps.append(StepGradient(factor.buffer, pictures: pictures))
+    }
+    return (steps, sums)
+  }
+
+  private static func floats(
+    _ part: GradientPart, of buffer: ParameterBuffer
+  ) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(rebasing: buffer.buffer[part.floats])
+  }
+
+  private static let nonsense = WorkerError(
+    "the coordinator sent a part of an update that cannot be")
+}

@@ -1,0 +1,73 @@
+import Engine
+import Primitives
+import Wire
+
+/// The update under way, as it goes to workers that make it themselves: the factors of each step as
+/// they come, of all else the sums over the steps, each once it has come of all.
+struct OutgoingUpdate {
+  /// The weights that it is applied to.
+  let version: WeightsVersion
+  /// All that was sent so far, for those who join.
+  private(set) var sent: [Part] = []
+
+  /// A step's gradient as far as it is known.
+  private struct Step {
+    /// By part: whose numbers are summed, and their digest.
+    var parts: [(gradient: StepGradient, digest: Digest)?]
+  }
+
+  private let firstStep: Int
+  private let parts: [GradientPart]
+  private let sums: ParameterBuffer
+  private var steps: [Step]
+  /// By part, the steps of which it has not come.
+  private var missing: [Int]
+
+  /// Nothing of the update has come.
+  /// - Parameter sums: memory in the gradients' layout.
+  init(
+    _ steps: Range<Int>, version: WeightsVersion, parts: [GradientPart], sums: ParameterBuffer
+  ) {
+    self.version = version
+    self.parts = parts
+    self.sums = sums
+    firstStep = steps.lowerBound
+    self.steps = steps.map { _ in Step(parts: parts.map { _ in nil }) }
+    missing = parts.map { _ in steps.count }
+  }
+
+  /// Whether some of a step's parts that were taken are others than those with these digests.
+  func contradicts(_ digests: [Digest?], step: Int) -> Bool {
+    zip(steps[step - firstStep].parts, digests).contains { taken, digest in
+      taken.map { $0.digest != digest } == true
+    }
+  }
+
+  /// Takes a part of a step's gradient, where it has not come before.
+  ///
+  /// - Parameters:
+  ///   - factor: the part as it came, where it belongs to a factor.
+  ///   - bytesPerSecond: of the links that the result is for; nil where it is not known.
+  /// - Returns: what is to be sent now.
+  mutating func take(
+    _ index: Int, of gradient: StepGradient, _ digest: Digest, step: Int, factor: Part?,
+    using updater: Updater, bytesPerSecond: Double?
+  ) -> Part? {
+    let place = step - firstStep
+    guard steps[place].parts[index] == nil else { return nil }
+    steps[place].parts[index] = (gradient, digest)
+    missing[index] -= 1
+    if let factor {
+      sent.append(factor)
+      return factor
+    }
+    guard missing[index] == 0 else { return nil }
+    let floats = parts[index].floats
+    updater.sum(floats, of: steps.compactMap { $0.parts[index]?.gradient }, into: sums)
+    let part = Part(
+      .sum, version: version, index: index,
+      floats: UnsafeBufferPointer(rebasing: sums.buffer[floats]), bytesPerSecond: bytesPerSecond)
+    sent.append(part)
+    return part
+  }
+}
