@@ -118,6 +118,13 @@ extension CoordinatorRules {
   mutating func dismissStuck(_ now: Duration) -> [CoordinatorAction] {
     var actions: [CoordinatorAction] = []
     for peer in members.peers {
+      if case .catchingUp(let since)? = members[peer]?.progress?.weights, readyWorkers > 1,
+        patience.time - since > Patience.weightsMost
+      {
+        let time = (patience.time - since).inSeconds
+        let reason = "it sends heartbeats, but has not taken the weights for \(time)"
+        actions += dismiss(peer, reason: reason, now: now)
+      }
       guard phase.board != nil, let number = members[peer]?.number,
         let progress = members[peer]?.progress, let debt = progress.debt
       else { continue }

@@ -9,7 +9,7 @@ extension CoordinatorRules {
 
   /// Has a worker sent all that the run has learnt.
   mutating func sendWeights(to peer: PeerID) -> [CoordinatorAction] {
-    members[peer]?.progress?.follow()
+    members[peer]?.progress?.follow(time: patience.time)
     return [.sendWeights(peer)]
   }
 

@@ -14,6 +14,8 @@ struct Patience: Sendable {
   private static let stuckNew = Duration.seconds(60)
   /// ...nor this long where nobody has.
   private static let stuckUnknown = Duration.seconds(300)
+  /// A worker that was sent the weights has so long to take them.
+  static let weightsMost = Duration.seconds(300)
   /// Of a tick that comes late no more counts: this process, or its machine, stood still.
   private static let tickMost = Duration.seconds(1)
 

@@ -42,11 +42,11 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   }
 
   /// Whose weights it has.
-  enum Weights: Sendable {
+  enum Weights: Hashable, Sendable {
     /// None of the run's.
     case none
-    /// It was sent some, and the updates since are on their way to it.
-    case catchingUp
+    /// It was sent some then (by `Patience.time`), and the updates since are on their way to it.
+    case catchingUp(since: Duration)
     /// It said that it holds them, and makes or is sent all that come after.
     case held
   }
@@ -120,10 +120,11 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   // MARK: Events
 
   /// It is sent all that the run has learnt.
-  package mutating func follow() { weights = .catchingUp }
+  /// - Parameter time: by `Patience.time`.
+  package mutating func follow(time: Duration) { weights = .catchingUp(since: time) }
 
   /// It says that it holds weights that it was sent.
-  package mutating func hold() { if weights == .catchingUp { weights = .held } }
+  package mutating func hold() { if case .catchingUp = weights { weights = .held } }
 
   /// It came to other weights than the coordinator, and has dropped what it had to compute.
   /// - Returns: whether that was once too often.

@@ -1,4 +1,5 @@
 import Primitives
+import Training
 
 /// What goes wrong in a simulated run, and when: a function of a seed.
 public struct Scenario: Sendable, CustomStringConvertible {
@@ -14,6 +15,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case miscompute(Int)
     /// One float of its next gradient is no number.
     case loseNumber(Int)
+    /// One bit of its weights is wrong after the next update that it makes.
+    case stray(Int)
     /// The totals that it says next are not what it computed.
     case lie(Int)
     /// Its connection lives, but brings no answers any more.
@@ -116,6 +119,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let window: Int
   /// Which of the jobs is trained.
   let job: Int
+  /// How workers come to new weights.
+  let weights: WeightsForm
   var faults: [(time: Duration, fault: Fault)]
 
   /// The scenario of `seed`.
@@ -152,11 +157,12 @@ public struct Scenario: Sendable, CustomStringConvertible {
     }
     self.faults = faults.sorted { $0.time < $1.time }
     window = [200, 2_000, 1 << 20][draws.int(0...2)]
+    weights = WeightsForm.allCases[draws.int(0...2)]
   }
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
     let worker = draws.int(0...workers - 1)
-    switch draws.int(0...20) {
+    switch draws.int(0...21) {
     case 0, 1, 2: return .killWorker(worker)
     case 3: return .hangWorker(worker, for: .milliseconds(draws.int(100...9000)))
     case 4: return .slowWorker(worker, by: Double(draws.int(3...40)))
@@ -187,6 +193,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
       let all = Intrusion.allCases
       return .intrude(all[draws.int(0...all.count - 1)])
     case 19: return .diskFull(for: .milliseconds(draws.int(10...3000)))
+    case 20: return .stray(worker)
     default:
       // Some are over before a worker takes the coordinator for lost.
       return .hangCoordinator(
@@ -211,7 +218,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
       "seed \(seed): \(workers) workers (\(minimumWorkers) to begin), latency \(latency), "
       + "step \(stepTime), window \(window) bytes, "
       + "checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
-      + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified"
+      + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified, "
+      + "weights \(weights)"
     return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
   }
 }

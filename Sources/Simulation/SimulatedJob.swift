@@ -12,6 +12,8 @@ public final class SimulatedJob: Sendable {
   /// The jobs differ in their batches per update: one, some with a rest, and more than a gradient's
   /// sum takes at once.
   static let batchesPerUpdate = [1, 3, 10]
+  /// And in their dense layer, whose gradient travels as factors in the first two.
+  private static let units = [16, 16, 4]
 
   let job: TrainingJob
   let training: PictureStore
@@ -27,10 +29,14 @@ public final class SimulatedJob: Sendable {
     let folder = NSTemporaryDirectory() + "simulation-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try draw(folder)
-    return try batchesPerUpdate.map { try SimulatedJob($0, folder: folder, kernels: kernels) }
+    return try zip(batchesPerUpdate, units).map {
+      try SimulatedJob($0, units: $1, folder: folder, kernels: kernels)
+    }
   }
 
-  private init(_ batchesPerUpdate: Int, folder: String, kernels: KernelSet) throws {
+  private init(
+    _ batchesPerUpdate: Int, units: Int, folder: String, kernels: KernelSet
+  ) throws {
     self.kernels = kernels
     var values = Hyperparameters()
     values.epochs = 2
@@ -43,7 +49,7 @@ public final class SimulatedJob: Sendable {
       input: Shape(height: 8, width: 8, channels: 3),
       layers: [
         (nil, .convolution(Convolution(filters: 2))), (nil, .maxPooling(size: 2)), (nil, .flatten),
-        (nil, .dense(units: 4, activation: .relu)), (nil, .dense(units: 1, activation: .sigmoid)),
+        (nil, .dense(units: units, activation: .relu)), (nil, .dense(units: 1, activation: .sigmoid)),
       ])
     job = try TrainingJob(
       architecture: architecture, hyperparameters: values,

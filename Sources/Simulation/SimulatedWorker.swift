@@ -19,6 +19,8 @@ final class SimulatedWorker {
   var miscomputes = false
   /// Whether a float of its next gradient will be no number.
   var losesNumber = false
+  /// Whether a bit of its weights will be wrong after the next update.
+  var strays = false
   /// Whether the totals that it says next will be wrong.
   var lies = false
 

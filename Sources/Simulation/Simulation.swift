@@ -159,6 +159,7 @@ extension World {
     case .slowWorker(let number, let factor): workers[number].slowness = factor
     case .miscompute(let number): workers[number].miscomputes = true
     case .loseNumber(let number): workers[number].losesNumber = true
+    case .stray(let number): workers[number].strays = true
     case .lie(let number): workers[number].lies = true
     case .mute(let number): workers[number].connection?.isMute = true
     case .intrude(let intrusion): intrude(intrusion)

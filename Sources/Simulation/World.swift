@@ -96,6 +96,14 @@ final class World {
       gradient.floats[place] = worker.losesNumber ? .nan : Float(bitPattern: bits)
       (worker.miscomputes, worker.losesNumber) = (false, false)
     }
+    host.damageToWeights = { [unowned self, unowned worker] weights in
+      guard worker.strays else { return }
+      worker.strays = false
+      let places = weights.layout.tensors.flatMap { $0.offset..<$0.offset + $0.count }
+      let place = places[draws.int(0...places.count - 1)]
+      let bits = weights.floats[place].bitPattern ^ 1 << UInt32(draws.int(0...31))
+      weights.floats[place] = Float(bitPattern: bits)
+    }
     worker.host = host
     worker.inbox = []
     (worker.isComputing, worker.isHanging, worker.isComputed) = (false, false, false)
@@ -194,6 +202,7 @@ final class World {
     options.checkpointEvery = scenario.checkpointEvery.map(CheckpointInterval.updates)
     options.writesInBackground = false
     options.verify = scenario.verify
+    options.weights = scenario.weights
     options.partFloats = Self.limits.partFloats
     let mailbox = Mailbox<CoordinatorInput>()
     let host: CoordinatorHost
@@ -230,13 +239,15 @@ final class World {
   func step(_ input: CoordinatorInput?) {
     guard let coordinator, !process.isDead else { return }
     coordinator.step(input)
+    // Of parts the rules hear nothing: what time has changed they look at with the next event.
+    if case .message(_, .part) = input { return settle(looksAtRules: false) }
     settle()
   }
 
-  private func settle() {
+  private func settle(looksAtRules: Bool = true) {
     guard let coordinator else { return }
     if process.isDead { return crash() }
-    if let wrong = coordinator.inconsistency { violation = wrong }
+    if looksAtRules, let wrong = coordinator.inconsistency { violation = wrong }
     let buffers = coordinator.gradientBuffers
     if buffers > job.job.schedule.batchesPerUpdate + workers.count + 1 {
       violation = "\(buffers) gradients kept"

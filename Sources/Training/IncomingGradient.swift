@@ -28,7 +28,7 @@ struct IncomingGradient {
   /// - Throws: `AnswerFault` where there is no such part, it was there, or it is damaged.
   mutating func take(_ part: Part, _ parts: [GradientPart]) throws(AnswerFault) {
     guard parts.indices.contains(part.index), digests[part.index] == nil else {
-      throw .impossible("it sent part \(part.index) of its gradient of step \(step) out of turn")
+      throw .damaged("it sent part \(part.index) of its gradient of step \(step) out of turn")
     }
     let place = parts[part.index]
     do throws(WireError) {

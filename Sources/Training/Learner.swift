@@ -27,7 +27,8 @@ package struct Learner {
   ) throws(ThreadError) {
     optimizer = job.hyperparameters.optimizer
     seed = job.hyperparameters.seed
-    updater = try Updater(job.gradients, threads: threads, kernels: kernels)
+    let steps = max(Updater.gradientsAtOnce, job.schedule.batchesPerUpdate)
+    updater = try Updater(job.gradients, steps: steps, threads: threads, kernels: kernels)
     gradients = BufferPool(job.gradients.buffer)
     if let state {
       precondition(state.suits(type(of: optimizer)))

@@ -24,6 +24,9 @@ struct Replica {
   /// The weights, once all of them are there.
   private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
 
+  /// What a machine that makes errors does to the weights of an update that it has made.
+  var damage: ((ParameterBuffer) -> Void)?
+
   private let optimizer: any Optimizer
   private let stepsMost: Int
   private let parts: [GradientPart]
@@ -154,6 +157,7 @@ struct Replica {
       let (steps, sums) = updates[version]?.whole(parts)
     {
       updater.apply(optimizer, to: &state, steps: steps, wholes: sums)
+      damage?(state.weights)
       updates[version] = nil
       digest = nil
       self.state = state

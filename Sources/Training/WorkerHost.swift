@@ -57,6 +57,9 @@ public final class WorkerHost {
   /// Tests and the simulation set it before the first connection.
   package var damage: ((ParameterBuffer) -> Void)?
 
+  /// What such a machine does to the weights of an update that it has made.
+  package var damageToWeights: ((ParameterBuffer) -> Void)?
+
   /// A worker that computes with `threads` threads.
   ///
   /// - Parameters:
@@ -152,6 +155,7 @@ public final class WorkerHost {
         if bodies == .encoded {
           sender = try GradientSender(run.parts, inBackground: sendsInBackground)
         }
+        run.replica.damage = damageToWeights
         current = run
       }
       link.send(.ready(try current?.answer(welcome.probe) ?? .none))
