@@ -33,8 +33,8 @@ extension CoordinatorRules {
     guard let worker = members[peer], let progress = worker.progress else {
       return putOut(peer, "said that its weights differ unasked", now)
     }
-    // It was sent later ones meanwhile.
-    guard version == weightsVersion, progress.weights == .held else { return [] }
+    // It was sent others meanwhile.
+    guard version.rollback == weightsVersion.rollback, progress.weights == .held else { return [] }
     for assignment in progress.queue where assignment.version == weightsVersion {
       phase.board?.requeue(assignment.unit, from: peer)
     }

@@ -103,6 +103,12 @@ public final class ParameterBuffer: @unchecked Sendable {
     floats.update(from: other.floats, count: layout.bufferCount)
   }
 
+  /// Makes some floats those of `other`, which must have the same layout.
+  public func copy(_ range: Range<Int>, from other: ParameterBuffer) {
+    precondition(layout == other.layout)
+    buffer[range].update(fromContentsOf: other.buffer[range])
+  }
+
   /// Whether no float is an infinity or NaN.
   public var isFinite: Bool { isFinite(0..<layout.bufferCount) }
 

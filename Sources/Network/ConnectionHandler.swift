@@ -137,11 +137,9 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     scheduleWake(context)
   }
 
-  private func write(_ frame: OutgoingMessage, _ context: ChannelHandlerContext) {
+  private func write(_ frame: OutgoingFrame, _ context: ChannelHandlerContext) {
     traffic.sent.add(frame.byteCount, ordering: .relaxed)
-    for bytes in [frame.head, frame.numbers, frame.tail] {
-      if let bytes { context.write(wrapOutboundOut(bytes), promise: nil) }
-    }
+    for bytes in frame.buffers { context.write(wrapOutboundOut(bytes), promise: nil) }
   }
 
   private func perform(

@@ -12,8 +12,10 @@ struct OutgoingUpdate {
 
   /// A step's gradient as far as it is known.
   private struct Step {
-    /// By part: whose numbers are summed, and their digest.
-    var parts: [(gradient: StepGradient, digest: Digest)?]
+    /// Where its numbers are: of the worker of whom the first of them came.
+    var gradient: StepGradient?
+    /// By part, of what was taken.
+    var digests: [Digest?]
   }
 
   private let firstStep: Int
@@ -32,14 +34,14 @@ struct OutgoingUpdate {
     self.parts = parts
     self.sums = sums
     firstStep = steps.lowerBound
-    self.steps = steps.map { _ in Step(parts: parts.map { _ in nil }) }
+    self.steps = steps.map { _ in Step(digests: parts.map { _ in nil }) }
     missing = parts.map { _ in steps.count }
   }
 
   /// Whether some of a step's parts that were taken are others than those with these digests.
   func contradicts(_ digests: [Digest?], step: Int) -> Bool {
-    zip(steps[step - firstStep].parts, digests).contains { taken, digest in
-      taken.map { $0.digest != digest } == true
+    zip(steps[step - firstStep].digests, digests).contains { taken, digest in
+      taken.map { $0 != digest } == true
     }
   }
 
@@ -54,16 +56,22 @@ struct OutgoingUpdate {
     using updater: Updater, bytesPerSecond: Double?
   ) -> Part? {
     let place = step - firstStep
-    guard steps[place].parts[index] == nil else { return nil }
-    steps[place].parts[index] = (gradient, digest)
+    guard steps[place].digests[index] == nil else { return nil }
+    steps[place].digests[index] = digest
     missing[index] -= 1
+    let floats = parts[index].floats
+    if let own = steps[place].gradient {
+      // Where another worker was lost, or both compute it: one buffer a step is enough.
+      if own.buffer !== gradient.buffer { own.buffer.copy(floats, from: gradient.buffer) }
+    } else {
+      steps[place].gradient = gradient
+    }
     if let factor {
       sent.append(factor)
       return factor
     }
     guard missing[index] == 0 else { return nil }
-    let floats = parts[index].floats
-    updater.sum(floats, of: steps.compactMap { $0.parts[index]?.gradient }, into: sums)
+    updater.sum(floats, of: steps.compactMap(\.gradient), into: sums)
     let part = Part(
       .sum, version: version, index: index,
       floats: UnsafeBufferPointer(rebasing: sums.buffer[floats]), bytesPerSecond: bytesPerSecond)

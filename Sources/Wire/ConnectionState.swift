@@ -32,6 +32,7 @@ package struct ConnectionState: Sendable {
   private var phase = Phase.connecting
   private var liveness: Liveness
   private var queue = SendQueue()
+  private var framesSent: UInt32 = 0
 
   /// A connection that is being made.
   /// - Parameters:
@@ -61,12 +62,12 @@ package struct ConnectionState: Sendable {
 extension ConnectionState {
   /// The connection is there.
   /// - Returns: the frame to write: the preface.
-  package mutating func opened(now: Duration) -> OutgoingMessage {
+  package mutating func opened(now: Duration) -> OutgoingFrame {
     if case .connecting = phase {
       phase = .strange(until: introductionTimeout.map { now + .limited(seconds: $0) })
     }
     liveness.begin(now: now)
-    return given(OutgoingMessage.preface)
+    return given(OutgoingFrame([Preface.bytes]))
   }
 
   /// What to do with bytes that came.
@@ -169,7 +170,12 @@ extension ConnectionState {
     queue = SendQueue()
   }
 
-  private mutating func given(_ frame: OutgoingMessage) -> OutgoingMessage {
+  private mutating func given(_ message: OutgoingMessage) -> OutgoingFrame {
+    defer { framesSent &+= 1 }
+    return given(message.frame(number: framesSent))
+  }
+
+  private mutating func given(_ frame: OutgoingFrame) -> OutgoingFrame {
     liveness.gave(frame.byteCount)
     return frame
   }
@@ -201,7 +207,7 @@ extension ConnectionState {
 
   /// What to give to the socket.
   package enum WriteAction {
-    case frame(OutgoingMessage)
+    case frame(OutgoingFrame)
     /// Close the output: all is sent.
     ///
     /// The peer reads all that was sent before it sees the end; closing both ways at once could
@@ -242,7 +248,7 @@ extension ConnectionState {
 extension ConnectionState {
   /// What to do now.
   package enum TickAction {
-    case heartbeat(OutgoingMessage)
+    case heartbeat(OutgoingFrame)
     /// Close at once.
     case close
     case none

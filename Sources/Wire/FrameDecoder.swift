@@ -18,6 +18,8 @@ package struct FrameDecoder<Message: WireMessage> {
 
   private let limits: Limits
   private var stage: Stage
+  /// Frames that have come.
+  private var count: UInt32 = 0
 
   /// A decoder for a connection.
   /// - Parameter stage: another than at the start, for tests.
@@ -40,6 +42,7 @@ package struct FrameDecoder<Message: WireMessage> {
     guard buffer.readableBytes >= Kind.headBytes + payload else { return nil }
     buffer.moveReaderIndex(forwardBy: Kind.headBytes)
     try checkSum(kind, payload: payload, buffer)
+    count &+= 1
     let content = buffer.readSlice(length: payload - kind.overhead) ?? ByteBuffer()
     buffer.moveReaderIndex(forwardBy: kind.overhead)
     if kind == .ready { stage = .open }
@@ -56,13 +59,12 @@ package struct FrameDecoder<Message: WireMessage> {
 
   /// Checks a frame's head.
   private func check(_ head: inout ByteBuffer) throws -> (Kind, payload: Int) {
-    let sum = head.withUnsafeReadableBytes {
-      Kind.checksum(Digest(of: .init(rebasing: $0.prefix(5))))
-    }
+    let sum = Kind.headSum(head, number: count)
     let payload = Int(head.readInteger(as: UInt32.self) ?? 0)
     let rawKind = head.readInteger(as: UInt8.self) ?? 0
     guard head.readInteger() == sum else {
-      throw WireError("received a damaged message: the checksum of its head is another")
+      throw WireError(
+        "received a damaged message, or one out of turn: the checksum of its head is another")
     }
     guard let kind = Kind(rawValue: rawKind) else {
       throw WireError("received a message of unknown kind \(rawKind)")

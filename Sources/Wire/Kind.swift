@@ -3,8 +3,10 @@ import Primitives
 
 /// What a frame is.
 ///
-/// A frame: a head of the payload's length (UInt32, big-endian), the kind (one byte) and the
-/// checksum of these five bytes; then the payload. A damaged length would otherwise be waited for.
+/// A frame: a head of the payload's length (UInt32, big-endian), the kind (one byte) and a checksum;
+/// then the payload. The checksum is that of these five bytes plus the number of frames that came
+/// before it over the connection: a damaged length would otherwise be waited for, and a frame that
+/// is lost, repeated or overtaken would not be noticed.
 ///
 /// The payload of most kinds is a header in JSON; that of a part is what `Part` says. Payloads end
 /// with the checksum of what comes before in them; a heartbeat has none.
@@ -32,14 +34,19 @@ package enum Kind: UInt8, Sendable {
   /// Bytes of a frame's head.
   static let headBytes = 9
 
-  /// The head of a frame of this kind.
-  func head(payload: Int) -> ByteBuffer {
+  /// The head of a frame of this kind, after `number` frames.
+  func head(payload: Int, number: UInt32) -> ByteBuffer {
     var head = ByteBuffer()
     head.reserveCapacity(Self.headBytes)
     head.writeInteger(UInt32(payload))
     head.writeInteger(rawValue)
-    head.writeInteger(Self.checksum(head.withUnsafeReadableBytes(Digest.init(of:))))
+    head.writeInteger(Self.headSum(head, number: number))
     return head
+  }
+
+  /// The checksum of a head's first five bytes, the head of a frame after `number` others.
+  static func headSum(_ head: ByteBuffer, number: UInt32) -> UInt32 {
+    checksum(head.withUnsafeReadableBytes { Digest(of: .init(rebasing: $0.prefix(5))) }) &+ number
   }
 
   /// Whether a checksum ends the payload.

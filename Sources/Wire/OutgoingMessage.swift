@@ -5,56 +5,69 @@ import Primitives
 ///
 /// The numbers of a part are not copied, so one part may be on its way to many peers.
 package struct OutgoingMessage: Sendable {
-  /// The frame of a heartbeat, either side's.
-  package static let heartbeat = OutgoingMessage(
-    head: Kind.heartbeat.head(payload: 0), numbers: nil, tail: nil)
+  /// A heartbeat, either side's.
+  package static let heartbeat = OutgoingMessage(.heartbeat, ByteBuffer())
 
-  /// Length, kind and header.
-  package let head: ByteBuffer
-  /// A part's encoded floats.
-  package let numbers: ByteBuffer?
-  /// The checksum.
-  package let tail: ByteBuffer?
   /// What is to leave first: messages of a lower number overtake others that wait.
   package let priority: Int
+  private let kind: Kind
+  private let header: ByteBuffer
+  /// A part's encoded floats.
+  private let numbers: ByteBuffer?
+  /// The checksum of the payload.
+  private let sum: ByteBuffer?
 
-  /// All bytes of the frame.
-  package var byteCount: Int {
-    head.readableBytes + (numbers?.readableBytes ?? 0) + (tail?.readableBytes ?? 0)
+  private init(_ kind: Kind, _ header: ByteBuffer) {
+    (self.kind, self.header, numbers, sum, priority) = (kind, header, nil, nil, 0)
   }
-
-  /// The frame as one.
-  package var bytes: ByteBuffer {
-    var bytes = head
-    for rest in [numbers, tail] { if let rest { bytes.writeImmutableBuffer(rest) } }
-    return bytes
-  }
-
-  private init(head: ByteBuffer, numbers: ByteBuffer?, tail: ByteBuffer?, priority: Int = 0) {
-    (self.head, self.numbers, self.tail, self.priority) = (head, numbers, tail, priority)
-  }
-
-  /// The preface, which is sent before all messages.
-  static let preface = OutgoingMessage(head: Preface.bytes, numbers: nil, tail: nil)
 
   /// Encodes the header.
   /// - Throws: `WireError` where the message is larger than `limits` allow, or has numbers beside
   ///   it that have not been made parts; `EncodingError`.
   package init(_ message: some WireMessage, limits: Limits = .standard) throws {
     let payload = try message.payload
-    let count = payload.header.readableBytes + (payload.numbers?.readableBytes ?? 0)
-    guard count <= payload.kind.maximumPayload(limits) else {
-      throw WireError("a message (\(payload.kind)) of \(count) bytes is too large to send")
+    (kind, header, numbers) = (payload.kind, payload.header, payload.numbers)
+    priority = message.priority
+    let count = header.readableBytes + (numbers?.readableBytes ?? 0)
+    guard count <= kind.maximumPayload(limits) else {
+      throw WireError("a message (\(kind)) of \(count) bytes is too large to send")
     }
-    var head = payload.kind.head(payload: count + payload.kind.overhead)
-    head.writeImmutableBuffer(payload.header)
-    var tail: ByteBuffer?
-    if payload.kind.hasChecksum {
-      var hasher = DigestHasher()
-      payload.header.withUnsafeReadableBytes { hasher.update($0) }
-      payload.numbers?.withUnsafeReadableBytes { hasher.update($0) }
-      tail = ByteBuffer(integer: Kind.checksum(hasher.finish()))
+    guard kind.hasChecksum else {
+      sum = nil
+      return
     }
-    self.init(head: head, numbers: payload.numbers, tail: tail, priority: message.priority)
+    var hasher = DigestHasher()
+    header.withUnsafeReadableBytes { hasher.update($0) }
+    numbers?.withUnsafeReadableBytes { hasher.update($0) }
+    sum = ByteBuffer(integer: Kind.checksum(hasher.finish()))
+  }
+
+  /// All bytes of the frame.
+  package var byteCount: Int { Kind.headBytes + payloadCount }
+
+  private var payloadCount: Int {
+    [header, numbers, sum].reduce(0) { $0 + ($1?.readableBytes ?? 0) }
+  }
+
+  /// The frame, after `number` others over a connection.
+  package func frame(number: UInt32) -> OutgoingFrame {
+    let head = kind.head(payload: payloadCount, number: number)
+    return OutgoingFrame([head, header, numbers, sum].compactMap { $0 })
+  }
+}
+
+/// Bytes to be written one after the other.
+package struct OutgoingFrame: Sendable {
+  /// In order.
+  package let buffers: [ByteBuffer]
+
+  init(_ buffers: [ByteBuffer]) { self.buffers = buffers }
+
+  /// Of all buffers.
+  package var byteCount: Int { buffers.reduce(0) { $0 + $1.readableBytes } }
+
+  /// All in one.
+  package var bytes: ByteBuffer {
+    buffers.dropFirst().reduce(into: buffers[0]) { $0.writeImmutableBuffer($1) }
   }
 }
