@@ -120,8 +120,9 @@ struct PackedPlane {
     }
   }
 
-  /// Calls `body` with the place of each `byte` among the first `count` of `bytes`, which it may
-  /// change there. The words that hold 8 bytes are there whole.
+  /// Calls `body` with the place of each `byte` among the first `count` of `bytes`.
+  ///
+  /// It may change the byte at that place. Behind the last there is room to the next multiple of 8.
   @inline(__always)
   private static func forEach(
     _ byte: UInt8, in bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ body: (Int) -> Void

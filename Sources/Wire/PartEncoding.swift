@@ -18,7 +18,9 @@ package struct EncodedPart: Sendable {
   package let bytes: ByteBuffer
 }
 
-/// The floats of one part to bytes and back. Any thread may call it.
+/// The floats of one part to bytes and back.
+///
+/// Any thread may call it.
 package enum PartCoding {
   /// The most floats of a part: 64 KiB.
   package static let maximumFloats = 1 << 14

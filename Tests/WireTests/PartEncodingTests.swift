@@ -182,8 +182,9 @@ struct PartEncodingTests {
     #expect(target.isIntact && large.isIntact)
   }
 
-  /// Changed bytes make the decoder throw or give floats, which may be others: the checksum of a
-  /// frame and the digest of the gradient find those. Nothing is written beside them.
+  /// Changed bytes make the decoder throw or give floats, and nothing is written beside them.
+  ///
+  /// The floats may be others: the checksum of a frame and the digest of the gradient find those.
   @Test(arguments: [PartEncoding.planes, .sparse])
   func changed(encoding: PartEncoding) throws {
     let draws = CounterRandom(seed: 7, purpose: .benchmark, UInt64(encoding.rawValue))
