@@ -18,12 +18,12 @@ enum BytePlane {
   private static let sample = 1024
 
   /// Appends `plane`, at most 65,535 bytes.
-  /// - Parameter isPacked: whether its bytes may be a few numbers of the same size, as exponents
+  /// - Parameter mayPack: whether its bytes may be a few numbers of the same size, as exponents
   ///   are, though no sequence of them comes again.
   static func encode(
-    _ plane: UnsafeRawBufferPointer, isPacked: Bool, into bytes: inout ByteBuffer
+    _ plane: UnsafeRawBufferPointer, mayPack: Bool, into bytes: inout ByteBuffer
   ) {
-    let packing = isPacked ? PackedPlane(for: plane) : nil
+    let packing = mayPack ? PackedPlane(for: plane) : nil
     let limit = min(plane.count, packing?.expectedBytes ?? .max)
     let start = bytes.writerIndex
     bytes.writeInteger(Form.block.rawValue)

@@ -18,7 +18,7 @@ enum FloatPlanes {
     for plane in 0..<planes {
       BytePlane.encode(
         UnsafeRawBufferPointer(start: memory + plane * count, count: count),
-        isPacked: plane == 0, into: &bytes)
+        mayPack: plane == 0, into: &bytes)
     }
   }
 
@@ -77,10 +77,8 @@ enum FloatPlanes {
       i += 16
     }
     while i < count {
-      var rotated: UInt32 = 0
-      for plane in [first, second, third, fourth] {
-        rotated = rotated &<< 8 | UInt32((plane + i).load(as: UInt8.self))
-      }
+      let rotated =
+        word(first + i) &<< 24 | word(second + i) &<< 16 | word(third + i) &<< 8 | word(fourth + i)
       (floats + 4 * i).storeBytes(of: rotated &>> 1 | rotated &<< 31, as: UInt32.self)
       i += 1
     }
@@ -89,5 +87,10 @@ enum FloatPlanes {
   @inline(__always)
   private static func words(_ bytes: UnsafeRawPointer) -> SIMD16<UInt32> {
     SIMD16<UInt32>(truncatingIfNeeded: bytes.loadUnaligned(as: SIMD16<UInt8>.self))
+  }
+
+  @inline(__always)
+  private static func word(_ byte: UnsafeRawPointer) -> UInt32 {
+    UInt32(byte.load(as: UInt8.self))
   }
 }

@@ -55,7 +55,7 @@ struct PackedPlane {
 
   /// Appends `plane`.
   func write(_ plane: UnsafeRawBufferPointer, into bytes: inout ByteBuffer) {
-    let (codes, rest) = (Self.codes(plane.count), Self.bitPlane(plane.count))
+    let (codes, length) = (Self.codes(plane.count), Self.bitPlane(plane.count))
     let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: codes + plane.count)
     defer { memory.deallocate() }
     let escape = UInt8(truncatingIfNeeded: 1 << width - 1)
@@ -71,25 +71,25 @@ struct PackedPlane {
     bytes.writeInteger(UInt8(width))
     bytes.writeInteger(UInt16(count), endianness: .little)
     bytes.writeBytes(UnsafeRawBufferPointer(start: others, count: count))
-    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: width * rest) { target in
-      if let target = target.baseAddress { packBits(memory, rest, into: target) }
-      return width * rest
+    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: width * length) { target in
+      if let target = target.baseAddress { packBits(memory, length, into: target) }
+      return width * length
     }
   }
 
-  /// Bit k of byte i of plane b is bit b of code i + 8 * `words` * k: 64 codes at once, with a word
-  /// of 8 codes for each k.
+  /// Bit k of byte i of plane b is bit b of code i + k `length`, where `length` is the bytes of a
+  /// plane: so 8 codes, which lie side by side, are shifted and masked as one word.
   private func packBits(
-    _ codes: UnsafeRawPointer, _ rest: Int, into planes: UnsafeMutableRawPointer
+    _ codes: UnsafeRawPointer, _ length: Int, into planes: UnsafeMutableRawPointer
   ) {
     for bit in 0..<width {
-      for i in stride(from: 0, to: rest, by: 8) {
+      for i in stride(from: 0, to: length, by: 8) {
         var word: UInt64 = 0
         for k in 0..<8 {
-          let eight = codes.load(fromByteOffset: k * rest + i, as: UInt64.self)
+          let eight = codes.load(fromByteOffset: k * length + i, as: UInt64.self)
           word |= (eight &>> UInt64(bit) & 0x0101_0101_0101_0101) &<< UInt64(k)
         }
-        planes.storeBytes(of: word, toByteOffset: bit * rest + i, as: UInt64.self)
+        planes.storeBytes(of: word, toByteOffset: bit * length + i, as: UInt64.self)
       }
     }
   }
@@ -104,9 +104,9 @@ struct PackedPlane {
       throw WireError("received a part packed to \(width) bits, which cannot be")
     }
     let others = try reader.take(reader.count())
-    let rest = bitPlane(count)
-    let planes = try reader.take(width * rest)
-    if let planes = planes.baseAddress { unpackBits(planes, width, rest, into: target) }
+    let length = bitPlane(count)
+    let planes = try reader.take(width * length)
+    if let planes = planes.baseAddress { unpackBits(planes, width, length, into: target) }
     let bytes = target.assumingMemoryBound(to: UInt8.self)
     for i in 0..<count { bytes[i] &+= base }
     let escape = UInt8(truncatingIfNeeded: 1 << width - 1) &+ base
@@ -145,17 +145,18 @@ struct PackedPlane {
     }
   }
 
+  /// Undoes `packBits`.
   private static func unpackBits(
-    _ planes: UnsafeRawPointer, _ width: Int, _ rest: Int, into codes: UnsafeMutableRawPointer
+    _ planes: UnsafeRawPointer, _ width: Int, _ length: Int, into codes: UnsafeMutableRawPointer
   ) {
-    for i in stride(from: 0, to: rest, by: 8) {
+    for i in stride(from: 0, to: length, by: 8) {
       for k in 0..<8 {
         var eight: UInt64 = 0
         for bit in 0..<width {
-          let word = planes.loadUnaligned(fromByteOffset: bit * rest + i, as: UInt64.self)
+          let word = planes.loadUnaligned(fromByteOffset: bit * length + i, as: UInt64.self)
           eight |= (word &>> UInt64(k) & 0x0101_0101_0101_0101) &<< UInt64(bit)
         }
-        codes.storeBytes(of: eight, toByteOffset: k * rest + i, as: UInt64.self)
+        codes.storeBytes(of: eight, toByteOffset: k * length + i, as: UInt64.self)
       }
     }
   }

@@ -1,3 +1,6 @@
+// Numbers of several bytes are written as they lie in memory: whatever Dogsled runs on is
+// little-endian.
+
 import NIOCore
 
 /// How the floats of a part travel: without loss, to the bit.
@@ -110,7 +113,7 @@ package enum PartCoding {
     case .plain: bytes.writeBytes(floats)
     case .planes: FloatPlanes.encode(start, count: count, into: &bytes)
     case .sparse:
-      SparseFloats.encode(start, count: count, asPlanes: withPlanes, into: &bytes)
+      SparseFloats.encode(start, count: count, withPlanes: withPlanes, into: &bytes)
     }
     return bytes
   }

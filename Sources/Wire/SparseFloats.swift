@@ -25,10 +25,10 @@ enum SparseFloats {
   }
 
   /// Appends `count` floats.
-  /// - Parameter asPlanes: whether those that are not zero become planes, where that makes them
+  /// - Parameter withPlanes: whether those that are not zero become planes, where that makes them
   ///   smaller.
   static func encode(
-    _ floats: UnsafeRawPointer, count: Int, asPlanes: Bool, into bytes: inout ByteBuffer
+    _ floats: UnsafeRawPointer, count: Int, withPlanes: Bool, into bytes: inout ByteBuffer
   ) {
     let words = (count + wordFloats - 1) / wordFloats
     let memory = UnsafeMutableRawPointer.allocate(
@@ -37,9 +37,9 @@ enum SparseFloats {
     let (mask, values) = (memory, memory + 8 * words)
     let kept = compact(floats, count: count, mask: mask, values: values)
     BytePlane.encode(
-      UnsafeRawBufferPointer(start: mask, count: (count + 7) / 8), isPacked: false, into: &bytes)
+      UnsafeRawBufferPointer(start: mask, count: (count + 7) / 8), mayPack: false, into: &bytes)
     let start = bytes.writerIndex
-    if asPlanes {
+    if withPlanes {
       bytes.writeInteger(Form.planes.rawValue)
       FloatPlanes.encode(values, count: kept, into: &bytes)
       if bytes.writerIndex - start <= 4 * kept { return }

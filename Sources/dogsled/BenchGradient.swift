@@ -173,7 +173,7 @@ private struct EncodingTime: Encodable {
         spent += try clock.measure {
           try PartCoding.decode(bytes.bytes, bytes.encoding, into: floats)
         }
-        guard memcmp(floats.baseAddress, part.baseAddress, 4 * part.count) == 0 else {
+        guard zip(floats, part).allSatisfy({ $0.bitPattern == $1.bitPattern }) else {
           throw Failure("\(bytes.encoding): other floats come back: this is a defect of Dogsled")
         }
       }

@@ -218,6 +218,7 @@ struct PartEncodingTests {
       }
     }
     #expect(errors > 10_000)
-    #expect(messages.allSatisfy(\.target.isIntact))
+    let areIntact = messages.allSatisfy { $0.target.isIntact }
+    #expect(areIntact)
   }
 }
