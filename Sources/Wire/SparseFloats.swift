@@ -129,17 +129,30 @@ enum SparseFloats {
     _ mask: UnsafeRawPointer, kept: Int, in floats: UnsafeMutableRawPointer, count: Int
   ) {
     let words = floats.assumingMemoryBound(to: UInt32.self)
+    let bytes = mask.assumingMemoryBound(to: UInt8.self)
     var (first, next) = (0, count - kept)
     while first < count {
-      var word = (mask + first / 8).load(as: UInt64.self)
-      for place in first..<min(first &+ wordFloats, count) {
-        // Behind the last float there is none to read; it would not be used.
-        let value = words[min(next, count &- 1)]
-        words[place] = value & (0 &- UInt32(truncatingIfNeeded: word & 1))
-        next &+= Int(truncatingIfNeeded: word & 1)
-        word &>>= 1
+      var byte = UInt32(bytes[first / 8])
+      if byte == 0xFF {
+        // All eight, as most are where only some channels are dead.
+        let eight = UnsafeRawPointer(words + next).loadUnaligned(as: SIMD8<UInt32>.self)
+        UnsafeMutableRawPointer(words + first).storeBytes(of: eight, as: SIMD8<UInt32>.self)
+        next &+= 8
+      } else if next &+ 8 <= count {
+        for place in 0..<8 {
+          words[first &+ place] = words[next] & (0 &- (byte & 1))
+          next &+= Int(truncatingIfNeeded: byte & 1)
+          byte &>>= 1
+        }
+      } else {
+        // Behind the last float there is none to read.
+        for place in first..<min(first &+ 8, count) {
+          words[place] = byte & 1 == 0 ? 0 : words[next]
+          next &+= Int(truncatingIfNeeded: byte & 1)
+          byte &>>= 1
+        }
       }
-      first &+= wordFloats
+      first &+= 8
     }
   }
 }
