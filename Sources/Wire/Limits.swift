@@ -3,7 +3,7 @@
 /// Sizes are bytes, times are seconds.
 public struct Limits: Hashable, Sendable {
   /// The floats of a part, a multiple of 16: 64 KiB, so that what is urgent never waits long.
-  public var partFloats = 1 << 14
+  public var partFloats = PartCoding.maximumFloats
   /// The header of a `hello`, the one message that a stranger can make us read.
   public var hello = 4 << 10
   /// The header of a `welcome`, which holds the manifest: some 500,000 pictures.

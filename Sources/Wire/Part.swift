@@ -38,7 +38,8 @@ public struct Part: Hashable, Sendable {
     self.version = version
     self.index = index
     digest = Digest(of: UnsafeRawBufferPointer(floats))
-    (encoding, bytes) = PartCoding.encode(floats, bytesPerSecond: bytesPerSecond)
+    let encoded = PartCoding.encode(floats, bytesPerSecond: bytesPerSecond)
+    (encoding, bytes) = (encoded.encoding, encoded.bytes)
   }
 
   /// Writes the floats to `floats`.

@@ -177,7 +177,7 @@ extension Welcome {
     guard (0.001...3600).contains(heartbeat), (heartbeat...86_400).contains(heartbeatBound) else {
       throw WireError("received a welcome with a heartbeat of \(heartbeat) s")
     }
-    guard (16...1 << 20).contains(partFloats), partFloats % 16 == 0 else {
+    guard (16...PartCoding.maximumFloats).contains(partFloats), partFloats % 16 == 0 else {
       throw WireError("received a welcome with parts of \(partFloats) floats")
     }
     return self

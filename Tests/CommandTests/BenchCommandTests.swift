@@ -1,4 +1,6 @@
+import Engine
 import Foundation
+import KerasFiles
 import TestSupport
 import Testing
 
@@ -42,6 +44,62 @@ import Testing
     let missing = try Command("bench", "decode", "nowhere.jpg", in: folder)
     #expect(missing.status == 1)
     #expect(missing.errorLines.last?.contains("nowhere.jpg") == true, "\(missing.errors)")
+  }
+
+  /// Of a small model, on pictures that were drawn: every encoding gives the floats back.
+  @Test func `A gradient is encoded, tensor by tensor`() throws {
+    #expect(try Command("sample", "set", "--train", "4", in: folder).status == 0)
+    let model = try KerasConfiguration.encode(
+      Architecture(
+        input: Shape(height: 20, width: 20, channels: 3),
+        layers: [
+          (nil, .convolution(Convolution(filters: 16))), (nil, .flatten),
+          (nil, .dense(units: 32, activation: .relu)),
+          (nil, .dense(units: 1, activation: .sigmoid)),
+        ]))
+    try folder.write(Data(model.utf8), to: "small.json")
+    let arguments = [
+      "bench", "gradient", "--model", "small.json", "--batch-size", "4", "--updates", "2",
+      "--threads", "1",
+    ]
+    for data in [[], ["--data", "set"]] {
+      let lines = try objects(Command(arguments + data, in: folder))
+      let tensors = lines.filter { $0["layer"] != nil }
+      #expect(tensors.map { $0["layer"] as? String }.suffix(3) == ["dense_1", "dense_1", "all"])
+      #expect(tensors.map { $0["kind"] as? String }.contains("inputs"))
+      let all = try #require(tensors.last)
+      let floats = try #require(all["floats"] as? Int)
+      #expect(tensors.dropLast().reduce(0) { $0 + ($1["floats"] as? Int ?? 0) } == floats)
+      let plain = try #require(all["plain"] as? [String: Any])
+      #expect(plain["bytes"] as? Int == 4 * floats)
+      for encoding in ["planes", "sparse"] {
+        let measured = try #require(all[encoding] as? [String: Any])
+        #expect(try #require(measured["bytes"] as? Int) < 4 * floats)
+        #expect(try #require(measured["encode_ms"] as? Double) > 0)
+        #expect(try #require(measured["decode_ms"] as? Double) > 0)
+      }
+      let links = lines.suffix(4)
+      #expect(
+        links.map { $0["link"] as? String }
+          == ["100 Mbit/s", "1000 Mbit/s", "10000 Mbit/s", "loopback"])
+      let chosen = try #require(links.first?["chosen"] as? [String: Any])
+      #expect(try #require(chosen["bytes"] as? Int) < 4 * floats)
+      #expect(links.last?["parts"] as? [String: Int] == ["plain": all["parts"] as? Int ?? 0])
+    }
+    let one = try objects(Command(arguments + ["--link", "2.5"], in: folder))
+    #expect(one.suffix(2).map { $0["link"] as? String } == ["2.5 Mbit/s", "loopback"])
+  }
+
+  @Test(arguments: [
+    (["--link", "0"], "--link must be"), (["--updates", "-1"], "--updates must be"),
+    (["--batch-size", "0"], "--batch-size must be"), (["--data", ""], "--data needs"),
+    (["--data", "nowhere"], "nowhere: no such folder"),
+  ])
+  func `What a gradient cannot be made of is said`(arguments: [String], says: String) throws {
+    let result = try Command(["bench", "gradient"] + arguments, in: folder)
+    #expect(result.status == (says.hasPrefix("--") ? 2 : 1))
+    #expect(result.errorLines.count == 1)
+    #expect(result.errors.contains(says), "\(result.errors)")
   }
 
   /// A script that bash can read, and that names every verb.

@@ -10,10 +10,12 @@ import Testing
     "classes": "<a,b>", "csv": "", "json": "",
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
-    "learning-rate": "<learning-rate>", "listen": "<host:port>", "model": "<file>",
+    "learning-rate": "<learning-rate>", "link": "<mbit>", "listen": "<host:port>",
+    "model": "<file>",
     "output": "<file>", "resume": "<run>", "rho": "<rho>", "run": "<run>", "seed": "<seed>",
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
-    "train": "<train>", "validation": "<validation>", "validation-steps": "<validation-steps>",
+    "train": "<train>", "updates": "<updates>",
+    "validation": "<validation>", "validation-steps": "<validation-steps>",
     "verify": "<f>", "workers": "<n>", "insecure": "", "once": "", "profile": "",
     "skip-unreadable": "", "version": "", "help": "",
   ]
@@ -21,6 +23,7 @@ import Testing
   static let verbs = [
     ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["summary"], ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
+    ["bench", "gradient"],
   ]
 
   /// A new name goes into the table above, once it is sure that no verb has another for the thing.
