@@ -138,10 +138,8 @@ struct Broadcaster {
   }
 
   /// All of the update has come: it is certain.
-  mutating func complete(
-    _ version: WeightsVersion, firstStep: Int, pictures: [Int], followers: [PeerID]
-  ) {
-    guard form == .update else { return }
+  mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
+    guard form == .update, let version = update?.version else { return }
     update = nil
     let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
     links.send(.update(header), to: followers)
