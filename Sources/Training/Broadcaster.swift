@@ -94,7 +94,8 @@ struct Broadcaster {
     }
     if snapshot?.header.version != version {
       let buffers = [state.weights] + (form == .update ? state.slots : [])
-      let header = WeightsHeader(version: version, digest: digest, buffers: buffers.count)
+      let header = WeightsHeader(
+        version: version, digest: digest, makesUpdates: form == .update)
       snapshot = (header, buffers.enumerated().flatMap { parts(of: $1, $0, version) })
     }
     guard let snapshot else { return }
@@ -116,10 +117,12 @@ struct Broadcaster {
   // MARK: The update under way
 
   /// Sends what follows from a part of a step's gradient, which belongs to the update of `steps`.
-  /// - Parameter factor: the part as it came, where it belongs to a factor.
+  /// - Parameters:
+  ///   - factor: the part as it came, where it belongs to a factor.
+  ///   - peer: whose gradient it is: it keeps its factors.
   mutating func take(
-    _ index: Int, of incoming: IncomingGradient, factor: Part?, steps: Range<Int>,
-    using updater: Updater, followers: [PeerID]
+    _ index: Int, of incoming: IncomingGradient, from peer: PeerID, factor: Part?,
+    steps: Range<Int>, using updater: Updater, followers: [PeerID]
   ) {
     guard form == .update, let sums, let digest = incoming.digests[index] else { return }
     if update?.version != incoming.version {
@@ -128,7 +131,8 @@ struct Broadcaster {
     let part = update?.take(
       index, of: incoming.gradient, digest, step: incoming.step, factor: factor, using: updater,
       bytesPerSecond: links.bytesPerSecond)
-    if let part = part ?? nil { links.send(.part(part), to: followers) }
+    guard let part = part ?? nil else { return }
+    links.send(.part(part), to: factor == nil ? followers : followers.filter { $0 != peer })
   }
 
   /// Whether workers were sent other numbers of this gradient's step.

@@ -169,13 +169,13 @@ public final class CoordinatorHost {
       return follow(rules.unusable(peer, unit, part.version, error, now: now))
     }
     incoming[peer] = present
-    if !rules.isVerified(unit) { forward(part.index, of: present) }
+    if !rules.isVerified(unit) { forward(part.index, of: present, from: peer) }
   }
 
   /// Sends the followers what follows from a part of a gradient of the update under way.
-  private func forward(_ index: Int, of incoming: IncomingGradient) {
+  private func forward(_ index: Int, of incoming: IncomingGradient, from peer: PeerID) {
     broadcaster.take(
-      index, of: incoming, factor: incoming.factors.first { $0.index == index },
+      index, of: incoming, from: peer, factor: incoming.factors.first { $0.index == index },
       steps: job.schedule.steps(ofUpdate: learner.state.updates), using: learner.updater,
       followers: rules.followers)
   }
@@ -206,10 +206,10 @@ public final class CoordinatorHost {
     let decision = rules.gradient(peer, header, now: now)
     switch decision {
     case .keep(let place, let actions):
-      keep(gradient, received, totals, at: place)
+      keep(gradient, received, from: peer, totals, at: place)
       perform(actions)
     case .completeUpdate(let place, let first, let ahead):
-      keep(gradient, received, totals, at: place)
+      keep(gradient, received, from: peer, totals, at: place)
       perform(first)
       applyUpdate(while: ahead)
     case .drop(let consequence): follow(consequence)
@@ -249,11 +249,12 @@ public final class CoordinatorHost {
   // MARK: Weights
 
   private func keep(
-    _ gradient: StepGradient?, _ received: IncomingGradient?, _ totals: Engine.Totals, at place: Int
+    _ gradient: StepGradient?, _ received: IncomingGradient?, from peer: PeerID,
+    _ totals: Engine.Totals, at place: Int
   ) {
     guard let gradient else { return }
     if let received {
-      for part in broadcaster.parts { forward(part.index, of: received) }
+      for part in broadcaster.parts { forward(part.index, of: received, from: peer) }
     }
     let count = job.schedule.steps(ofUpdate: learner.state.updates).count
     learner.take(gradient, at: place, of: count)

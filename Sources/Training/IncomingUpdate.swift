@@ -42,6 +42,11 @@ struct IncomingUpdate {
     }
   }
 
+  /// Takes a step's gradient that was computed here: nobody sends its factors back.
+  mutating func take(_ gradient: ParameterBuffer, step: Int, _ parts: [GradientPart]) {
+    factors[step] = (gradient, Set(parts.lazy.filter(\.isFactor).map(\.index)))
+  }
+
   /// The steps' gradients and the sums, once the update is certain and all of it is there.
   func whole(_ parts: [GradientPart]) -> (steps: [StepGradient], sums: ParameterBuffer)? {
     guard let header, !header.pictures.isEmpty else { return nil }

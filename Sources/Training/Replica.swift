@@ -39,6 +39,7 @@ struct Replica {
   /// Made when it is needed first, with slots where updates are to be made.
   private var state: ModelState?
   private var arriving: Arriving?
+  private var makesUpdates = false
   private var updates: [WeightsVersion: IncomingUpdate] = [:]
 
   /// Nothing has come.
@@ -63,7 +64,7 @@ struct Replica {
   }
 
   /// What was held counts no more.
-  mutating func forget() { (held, arriving, updates) = (nil, nil, [:]) }
+  mutating func forget() { (held, arriving, updates, makesUpdates) = (nil, nil, [:], false) }
 
   // MARK: What comes
 
@@ -73,17 +74,16 @@ struct Replica {
     forget()
     if let local { return held = (header.version, local) }
     willChange()
-    guard header.buffers == 1 || header.buffers == 1 + type(of: optimizer).slots.count else {
-      throw WorkerError("the coordinator announced a state of \(header.buffers) buffers")
-    }
-    if state.map({ 1 + $0.slots.count != header.buffers }) ?? true {
+    makesUpdates = header.makesUpdates
+    let slots = header.makesUpdates ? type(of: optimizer).slots.count : 0
+    if state?.slots.count != slots {
       state = nil
       state = ModelState(
         weights: ParameterBuffer(layout.parameters),
-        slots: (1..<header.buffers).map { _ in ParameterBuffer(layout.parameters) })
+        slots: (0..<slots).map { _ in ParameterBuffer(layout.parameters) })
     }
     state?.updates = header.version.update
-    let all = (0..<header.buffers).flatMap { buffer in
+    let all = (0...slots).flatMap { buffer in
       tiles.indices.map { Tile(buffer: buffer, index: $0) }
     }
     arriving = Arriving(header: header, missing: Set(all))
@@ -109,6 +109,17 @@ struct Replica {
       try update.take(part, parts, memory: &memory)
       updates[part.version] = update
     }
+    advance()
+  }
+
+  /// A step's gradient was computed here, and is on its way to the coordinator.
+  mutating func take(
+    _ gradient: ParameterBuffer, step: Int, _ version: WeightsVersion
+  ) throws(WorkerError) {
+    guard makesUpdates, isDue(version) else { return }
+    var update = try update(of: version)
+    update.take(gradient, step: step, parts)
+    updates[version] = update
     advance()
   }
 

@@ -226,14 +226,15 @@ public final class WorkerHost {
       return link.send(.gradient(header, gradient))
     }
     sender.begin(step: step, version: version, gradient, link)
-    guard let damage else {
-      return sender.finish(try run.gradient(pictures, into: gradient, ready: sender.ready))
-    }
     // Errors are made before anything leaves.
-    let totals = try run.gradient(pictures, into: gradient, ready: nil)
-    damage(gradient)
-    sender.readyAll()
+    let ready: ((String) -> Void)? = if damage == nil { sender.ready } else { nil }
+    let totals = try run.gradient(pictures, into: gradient, ready: ready)
+    if let damage {
+      damage(gradient)
+      sender.readyAll()
+    }
     sender.finish(totals)
+    try follow(link) { try $0.take(gradient, step: step, version) }
   }
 }
 

@@ -82,13 +82,13 @@ public struct WeightsHeader: Codable, Hashable, Sendable {
   public var version: WeightsVersion
   /// The digest of the weights.
   public var digest: Digest
-  /// Buffers that follow: the weights, and the optimizer's slots where the worker is to make the
-  /// updates after these weights itself.
-  public var buffers: Int
+  /// Whether the worker is to make the updates after these weights itself: then the optimizer's
+  /// slots follow the weights.
+  public var makesUpdates: Bool
 
   /// Weights of `version`.
-  public init(version: WeightsVersion, digest: Digest, buffers: Int = 1) {
-    (self.version, self.digest, self.buffers) = (version, digest, buffers)
+  public init(version: WeightsVersion, digest: Digest, makesUpdates: Bool = false) {
+    (self.version, self.digest, self.makesUpdates) = (version, digest, makesUpdates)
   }
 }
 
