@@ -23,12 +23,17 @@ public struct EpochRecord: Hashable, Sendable, Codable {
   public var bytesReceived: Int
   /// Bytes to the workers in this epoch; 0 in one process.
   public var bytesSent: Int
+  /// Seconds of training that the coordinator waited for gradients.
+  public var gradientsAwaited: Double
+  /// Seconds of training that a worker waited for weights and work, in the mean; 0 in one process.
+  public var weightsAwaited: Double
 
   /// A row of all its fields.
   public init(
     epoch: Int, loss: Double, accuracy: Double, validationLoss: Double,
     validationAccuracy: Double, seconds: Double, picturesPerSecond: Double,
-    bytesReceived: Int = 0, bytesSent: Int = 0
+    bytesReceived: Int = 0, bytesSent: Int = 0, gradientsAwaited: Double = 0,
+    weightsAwaited: Double = 0
   ) {
     self.epoch = epoch
     self.loss = loss
@@ -39,13 +44,18 @@ public struct EpochRecord: Hashable, Sendable, Codable {
     self.picturesPerSecond = picturesPerSecond
     self.bytesReceived = bytesReceived
     self.bytesSent = bytesSent
+    self.gradientsAwaited = gradientsAwaited
+    self.weightsAwaited = weightsAwaited
   }
 }
 
 /// The epochs of a run in order, as `history.csv` holds them.
 public struct History: Hashable, Sendable {
   /// The first line of the file.
-  public static let header =
+  public static let header = oldHeader + ",gradients_awaited_s,weights_awaited_s"
+
+  /// The first line before those two columns, in runs of earlier versions.
+  private static let oldHeader =
     "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent"
 
   /// One record an epoch.
@@ -60,7 +70,8 @@ public struct History: Hashable, Sendable {
   public init(reading path: String, followingLinks: Bool = false) throws {
     let text = try PlainFiles.text(of: path, followingLinks: followingLinks)
     var lines = text.split(whereSeparator: \.isNewline)
-    guard lines.first.map(String.init) == Self.header else {
+    guard let first = lines.first.map(String.init), [Self.header, Self.oldHeader].contains(first)
+    else {
       throw FileError("\(path): not a history: its first line is not \(Self.header)")
     }
     lines.removeFirst()
@@ -87,21 +98,24 @@ extension EpochRecord {
     [
       "\(epoch)", "\(loss)", "\(accuracy)", "\(validationLoss)", "\(validationAccuracy)",
       String(format: "%.3f", seconds), String(format: "%.1f", picturesPerSecond),
-      "\(bytesReceived)", "\(bytesSent)",
+      "\(bytesReceived)", "\(bytesSent)", String(format: "%.3f", gradientsAwaited),
+      String(format: "%.3f", weightsAwaited),
     ].joined(separator: ",")
   }
 
-  /// From one line of `history.csv`; nil for anything else.
+  /// From one line of `history.csv`, of this version or of earlier ones; nil for anything else.
   init?(csv line: Substring) {
     let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-    guard fields.count == 9, let epoch = Int(fields[0]), let received = Int(fields[7]),
+    guard [9, 11].contains(fields.count), let epoch = Int(fields[0]), let received = Int(fields[7]),
       let sent = Int(fields[8])
     else { return nil }
     let numbers = fields[1...6].compactMap { Double($0) }
-    guard numbers.count == 6 else { return nil }
+    let awaited = fields[9...].compactMap { Double($0) }
+    guard numbers.count == 6, awaited.count == fields.count - 9 else { return nil }
     self.init(
       epoch: epoch, loss: numbers[0], accuracy: numbers[1], validationLoss: numbers[2],
       validationAccuracy: numbers[3], seconds: numbers[4], picturesPerSecond: numbers[5],
-      bytesReceived: received, bytesSent: sent)
+      bytesReceived: received, bytesSent: sent, gradientsAwaited: awaited.first ?? 0,
+      weightsAwaited: awaited.last ?? 0)
   }
 }

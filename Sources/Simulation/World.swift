@@ -85,7 +85,8 @@ final class World {
     let host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
-      token: UInt64(worker.number << 32 + worker.incarnation), sendsInBackground: false)
+      token: UInt64(worker.number << 32 + worker.incarnation), sendsInBackground: false,
+      clock: { [unowned self] in clock })
     host.damage = { [unowned self, unowned worker] gradient in
       guard worker.miscomputes || worker.losesNumber else { return }
       // A zero's low bits might be lost in the weights.

@@ -70,7 +70,10 @@ public final class CoordinatorHost {
     begin()
     while true {
       if let ending { return ending }
-      step(mailbox.next(timeout: Self.tick))
+      let began = now
+      let input = mailbox.next(timeout: Self.tick)
+      recorder.addWait(now - began)
+      step(input)
     }
   }
 
@@ -206,10 +209,10 @@ public final class CoordinatorHost {
     let decision = rules.gradient(peer, header, now: now)
     switch decision {
     case .keep(let place, let actions):
-      keep(gradient, received, from: peer, totals, at: place)
+      keep(gradient, received, from: peer, totals, waited: header.waited, at: place)
       perform(actions)
     case .completeUpdate(let place, let first, let ahead):
-      keep(gradient, received, from: peer, totals, at: place)
+      keep(gradient, received, from: peer, totals, waited: header.waited, at: place)
       perform(first)
       applyUpdate(while: ahead)
     case .drop(let consequence): follow(consequence)
@@ -250,7 +253,7 @@ public final class CoordinatorHost {
 
   private func keep(
     _ gradient: StepGradient?, _ received: IncomingGradient?, from peer: PeerID,
-    _ totals: Engine.Totals, at place: Int
+    _ totals: Engine.Totals, waited: Double, at place: Int
   ) {
     guard let gradient else { return }
     if let received {
@@ -258,6 +261,7 @@ public final class CoordinatorHost {
     }
     let count = job.schedule.steps(ofUpdate: learner.state.updates).count
     learner.take(gradient, at: place, of: count)
+    if options.bodies == .encoded { recorder.addWait(ofWorker: .limited(seconds: waited)) }
     recorder.add(totals, at: place, of: count)
     recorder.tellProgress(workers: rules.readyWorkers)
   }
@@ -340,7 +344,9 @@ public final class CoordinatorHost {
   }
 
   private func finishEpoch(_ epoch: Int) {
-    guard let failure = recorder.finishEpoch(epoch, learner.state, links) else { return }
+    let failure = recorder.finishEpoch(
+      epoch, learner.state, links, workers: options.bodies == .local ? 0 : rules.readyWorkers)
+    guard let failure else { return }
     perform(rules.failed(failure))
   }
 

@@ -21,6 +21,9 @@ struct EpochTotals {
   var trained: Duration?
   /// What a checkpoint brought along.
   private var before = Before.timed(seconds: 0, training: 0)
+  /// Time that was waited while the epoch was trained: for gradients here, and for weights by all
+  /// workers together.
+  private var awaited = (gradients: Duration.zero, weights: Duration.zero)
   /// The links' counts when the epoch began.
   private var bytes = (received: 0, sent: 0)
 
@@ -67,6 +70,14 @@ struct EpochTotals {
     update[place] = step
   }
 
+  /// Adds time that the coordinator waited for what came next.
+  mutating func addWait(_ time: Duration) {
+    if began != nil, trained == nil { awaited.gradients += time }
+  }
+
+  /// Adds time that a worker waited before it could begin a step.
+  mutating func addWait(ofWorker time: Duration) { awaited.weights += time }
+
   /// Adds a validation batch.
   mutating func add(_ totals: Engine.Totals, batch: Int, of count: Int) {
     if validation.isEmpty { validation = Array(repeating: nil, count: count) }
@@ -108,14 +119,18 @@ struct EpochTotals {
   }
 
   /// What the epoch came to, with the links' counts as they are now.
-  func record(now: Duration, bytesReceived: Int, bytesSent: Int) -> EpochRecord {
+  func record(
+    now: Duration, bytesReceived: Int, bytesSent: Int, workers: Int
+  ) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }
     return EpochRecord(
       epoch: epoch + 1, loss: training.means.loss, accuracy: training.means.accuracy,
       validationLoss: sums.means.loss, validationAccuracy: sums.means.accuracy,
       seconds: seconds(now: now), picturesPerSecond: pace(now: now),
-      bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent)
+      bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent,
+      gradientsAwaited: awaited.gradients / .seconds(1),
+      weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)))
   }
 
   /// How far `run` has come, with so many updates in the weights.

@@ -61,7 +61,8 @@ final class GradientSender: Sendable {
   func readyAll() { for layer in Set(parts.map(\.layer)).sorted() { ready(layer) } }
 
   /// All of it is there, and was said to be ready.
-  func finish(_ totals: Engine.Totals) {
+  /// - Parameter waited: seconds before it was begun.
+  func finish(_ totals: Engine.Totals, waited: Double) {
     perform { outgoing in
       guard let done = outgoing else { return }
       outgoing = nil
@@ -71,7 +72,7 @@ final class GradientSender: Sendable {
             step: done.step, weightsVersion: done.version,
             loss: done.isFinite && totals.loss.isFinite ? totals.loss : .nan,
             correct: totals.correct, count: totals.count,
-            digest: Digest(of: done.digests.compactMap { $0 })),
+            digest: Digest(of: done.digests.compactMap { $0 }), waited: waited),
           nil))
     }
   }

@@ -95,6 +95,12 @@ final class Recorder {
     totals.add(step, at: place, of: count)
   }
 
+  /// The coordinator waited so long for what came next.
+  func addWait(_ time: Duration) { totals.addWait(time) }
+
+  /// A worker waited so long before it could begin a step.
+  func addWait(ofWorker time: Duration) { totals.addWait(ofWorker: time) }
+
   /// The totals of a validation batch count.
   func add(_ validation: Engine.Totals, batch: Int) {
     totals.add(validation, batch: batch, of: job.schedule.validationBatches)
@@ -126,9 +132,11 @@ final class Recorder {
 
   /// Writes an epoch (counted from 0) down and begins the next one.
   /// - Returns: why the run cannot go on, where the history cannot be written.
-  func finishEpoch(_ epoch: Int, _ state: ModelState, _ links: any WorkerLinks) -> RunEnding? {
+  func finishEpoch(
+    _ epoch: Int, _ state: ModelState, _ links: any WorkerLinks, workers: Int
+  ) -> RunEnding? {
     let record = totals.record(
-      now: now, bytesReceived: links.bytesReceived, bytesSent: links.bytesSent)
+      now: now, bytesReceived: links.bytesReceived, bytesSent: links.bytesSent, workers: workers)
     totals = EpochTotals(epoch: epoch + 1)
     beginEpoch(links)
     do {

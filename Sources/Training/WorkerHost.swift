@@ -49,6 +49,9 @@ public final class WorkerHost {
   private let kernels: KernelSet
   private let log: (String) -> Void
   private var current: WorkerRun?
+  private let clock: () -> Duration
+  /// Since when there has been nothing to compute.
+  private var idleSince: Duration?
   private var sender: GradientSender?
   /// What is left to compute, in order; some of it may be for weights that are still to come.
   private var queue: [AssignedWork] = []
@@ -67,12 +70,13 @@ public final class WorkerHost {
   ///   - token: of the process; of all workers of a run none may have the same.
   ///   - processes: how many workers with the machine's memory in common begin together.
   ///   - sendsInBackground: whether gradients are encoded on a thread of their own.
+  ///   - clock: the time since some moment.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
     name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
     processes: Int = 1, bodies: BodyForm = .encoded, sendsInBackground: Bool = true,
-    log: @escaping (String) -> Void = { _ in }
+    clock: (() -> Duration)? = nil, log: @escaping (String) -> Void = { _ in }
   ) {
     let process = ProcessInfo.processInfo
     hello = Hello(
@@ -82,6 +86,8 @@ public final class WorkerHost {
     self.processes = processes
     self.bodies = bodies
     self.sendsInBackground = sendsInBackground
+    let began = ContinuousClock.now
+    self.clock = clock ?? { .now - began }
     self.kernels = kernels
     self.log = log
   }
@@ -120,7 +126,9 @@ public final class WorkerHost {
       if let input {
         ending = try take(input, link)
       } else if let next = nextWork {
-        try compute(queue.remove(at: next), link)
+        let waited = (clock() - (idleSince ?? clock())) / .seconds(1)
+        try compute(queue.remove(at: next), waited: waited, link)
+        idleSince = clock()
       }
     } catch let error where error is ThreadError || error is MemoryError {
       link.send(.leaving)
@@ -195,11 +203,14 @@ public final class WorkerHost {
     sender.tell(held.version, held.weights, link)
   }
 
-  private func compute(_ work: AssignedWork, _ link: any CoordinatorLink) throws {
+  private func compute(
+    _ work: AssignedWork, waited: Double, _ link: any CoordinatorLink
+  ) throws {
     guard let current else { return }
     switch work.work {
     case .gradient(let step, let pictures):
-      try computeGradient(current, step: step, pictures, work.weightsVersion, link)
+      try computeGradient(
+        current, step: step, pictures, work.weightsVersion, waited: waited, link)
     case .validation(let batch, let pictures):
       var totals = try current.evaluate(pictures)
       if !totals.loss.isFinite { totals.loss = .nan }
@@ -212,7 +223,7 @@ public final class WorkerHost {
   }
 
   private func computeGradient(
-    _ run: WorkerRun, step: Int, _ pictures: [Int], _ version: WeightsVersion,
+    _ run: WorkerRun, step: Int, _ pictures: [Int], _ version: WeightsVersion, waited: Double,
     _ link: any CoordinatorLink
   ) throws {
     let gradient = run.gradientBuffer()
@@ -233,7 +244,7 @@ public final class WorkerHost {
       damage(gradient)
       sender.readyAll()
     }
-    sender.finish(totals)
+    sender.finish(totals, waited: waited)
     try follow(link) { try $0.take(gradient, step: step, version) }
   }
 }

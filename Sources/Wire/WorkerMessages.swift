@@ -95,11 +95,13 @@ public struct GradientHeader: Codable, Hashable, Sendable {
   public var count: Int
   /// The digest of the digests of its parts, in order.
   public var digest: Digest
+  /// Seconds that the worker had nothing to compute before it.
+  public var waited: Double
 
   /// A header with every field given.
   public init(
     step: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, count: Int,
-    digest: Digest
+    digest: Digest, waited: Double = 0
   ) {
     self.step = step
     self.weightsVersion = weightsVersion
@@ -107,6 +109,7 @@ public struct GradientHeader: Codable, Hashable, Sendable {
     self.correct = correct
     self.count = count
     self.digest = digest
+    self.waited = waited
   }
 }
 

@@ -71,6 +71,7 @@ struct NetworkRun {
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
     hostOptions.verify = options.verify
+    hostOptions.weights = options.weights
     hostOptions.heartbeatBound = .seconds(options.heartbeat)
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {

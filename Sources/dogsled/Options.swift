@@ -7,6 +7,7 @@ import KerasFiles
 import Pictures
 import Primitives
 import Runs
+import Training
 
 extension Interpolation: ExpressibleByArgument {}
 
@@ -25,6 +26,8 @@ extension CheckpointInterval: ExpressibleByArgument {
 }
 
 extension PictureSettings.Decoding: ExpressibleByArgument {}
+
+extension WeightsForm: ExpressibleByArgument {}
 
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
@@ -83,6 +86,13 @@ struct TrainingOptions: ParsableArguments {
       valueName: "f"))
   var verify = 0.0
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How workers come to new weights: whole, as they are; update, by making each update "
+        + "themselves; auto, in whichever way takes fewer bytes.", valueName: "form"))
+  var weights = WeightsForm.auto
+
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
@@ -134,6 +144,7 @@ struct TrainingOptions: ParsableArguments {
     }
     if heartbeat != 3 { words += ["--heartbeat", "\(heartbeat)"] }
     if verify != 0 { words += ["--verify", "\(verify)"] }
+    if weights != .auto { words += ["--weights", weights.rawValue] }
     if skipUnreadable { words.append("--skip-unreadable") }
     return words
   }

@@ -43,6 +43,12 @@ final class ProgressPrinter {
     }
     parts.append(String(format: "%.1f s", record.seconds))
     parts.append(String(format: "%.0f pictures/s", record.picturesPerSecond))
+    if record.bytesReceived > 0 {
+      parts.append(
+        String(
+          format: "waited %.1f s for gradients, a worker %.1f s for weights",
+          record.gradientsAwaited, record.weightsAwaited))
+    }
     return parts.joined(separator: "  ")
   }
 
