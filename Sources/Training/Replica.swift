@@ -6,7 +6,7 @@ import Wire
 /// updates that follow.
 ///
 /// Not thread-safe; whoever computes with the weights does so between two calls.
-struct Replica {
+package struct Replica {
   /// A state that is being received.
   private struct Arriving {
     let header: WeightsHeader
@@ -22,10 +22,10 @@ struct Replica {
   private static let updatesMost = 256
 
   /// The weights, once all of them are there.
-  private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
+  package private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
 
   /// What a machine that makes errors does to the weights of an update that it has made.
-  var damage: ((ParameterBuffer) -> Void)?
+  package var damage: ((ParameterBuffer) -> Void)?
 
   private let optimizer: any Optimizer
   private let stepsMost: Int
@@ -35,7 +35,7 @@ struct Replica {
   private let layout: GradientLayout
   private var memory: BufferPool
   /// Made when it is needed first, with slots where updates are to be made.
-  private var state: ModelState?
+  package private(set) var state: ModelState?
   private var arriving: Arriving?
   private var updates: [WeightsVersion: IncomingUpdate] = [:]
   private var digest: Digest?
@@ -48,7 +48,7 @@ struct Replica {
   ///   - welcome: says how updates and parts are cut.
   ///   - threads: of an update.
   /// - Throws: where the threads cannot be had.
-  init(
+  package init(
     _ optimizer: any Optimizer, _ layout: GradientLayout, _ welcome: Welcome, threads: Int,
     kernels: KernelSet
   ) throws(ThreadError) {
@@ -62,13 +62,13 @@ struct Replica {
   }
 
   /// What was held counts no more.
-  mutating func forget() { (held, digest, arriving, updates) = (nil, nil, nil, [:]) }
+  package mutating func forget() { (held, digest, arriving, updates) = (nil, nil, nil, [:]) }
 
   // MARK: What comes
 
   /// A state is announced; it replaces what was held.
   /// - Parameter local: the weights themselves, inside one process.
-  mutating func begin(_ header: WeightsHeader, _ local: ParameterBuffer?) throws(WorkerError) {
+  package mutating func begin(_ header: WeightsHeader, _ local: ParameterBuffer?) throws(WorkerError) {
     forget()
     if let local { return held = (header.version, local) }
     guard header.buffers == 1 || header.buffers == 1 + type(of: optimizer).slots.count else {
@@ -89,7 +89,7 @@ struct Replica {
 
   /// A part of the state or of an update; of what was replaced since it is left out.
   /// - Throws: where it cannot be, or is damaged.
-  mutating func take(_ part: Part) throws {
+  package mutating func take(_ part: Part) throws {
     switch part.content {
     case .state(let number):
       guard arriving?.header.version == part.version else { return }
@@ -111,7 +111,7 @@ struct Replica {
   }
 
   /// An update is certain.
-  mutating func take(_ header: UpdateHeader) throws {
+  package mutating func take(_ header: UpdateHeader) throws {
     guard isDue(header.version) else { return }
     guard (1...stepsMost).contains(header.pictures.count),
       header.pictures.allSatisfy((1...layout.batch).contains)
@@ -166,7 +166,7 @@ struct Replica {
   }
 
   /// The digest of the weights that are held.
-  mutating func heldDigest() -> Digest? {
+  package mutating func heldDigest() -> Digest? {
     guard let held else { return nil }
     let present = digest ?? held.weights.digest
     digest = present

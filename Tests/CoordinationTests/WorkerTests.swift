@@ -26,12 +26,11 @@ import Wire
     #expect(worker.process == WorkerProcess(token: 1, machine: "m"))
   }
 
-  @Test func `Weights are sent once, and the next unit begins when one is done`() {
+  @Test func `The next unit begins when one is done`() {
     var progress = Self.progress()
     #expect(progress.isIdle && progress.debt == nil)
-    let first = progress.assign(.step(0), Self.old, now: .zero, time: .zero)
-    let next = progress.assign(.step(1), Self.old, now: .zero, time: Self.seconds(1))
-    #expect(first && !next)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.old, now: .zero, time: Self.seconds(1))
     #expect(progress.description == "had step 0 to compute, step 1 to follow")
     #expect(progress.debt?.since == .zero)
     progress.announce()
@@ -49,9 +48,10 @@ import Wire
 
   @Test func `What newer weights make void may be answered once, and in order`() {
     var progress = Self.progress()
-    for step in 0..<2 { _ = progress.assign(.step(step), Self.old, now: .zero, time: .zero) }
-    let isNew = progress.assign(.step(2), Self.new, now: Self.seconds(1), time: Self.seconds(1))
-    #expect(isNew)
+    for step in 0..<2 { progress.assign(.step(step), Self.old, now: .zero, time: .zero) }
+    progress.makeVoid()
+    #expect(progress.queue.isEmpty && !progress.isIdle)
+    progress.assign(.step(2), Self.new, now: Self.seconds(1), time: Self.seconds(1))
     #expect(progress.queue.map(\.unit) == [.step(2)])
     #expect(progress.standing(of: .step(0), Self.old) == .void)
     #expect(progress.standing(of: .step(2), Self.new) == .assigned)
@@ -67,12 +67,28 @@ import Wire
 
   @Test func `An answer for newer weights ends what was void`() {
     var progress = Self.progress()
-    _ = progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     progress.makeVoid()
     #expect(progress.description == "was finishing what is no longer needed")
     #expect(!progress.isIdle)
-    _ = progress.assign(.step(1), Self.new, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.new, now: .zero, time: .zero)
     _ = progress.finish(.step(1), Self.new, now: .zero, time: .zero)
     #expect(progress.isIdle && progress.standing(of: .step(0), Self.old) == nil)
+  }
+
+  @Test func `Who strays has nothing to do, and may still answer; the third time is too often`() {
+    var progress = Self.progress()
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.old, now: .zero, time: .zero)
+    let first = progress.stray()
+    #expect(!first && progress.isIdle && progress.debt == nil)
+    #expect(progress.standing(of: .step(1), Self.old) == .void)
+    progress.follow(time: .zero)
+    progress.hold()
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    #expect(progress.queue.map(\.unit) == [.step(0)])
+    #expect(progress.standing(of: .step(0), Self.old) == .assigned)
+    let others = [progress.stray(), progress.stray()]
+    #expect(others == [false, true])
   }
 }
