@@ -28,7 +28,8 @@ struct RulesTable {
   var staysFinite = true
   /// Whether workers say at once that they hold the weights that they are sent.
   var holdsAtOnce = true
-  private var joining: [PeerID] = []
+  /// Who was sent weights and has not said yet that it holds them.
+  private(set) var catchingUp: [PeerID] = []
   /// Updates after which there is a checkpoint; the start counts as one.
   var checkpoints: [Int] = []
   private let schedule: Schedule
@@ -77,6 +78,24 @@ struct RulesTable {
   mutating func lose(_ peer: PeerID) {
     tasks[peer] = nil
     perform(rules.lost(peer, reason: "gone", now: now))
+  }
+
+  /// The peer says that it holds the weights that it was sent.
+  mutating func hold(_ peer: PeerID) {
+    catchingUp.removeAll { $0 == peer }
+    perform(rules.holds(peer, weights[peer] ?? .init(update: 0), now: now))
+  }
+
+  /// The peer came to other weights than the coordinator, and drops what it has to do.
+  mutating func differ(_ peer: PeerID) {
+    tasks[peer] = []
+    perform(rules.differs(peer, weights[peer] ?? .init(update: 0), now: now))
+  }
+
+  /// The peer answers the oldest unit that it has, otherwise than one that was lost had begun to.
+  mutating func contradict(_ peer: PeerID) {
+    guard case (.step(let step), let version)? = next(peer) else { return }
+    follow(rules.contradicts(peer, step, version, now: now))
   }
 
   /// A process that the program launched ends.
@@ -190,16 +209,14 @@ struct RulesTable {
       case .sendWeights(let peer):
         weights[peer] = rules.weightsVersion
         tasks[peer] = []
-        joining.append(peer)
+        catchingUp.removeAll { $0 == peer }
+        catchingUp.append(peer)
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
       case .finishEpoch, .note, .stop: break
       }
     }
-    while holdsAtOnce, !joining.isEmpty {
-      let peer = joining.removeFirst()
-      perform(rules.holds(peer, rules.weightsVersion, now: now))
-    }
+    while holdsAtOnce, let peer = catchingUp.first { hold(peer) }
   }
 
   /// The right digest of a step's gradient.
