@@ -113,8 +113,10 @@ package struct Replica {
   /// An update is certain.
   package mutating func take(_ header: UpdateHeader) throws {
     guard isDue(header.version) else { return }
-    guard (1...stepsMost).contains(header.pictures.count),
-      header.pictures.allSatisfy((1...layout.batch).contains)
+    guard state?.suits(type(of: optimizer)) == true,
+      (1...stepsMost).contains(header.pictures.count),
+      header.pictures.allSatisfy((1...layout.batch).contains),
+      (0...Int(UInt32.max)).contains(header.firstStep)
     else { throw WorkerError("the coordinator sent an update that cannot be") }
     var update = try update(of: header.version)
     update.header = header

@@ -62,7 +62,8 @@ extension NetworkTests {
         return
       }
       #expect(
-        reason.contains("version \(other) of Dogsled's protocol, this program version \(Preface.version)"))
+        reason.contains(
+          "version \(other) of Dogsled's protocol, this program version \(Preface.version)"))
       withExtendedLifetime(client) {}
     }
 

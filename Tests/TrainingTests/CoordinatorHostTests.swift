@@ -25,12 +25,13 @@ import Wire
       host.step(.message(peer, .ready(.init(pictures: .ofNothing, gradient: hello.digest))))
     }
     let gradient = ParameterBuffer(run.job.gradients.buffer)
-    let body = try TensorCoding.encode(gradient)
+    let parts = gradient.parts(run.job.gradients, step: 3, version: .init(update: 9))
     for step in 0..<100 {
+      for part in parts { host.step(.message(peer, .part(part))) }
       let header = GradientHeader(
         step: step, weightsVersion: .init(update: 9), loss: 1, correct: 1, count: 4,
         digest: gradient.digest)
-      host.step(.message(peer, .gradient(header, body)))
+      host.step(.message(peer, .gradient(header, nil)))
     }
     #expect(host.gradientBuffers == 0)
   }
