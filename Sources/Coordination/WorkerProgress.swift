@@ -79,11 +79,13 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   /// Whether it waits for work.
   package var isIdle: Bool { if case .idle = activity { true } else { false } }
 
-  /// What the run waits for; nil where it has nothing to do.
+  /// What the run waits for; nil where it has nothing to do, or nothing that is needed: that it may
+  /// have dropped.
   package var debt: Debt? {
     switch activity {
     case .idle: nil
-    case .computing(_, let debt), .finishingVoid(_, _, let debt): debt
+    case .computing(_, let debt): debt
+    case .finishingVoid(_, let next, let debt): next.isEmpty ? nil : debt
     }
   }
 
@@ -146,7 +148,8 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     case .idle: activity = .computing([assignment], Debt(since: time))
     case .computing(let queue, let debt): activity = .computing(queue + [assignment], debt)
     case .finishingVoid(let since, let next, let debt):
-      activity = .finishingVoid(since: since, next: next + [assignment], debt)
+      activity = .finishingVoid(
+        since: since, next: next + [assignment], next.isEmpty ? Debt(since: time) : debt)
     }
   }
 

@@ -4,8 +4,8 @@ import Synchronization
 /// What a connection carries in a second, as the kernel has measured it.
 ///
 /// Linux notes at each acknowledgement how quickly what was acknowledged was delivered
-/// (tcpi_delivery_rate of TCP_INFO, since Linux 4.9), and whether it could have been more had there
-/// been more to send.
+/// (tcpi_delivery_rate of TCP_INFO, since Linux 4.9), and whether there was always more to send:
+/// a few packets alone may pass quicker than the link can carry many.
 final class LinkRate: Sendable {
   /// TCP_INFO as far as the delivery rate: 21 words, of which byte 7 has the application's limit in
   /// its lowest bit, and the last word the rate.
@@ -22,23 +22,26 @@ final class LinkRate: Sendable {
   private static let tcpInformation = NIOBSDSocket.Option(rawValue: 11)
 
   private let measured = Atomic<UInt64>(0)
+  private let isLoopback = Atomic<Bool>(false)
 
-  /// Nil until something was measured.
+  /// Nil until something was measured; without a limit where the peer is this machine.
   var bytesPerSecond: Double? {
+    if isLoopback.load(ordering: .relaxed) { return .infinity }
     let rate = measured.load(ordering: .relaxed)
     return rate == 0 ? nil : Double(rate)
   }
 
   /// Asks the kernel, on the channel's event loop.
   func measure(_ channel: any Channel) {
+    if let peer = channel.remoteAddress?.ipAddress, peer == channel.localAddress?.ipAddress {
+      return isLoopback.store(true, ordering: .relaxed)
+    }
     guard let provider = channel as? any SocketOptionProvider else { return }
     let answer: EventLoopFuture<Information> = provider.unsafeGetSocketOption(
       level: .tcp, name: Self.tcpInformation)
     answer.whenSuccess { [self] information in
-      let isLowerBound = information.head >> 56 & 1 == 1
-      let before = measured.load(ordering: .relaxed)
-      measured.store(
-        isLowerBound ? max(before, information.rate) : information.rate, ordering: .relaxed)
+      let hadMoreToSend = information.head >> 56 & 1 == 0
+      if hadMoreToSend { measured.store(information.rate, ordering: .relaxed) }
     }
   }
 }

@@ -63,8 +63,9 @@ struct Liveness: Sendable {
     // A check that comes late means that this process stood still: the peer is not to blame.
     let late = now - nextCheck
     if late > bound / 10 {
-      lastRead += late
-      lastTaken += late
+      // What came since then was not late.
+      lastRead = min(now, lastRead + late)
+      lastTaken = min(now, lastTaken + late)
     }
     nextCheck = now + period
     if unsent == 0 || given - unsent > taken { lastTaken = now }

@@ -181,7 +181,7 @@ final class Cluster {
     return process.output
   }
 
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path
 
   /// The program beside the tests.
@@ -192,7 +192,7 @@ final class Cluster {
       ? beside : root + "/.build/release/dogsled"
   }()
 
-  private static let model = """
+  static let model = """
     {"class_name": "Sequential", "config": {"name": "small", "layers": [
       {"class_name": "Conv2D", "config": {"name": "conv2d_1", "batch_input_shape":
         [null, 24, 24, 3], "filters": 4, "kernel_size": [3, 3], "strides": [1, 1],

@@ -10,6 +10,18 @@ final class Namespaces {
     : tool("command -v ip") && tool("ip netns add dogsled-trial && ip netns del dogsled-trial")
       ? nil : "namespaces need ip and the right to make them"
 
+  /// Why `scripts/lan` cannot build its LAN here; nil where it can.
+  static let whyNoLAN: String? = {
+    if let whyNot { return whyNot }
+    defer { tool("ip netns del dogsled-lan-trial") }
+    return tool(
+      """
+      command -v tc ss && ip netns add dogsled-lan-trial \
+        && ip -n dogsled-lan-trial link add name switch type bridge \
+        && tc -n dogsled-lan-trial qdisc add dev lo root tbf rate 1mbit burst 32k limit 1m
+      """) ? nil : "a LAN needs tc, ss, and a kernel with bridges and tbf"
+  }()
+
   /// With IPv6, where the kernel has it, and without.
   static let sixes =
     FileManager.default.fileExists(atPath: "/proc/net/if_inet6") ? [true, false] : [false]
