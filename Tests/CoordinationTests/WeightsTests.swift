@@ -152,7 +152,7 @@ import Wire
     // Also who was still catching up.
     #expect(sent(table).suffix(3) == workers + [late])
     #expect(table.weights.values.allSatisfy { $0 == version })
-    #expect(table.tasks.values.allSatisfy(\.isEmpty))
+    #expect(table.tasks.values.allSatisfy { $0.isEmpty })
     // What it says of the weights of before does not count.
     let old = WeightsVersion(rollback: 0, update: version.update)
     table.perform(table.rules.holds(workers[0], old, now: table.now))
