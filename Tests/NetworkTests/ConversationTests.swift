@@ -4,6 +4,7 @@ import NIOCore
 import Network
 import Primitives
 import Testing
+import Training
 import Wire
 
 extension NetworkTests {

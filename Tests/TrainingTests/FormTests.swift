@@ -12,6 +12,16 @@ import Wire
 @Suite struct FormTests {
   private static let forms = WeightsForm.allCases
 
+  private func options(
+    _ form: WeightsForm, verify: Double = 0, partFloats: Int = 64
+  ) -> CoordinatorHost.Options {
+    var options = CoordinatorHost.Options(kernels: .baseline)
+    options.weights = form
+    options.verify = verify
+    options.partFloats = partFloats
+    return options
+  }
+
   /// A model whose dense layer travels as factors, and one where that does not pay; parts of all
   /// there is of a tensor, and small ones.
   @Test(arguments: forms, [0, 0.5])
@@ -21,11 +31,9 @@ import Wire
     for (units, perUpdate, partFloats) in [(16, 3, 1 << 14), (16, 2, 64), (8, 2, 48), (8, 5, 16)] {
       let run = try TinyRun(units: units) { $0.batchesPerUpdate = perUpdate }
       let alone = try run.alone(try run.makeFolder("alone"))
-      let crew = try run.crew(run.makeFolder("crew"), minimum: 3, first: 3) {
-        $0.weights = form
-        $0.verify = verify
-        $0.partFloats = partFloats
-      }
+      let crew = try run.crew(
+        run.makeFolder("crew"), minimum: 3, first: 3,
+        options: options(form, verify: verify, partFloats: partFloats))
       #expect(crew == alone, "\(units) units, \(perUpdate) steps, parts of \(partFloats)")
       let records = try ["alone", "crew"].map {
         try History(reading: run.folder.file("\($0)/history.csv")).records.map {
@@ -45,25 +53,21 @@ import Wire
     var reports = 0
     let stormy = try run.crew(
       run.makeFolder("stormy"), minimum: 2, first: 2,
-      options: {
-        $0.weights = form
-        $0.verify = verify
-        $0.partFloats = 64
-      },
-      report: { report, crew in
-        guard case .progress = report else { return }
-        reports += 1
-        switch reports {
-        case 2: crew.cut(0)
-        case 4: crew.start()
-        case 7:
-          crew.cut(1)
-          crew.cut(2)
-          crew.start()
-        case 13: crew.start()
-        default: break
-        }
-      })
+      options: options(form, verify: verify)
+    ) { report, crew in
+      guard case .progress = report else { return }
+      reports += 1
+      switch reports {
+      case 2: crew.cut(0)
+      case 4: crew.start()
+      case 7:
+        crew.cut(1)
+        crew.cut(2)
+        crew.start()
+      case 13: crew.start()
+      default: break
+      }
+    }
     #expect(stormy == alone)
   }
 
@@ -89,7 +93,7 @@ import Wire
       let crew = Crew(data: run.data)
       let counts = Counts()
       crew.start(change: { counts.see($0) })
-      let (ending, _) = try run.train(crew, minimum: 1) { $0.weights = form }
+      let (ending, _) = try run.train(crew, minimum: 1, options(form))
       #expect(ending == alone)
       // After the last update comes the validation.
       #expect(counts.holds.withLock { $0 } == 1 + (states == 1 ? 0 : states))
@@ -112,7 +116,7 @@ import Wire
       damageToWeights: { weights in
         if updates.wrappingAdd(1, ordering: .relaxed).newValue == 3 { weights.floats[7] += 1e-6 }
       }, change: { counts.see($0) })
-    let (ending, notes) = try run.train(crew, minimum: 2) { $0.weights = .update }
+    let (ending, notes) = try run.train(crew, minimum: 2, options(.update))
     #expect(ending == alone)
     #expect(counts.differs.withLock { $0 } == 1 && counts.holds.withLock { $0 } == 2)
     let losses = notes.filter { if case .lost = $0 { true } else { false } }
@@ -133,7 +137,7 @@ import Wire
     let counts = Counts()
     crew.start()
     crew.start(damageToWeights: { $0.floats[7] += 1e-6 }, change: { counts.see($0) })
-    let (ending, notes) = try run.train(crew, minimum: 2) { $0.weights = .update }
+    let (ending, notes) = try run.train(crew, minimum: 2, options(.update))
     #expect(ending == alone)
     #expect(counts.differs.withLock { $0 } == 3)
     let reasons = notes.compactMap { if case .lost(_, _, let reason) = $0 { reason } else { nil } }
@@ -155,10 +159,7 @@ import Wire
       // The leave overtakes nothing; what follows it is of nobody.
       return now == 0 ? .leaving : now > 0 ? message : nil
     })
-    let (ending, notes) = try run.train(crew, minimum: 2) {
-      $0.weights = .update
-      $0.partFloats = 64
-    }
+    let (ending, notes) = try run.train(crew, minimum: 2, options(.update))
     #expect(ending == alone)
     let rollbacks = notes.filter { if case .rolledBack = $0 { true } else { false } }
     #expect(rollbacks.isEmpty)
@@ -174,7 +175,8 @@ import Wire
     let crew = Crew(data: run.data)
     // Its second gradient is wrong in each tensor, and it is lost half way through.
     let parts = run.job.gradients.parts(most: 64).count
-    let (computed, left) = (Atomic(0), Atomic(parts + parts / 2))
+    let computed = Atomic(0)
+    let left = Atomic(parts + parts / 2)
     crew.start()
     crew.start(
       damage: { gradient in
@@ -186,10 +188,7 @@ import Wire
         let now = left.wrappingSubtract(1, ordering: .relaxed).newValue
         return now == 0 ? .leaving : now > 0 ? message : nil
       })
-    let (ending, notes) = try run.train(crew, minimum: 2) {
-      $0.weights = .update
-      $0.partFloats = 64
-    }
+    let (ending, notes) = try run.train(crew, minimum: 2, options(.update))
     #expect(ending == alone)
     let isSaid = notes.contains {
       guard case .failure(_, let reason) = $0 else { return false }
@@ -203,11 +202,10 @@ import Wire
 extension TinyRun {
   /// Trains with a crew, and tells what was noted.
   fileprivate func train(
-    _ crew: Crew, minimum: Int, _ change: (inout CoordinatorHost.Options) -> Void
+    _ crew: Crew, minimum: Int, _ options: CoordinatorHost.Options
   ) throws -> (ending: (ending: RunEnding, digest: Digest), notes: [CoordinatorNote]) {
-    var options = CoordinatorHost.Options(kernels: .baseline)
+    var options = options
     options.minimumWorkers = minimum
-    change(&options)
     var notes: [CoordinatorNote] = []
     let coordinator = try CoordinatorHost(
       job, options: options, store: makeFolder("crew"), mailbox: crew.coordinator,

@@ -18,7 +18,7 @@ import Wire
     job = run.job
     layout = job.gradients
     parts = layout.parts(most: Self.partFloats)
-    try #require(parts.contains(where: \.isFactor))
+    try #require(parts.contains { $0.isFactor })
   }
 
   private func replica() throws -> Replica {
@@ -280,7 +280,7 @@ import Wire
 
   @Test func `Parts that cannot be are errors`() throws {
     let replica = try holding(state(), Self.old)
-    let factor = try #require(parts.first(where: \.isFactor)).index
+    let factor = try #require(parts.first { $0.isFactor }).index
     let whole = try #require(parts.first { !$0.isFactor }).index
     let count = parts.count
     expectError("a part that there is not", replica) {

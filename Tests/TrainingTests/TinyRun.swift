@@ -85,14 +85,13 @@ struct TinyRun {
   /// Trains with a crew of workers that are sent parts as over a socket.
   func crew(
     _ folder: RunFolder, minimum: Int, first: Int,
-    options change: (inout CoordinatorHost.Options) -> Void = { _ in },
+    options: CoordinatorHost.Options = .init(kernels: .baseline),
     report: @escaping (TrainingReport, Crew) -> Void = { _, _ in }
   ) throws -> (ending: RunEnding, digest: Digest) {
     let crew = Crew(data: data)
     for _ in 0..<first { crew.start() }
-    var options = CoordinatorHost.Options(kernels: .baseline)
+    var options = options
     options.minimumWorkers = minimum
-    change(&options)
     let coordinator = try CoordinatorHost(
       job, options: options, store: folder, mailbox: crew.coordinator, links: crew.links,
       report: { report($0, crew) })
