@@ -162,6 +162,8 @@ public final class WorkerHost {
       log("ready")
     case .message(.weights(let header, let local)):
       queue.removeAll { $0.weightsVersion < header.version }
+      // Inside one process others are there at once: that they are held is said all the same.
+      current?.replica.forget()
       try follow(link) { try $0.begin(header, local) }
     case .message(.part(let part)): try follow(link) { try $0.take(part) }
     case .message(.update(let header)):

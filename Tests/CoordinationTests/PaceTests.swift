@@ -59,8 +59,10 @@ import Wire
   @Test(arguments: [2, 4]) func `Equal workers share the work`(_ perUpdate: Int) {
     var line = Timeline([.milliseconds(40), .milliseconds(40)], steps: 400, perUpdate: perUpdate)
     line.run()
-    #expect(line.answers.values.allSatisfy { $0 == 200 })
-    #expect(line.table.now == .milliseconds(40) * 200)
+    // But for the first update: the other worker does not hold the weights when that begins.
+    let most = perUpdate / 2
+    #expect(line.answers.values.allSatisfy { (200 - most...200 + most).contains($0) })
+    #expect(line.table.now <= .milliseconds(40) * (200 + most))
   }
 
   @Test func `A worker that hangs holds up the others once`() {

@@ -156,7 +156,11 @@ struct RulesTable {
       let update = rules.updatesApplied
       log.append(.applyUpdate(update, steps: schedule.steps(ofUpdate: update)))
       let consequence = rules.updateApplied(isFinite: staysFinite, now: now)
-      for follower in rules.followers { weights[follower] = rules.weightsVersion }
+      // It is certain before it is applied: workers drop what they have for the weights of before.
+      for follower in rules.followers {
+        weights[follower] = rules.weightsVersion
+        tasks[follower] = []
+      }
       follow(consequence)
     case .drop(let consequence): follow(consequence)
     }

@@ -160,6 +160,8 @@ import Wire
     table.hold(workers[0])
     #expect(table.tasks[workers[0]]?.isEmpty == false)
     for worker in [workers[1], late] { table.hold(worker) }
+    // The third decides, and what the first had its part in is computed once more.
+    table.holdsAtOnce = true
     table.finish()
     #expect(table.ending == .finished)
   }

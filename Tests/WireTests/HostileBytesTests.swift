@@ -45,7 +45,7 @@ struct HostileBytesTests {
       }
     }
     expectError("of 1 bytes", frame(kind: 33, length: 1), as: WorkerMessage.self)
-    expectError("of 7 bytes", frame(kind: 20, length: 7), as: WorkerMessage.self)
+    expectError("of 7 bytes", frame(kind: 22, length: 7), as: WorkerMessage.self)
   }
 
   /// Neither may a welcome announce a model, nor parts, that nobody has memory for.

@@ -67,6 +67,8 @@ struct PartTests {
   }
 
   /// Damage before the frame was made: its own checksum is right, so the part has to notice.
+  ///
+  /// Some encodings have bits that say nothing: whatever is taken are the floats that were sent.
   @Test func aFlippedBitOfTheDigestOrTheFloatsIsFound() throws {
     let count = 40
     for floats in [sampleFloats(count), [Float](repeating: 0, count: count)] {
@@ -74,6 +76,7 @@ struct PartTests {
         Part(.sum, version: .init(update: 1), index: 0, floats: $0, bytesPerSecond: nil)
       }
       let intact = try payload(part)
+      var unnoticed = 0
       // The last 16 bytes of the head are the digest.
       for bit in 18 * 8..<intact.count * 8 {
         var damaged = intact
@@ -86,8 +89,15 @@ struct PartTests {
           Issue.record("bit \(bit): no part came")
           continue
         }
-        #expect(throws: WireError.self, "bit \(bit)") { try decoded(came, count: count) }
+        do {
+          let bits = try decoded(came, count: count)
+          #expect(bits == floats.map(\.bitPattern) && bit >= 34 * 8, "bit \(bit)")
+          unnoticed += 1
+        } catch {
+          #expect(error is WireError)
+        }
       }
+      #expect(unnoticed < intact.count)
       // And nothing else is wrong with it.
       var (buffer, decoder) = (frame(kind: 34, intact), FrameDecoder<WorkerMessage>(stage: .open))
       let message = try decoder.decode(buffer: &buffer)
