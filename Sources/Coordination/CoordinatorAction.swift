@@ -34,8 +34,8 @@ public enum GradientDecision: Hashable, Sendable {
   /// It goes into the update's sum, at this place.
   case keep(place: Int, then: [CoordinatorAction])
   /// It is the last of the sum: once it is in and `first` is done, tell the followers that the
-  /// update is certain, apply it and report `updateApplied`.
-  case completeUpdate(place: Int, first: [CoordinatorAction])
+  /// update is certain, give out the work of `ahead`, apply the update and report `updateApplied`.
+  case completeUpdate(place: Int, first: [CoordinatorAction], ahead: [CoordinatorAction])
   /// It is not needed, or not believed.
   case drop(Consequence)
 }

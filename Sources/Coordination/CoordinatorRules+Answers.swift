@@ -24,8 +24,7 @@ extension CoordinatorRules {
         return .keep(
           place: place, then: expelled + stop(.diverged("the loss", "update \(update + 1)")))
       }
-      phase = .applying(isLast: phase.isLast)
-      return .completeUpdate(place: place, first: expelled)
+      return .completeUpdate(place: place, first: expelled, ahead: completeUpdate(now))
     }
   }
 
@@ -72,13 +71,22 @@ extension CoordinatorRules {
 
   /// Whether a peer was given a unit that it answers: only then is the answer worth a look.
   public func isAsked(_ peer: PeerID, for unit: WorkUnit, _ version: WeightsVersion) -> Bool {
-    members[peer]?.progress?.standing(of: unit, version) != nil
+    guard let progress = members[peer]?.progress else { return false }
+    // It says that it holds weights before it answers with them.
+    if version == weightsVersion, progress.weights == .held(isConfirmed: false) { return false }
+    return progress.standing(of: unit, version) != nil
   }
 
   /// Whether an answer to a unit would count: only then are its numbers worth the memory.
   public func wants(_ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion) -> Bool {
     members[peer]?.progress?.standing(of: unit, version) == .assigned
       && version == weightsVersion && phase.board?.needs(unit) == true
+  }
+
+  /// Whether what a worker sends counts for nothing, since it computes with weights that are not the
+  /// coordinator's.
+  public func ignores(_ peer: PeerID) -> Bool {
+    if case .strayed? = members[peer]?.progress?.weights { true } else { false }
   }
 
   /// Whether two workers have to agree about a unit before its numbers may go anywhere.
@@ -122,7 +130,8 @@ extension CoordinatorRules {
     _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, _ digest: Digest, isFinite: Bool,
     _ now: Duration
   ) -> Judgement {
-    guard let progress = members[peer]?.progress,
+    if ignores(peer) { return .drop(.goOn([])) }
+    guard isAsked(peer, for: unit, version), let progress = members[peer]?.progress,
       let standing = progress.standing(of: unit, version)
     else { return .drop(unasked(peer, unit, now: now)) }
     let answer = Answer(process: progress.process, digest: digest, isFinite: isFinite)

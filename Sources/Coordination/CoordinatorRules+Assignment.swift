@@ -118,7 +118,7 @@ extension CoordinatorRules {
   mutating func dismissStuck(_ now: Duration) -> [CoordinatorAction] {
     var actions: [CoordinatorAction] = []
     for peer in members.peers {
-      if case .catchingUp(let since)? = members[peer]?.progress?.weights, readyWorkers > 1,
+      if let since = members[peer]?.progress?.weightsSince, readyWorkers > 1,
         patience.time - since > Patience.weightsMost
       {
         let time = (patience.time - since).inSeconds

@@ -13,50 +13,69 @@ extension CoordinatorRules {
     return [.sendWeights(peer)]
   }
 
-  /// A worker holds weights that it was sent, and makes what comes after: work may come.
+  /// A worker holds weights that it was sent, or has made: work may come, and its answers count.
+  ///
+  /// What a worker has to compute that came to other weights than the coordinator goes to others, and
+  /// it is sent the weights anew.
+  /// - Parameter isRight: whether the present weights have the digest that it names.
   public mutating func holds(
-    _ peer: PeerID, _ version: WeightsVersion, now: Duration
+    _ peer: PeerID, _ version: WeightsVersion, isRight: Bool, now: Duration
   ) -> [CoordinatorAction] {
-    guard let worker = members[peer] else { return [] }
-    guard worker.isReady else { return putOut(peer, "said that it holds weights unasked", now) }
-    // Of before a rollback: later ones are on their way to it.
-    guard version.rollback == weightsVersion.rollback else { return [] }
-    members[peer]?.progress?.hold()
-    return distribute(now)
-  }
-
-  /// A worker came to other weights than the coordinator: what it had goes to others, and it is sent
-  /// the weights anew.
-  public mutating func differs(
-    _ peer: PeerID, _ version: WeightsVersion, now: Duration
-  ) -> [CoordinatorAction] {
-    guard let worker = members[peer], let progress = worker.progress else {
-      return putOut(peer, "said that its weights differ unasked", now)
+    guard let progress = members[peer]?.progress else {
+      return putOut(peer, "said that it holds weights before it was ready", now)
     }
-    // It was sent others meanwhile.
-    guard version.rollback == weightsVersion.rollback, progress.weights == .held else { return [] }
+    // Of before a rollback: others are on their way to it.
+    guard version.rollback == weightsVersion.rollback else { return [] }
+    guard version == weightsVersion else {
+      // It will make the later ones.
+      if case .catchingUp = progress.weights { members[peer]?.progress?.hold(isConfirmed: false) }
+      return distribute(now)
+    }
+    guard !isRight else {
+      members[peer]?.progress?.hold(isConfirmed: true)
+      return distribute(now)
+    }
     for assignment in progress.queue where assignment.version == weightsVersion {
       phase.board?.requeue(assignment.unit, from: peer)
     }
-    let reason = "it came to other weights \(version) than the coordinator"
-    guard members[peer]?.progress?.stray() == false else {
+    let reason = "came to other weights \(version) than the coordinator"
+    guard members[peer]?.progress?.stray(time: patience.time) == false else {
       return putOut(peer, "\(reason) again: its memory or its processor makes errors", now)
     }
     let note = CoordinatorNote.failure(
-      worker: worker.number, reason: "\(reason), and is sent them anew")
-    return [.note(note)] + sendWeights(to: peer) + distribute(now)
+      worker: members[peer]?.number, reason: "it \(reason), and is sent them anew")
+    return [.note(note), .sendWeights(peer)] + distribute(now)
   }
 
   // MARK: Updates and rollbacks
 
+  /// All gradients of the update have come: it is certain.
+  ///
+  /// Where work follows, it is given out at once: workers make the new weights while the host does.
+  mutating func completeUpdate(_ now: Duration) -> [CoordinatorAction] {
+    let isLast = phase.isLast
+    weightsVersion.update += 1
+    verification.updateApplied()
+    for peer in members.peers { members[peer]?.progress?.advance() }
+    guard !isLast, isWorkLeft else {
+      phase = .applying(isLast: isLast)
+      return []
+    }
+    return nextPhase(now)
+  }
+
+  /// Whether workers have something to compute next.
+  private var isWorkLeft: Bool {
+    let update = updatesApplied
+    let endsEpoch = update / schedule.updatesPerEpoch > epochsFinished
+    return endsEpoch ? schedule.validationBatches > 0 : update < schedule.updates
+  }
+
   /// The update is in the weights.
   /// - Parameter isFinite: whether all weights are finite numbers now.
   public mutating func updateApplied(isFinite: Bool, now: Duration) -> Consequence {
-    guard case .applying(let isLast) = phase else { return .goOn([]) }
     guard isFinite else { return overflowed() }
-    weightsVersion.update += 1
-    verification.updateApplied()
-    for peer in members.peers { members[peer]?.progress?.makeVoid() }
+    guard case .applying(let isLast) = phase else { return .goOn([]) }
     return .goOn(isLast ? stop(.interrupted) : nextPhase(now))
   }
 
@@ -64,7 +83,7 @@ extension CoordinatorRules {
   ///
   /// Two workers compute the update's steps again; where two did, the run ends.
   private mutating func overflowed() -> Consequence {
-    let update = updatesApplied
+    let update = updatesApplied - 1
     guard verification.doubt(schedule.steps(ofUpdate: update)) else {
       return .goOn(stop(.diverged("a weight", "update \(update + 1)")))
     }

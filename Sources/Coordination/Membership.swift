@@ -26,7 +26,7 @@ struct Membership: Sendable {
 
   /// Those of them that hold the present weights: they can be given work.
   var able: [(peer: PeerID, worker: Worker, progress: WorkerProgress)] {
-    ready.filter { $0.progress.weights == .held }
+    ready.filter(\.progress.holdsWeights)
   }
 
   /// Those that are sent every update, in order.

@@ -47,8 +47,12 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     case none
     /// It was sent some then (by `Patience.time`), and the updates since are on their way to it.
     case catchingUp(since: Duration)
-    /// It said that it holds them, and makes or is sent all that come after.
-    case held
+    /// It came to others than the coordinator and was sent them anew then: what it answers before it
+    /// holds them counts for nothing.
+    case strayed(since: Duration)
+    /// It said that it holds them, and makes or is sent all that come after; whether it has said that
+    /// of the present ones, and has the coordinator's digest.
+    case held(isConfirmed: Bool)
   }
 
   /// How often a worker may come to other weights than the coordinator.
@@ -125,17 +129,35 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   /// - Parameter time: by `Patience.time`.
   package mutating func follow(time: Duration) { weights = .catchingUp(since: time) }
 
-  /// It says that it holds weights that it was sent.
-  package mutating func hold() { if case .catchingUp = weights { weights = .held } }
+  /// It says that it holds weights that it was sent, or has made.
+  /// - Parameter isConfirmed: whether they are the present ones.
+  package mutating func hold(isConfirmed: Bool) { weights = .held(isConfirmed: isConfirmed) }
 
-  /// It came to other weights than the coordinator, and has dropped what it had to compute.
-  /// - Returns: whether that was once too often.
-  package mutating func stray() -> Bool {
+  /// The weights are others now, which it makes or is sent.
+  package mutating func advance() {
     makeVoid()
-    activity = .idle
-    weights = .none
+    if case .held = weights { weights = .held(isConfirmed: false) }
+  }
+
+  /// It came to other weights than the coordinator: what it had to compute is void.
+  /// - Parameter time: by `Patience.time`.
+  /// - Returns: whether that was once too often.
+  package mutating func stray(time: Duration) -> Bool {
+    (void, activity) = ([], .idle)
+    weights = .strayed(since: time)
     strayed += 1
     return strayed >= Self.strayedMost
+  }
+
+  /// Whether it holds weights.
+  package var holdsWeights: Bool { if case .held = weights { true } else { false } }
+
+  /// Since when it has been waited for that it holds the weights that it was sent; nil where it does.
+  package var weightsSince: Duration? {
+    switch weights {
+    case .catchingUp(let since), .strayed(let since): since
+    case .none, .held: nil
+    }
   }
 
   /// It is given a unit.

@@ -70,7 +70,9 @@ package struct Broadcaster {
   }
 
   /// An update is in the weights, which are of `version` now.
-  package mutating func updated(_ state: ModelState, _ version: WeightsVersion, followers: [PeerID]) {
+  package mutating func updated(
+    _ state: ModelState, _ version: WeightsVersion, followers: [PeerID]
+  ) {
     snapshot = nil
     if form != .update { send(state, version, to: followers) }
   }
@@ -138,10 +140,15 @@ package struct Broadcaster {
   }
 
   /// All of the update has come: it is certain.
+<<<<<<< HEAD
   package mutating func complete(
     _ version: WeightsVersion, firstStep: Int, pictures: [Int], followers: [PeerID]
   ) {
     guard form == .update else { return }
+=======
+  mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
+    guard form == .update, let version = update?.version else { return }
+>>>>>>> updates
     update = nil
     let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
     links.send(.update(header), to: followers)

@@ -127,8 +127,9 @@ public final class CoordinatorHost {
       }
     case .ready(let answer): perform(rules.ready(peer, answer, now: now))
     case .unable(let reason): perform(rules.unable(peer, reason: reason, now: now))
-    case .holds(let version): perform(rules.holds(peer, version, now: now))
-    case .differs(let version): perform(rules.differs(peer, version, now: now))
+    case .holds(let held):
+      let isRight = held.digest == broadcaster.digest(learner.state, rules.weightsVersion)
+      perform(rules.holds(peer, held.version, isRight: isRight, now: now))
     case .part(let part): take(part, from: peer)
     case .gradient(let header, let gradient): take(header, gradient, from: peer)
     case .evaluated(let header): take(header, from: peer)
@@ -143,6 +144,7 @@ public final class CoordinatorHost {
     guard case .gradient(let step) = part.content else {
       return perform(rules.dismiss(peer, reason: "sent numbers that are no gradient's", now: now))
     }
+    if rules.ignores(peer) { return }
     let unit = WorkUnit.step(step)
     // Decoding is work that no peer may cause unasked.
     guard rules.isAsked(peer, for: unit, part.version) else {
@@ -183,6 +185,7 @@ public final class CoordinatorHost {
   ) {
     let unit = WorkUnit.step(header.step)
     let received = incoming.removeValue(forKey: peer)
+    if rules.ignores(peer) { return }
     guard rules.isAsked(peer, for: unit, header.weightsVersion) else {
       return follow(rules.unasked(peer, unit, now: now))
     }
@@ -201,19 +204,16 @@ public final class CoordinatorHost {
       return follow(rules.contradicts(peer, header.step, header.weightsVersion, now: now))
     }
     let decision = rules.gradient(peer, header, now: now)
-    let (place, actions, isComplete): (Int, [CoordinatorAction], Bool)
     switch decision {
-    case .keep(let at, let then): (place, actions, isComplete) = (at, then, false)
-    case .completeUpdate(let at, let first): (place, actions, isComplete) = (at, first, true)
-    case .drop(let consequence): return follow(consequence)
+    case .keep(let place, let actions):
+      keep(gradient, received, totals, at: place)
+      perform(actions)
+    case .completeUpdate(let place, let first, let ahead):
+      keep(gradient, received, totals, at: place)
+      perform(first)
+      applyUpdate(while: ahead)
+    case .drop(let consequence): follow(consequence)
     }
-    guard let gradient else { return }
-    if let received {
-      for part in broadcaster.parts { forward(part.index, of: received) }
-    }
-    keep(gradient, totals, at: place)
-    perform(actions)
-    if isComplete { applyUpdate() }
   }
 
   /// A gradient whose parts have come, and whose totals did now.
@@ -248,18 +248,26 @@ public final class CoordinatorHost {
 
   // MARK: Weights
 
-  private func keep(_ gradient: StepGradient, _ totals: Engine.Totals, at place: Int) {
+  private func keep(
+    _ gradient: StepGradient?, _ received: IncomingGradient?, _ totals: Engine.Totals, at place: Int
+  ) {
+    guard let gradient else { return }
+    if let received {
+      for part in broadcaster.parts { forward(part.index, of: received) }
+    }
     let count = job.schedule.steps(ofUpdate: learner.state.updates).count
     learner.take(gradient, at: place, of: count)
     recorder.add(totals, at: place, of: count)
     recorder.tellProgress(workers: rules.readyWorkers)
   }
 
-  private func applyUpdate() {
+  /// - Parameter ahead: gives workers what follows, so that they need not wait for this process.
+  private func applyUpdate(while ahead: [CoordinatorAction]) {
     let steps = job.schedule.steps(ofUpdate: learner.state.updates)
     broadcaster.complete(
-      rules.weightsVersion, firstStep: steps.lowerBound,
-      pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, followers: rules.followers)
+      firstStep: steps.lowerBound, pictures: steps.compactMap { job.plan.pictures(of: .step($0)) },
+      followers: rules.followers)
+    perform(ahead)
     let isFinite = learner.applyUpdate()
     if isFinite { recorder.updateApplied() }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)
@@ -360,9 +368,7 @@ public final class CoordinatorHost {
       case .validation(let batch):
         .validation(batch: batch, pictures: job.plan.validation(batch: batch))
       }
-    return AssignedWork(
-      work, weightsVersion: rules.weightsVersion,
-      weightsDigest: broadcaster.digest(learner.state, rules.weightsVersion))
+    return AssignedWork(work, weightsVersion: rules.weightsVersion)
   }
 
   /// Ends the run: its last files are written, and the workers are told.

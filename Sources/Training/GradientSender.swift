@@ -27,6 +27,16 @@ final class GradientSender: Sendable {
     thread = inBackground ? try SerialThread("gradients") : nil
   }
 
+  /// Tells the coordinator which weights are held from now on.
+  ///
+  /// - Parameter weights: nobody writes to them until `wait` has returned.
+  func tell(_ version: WeightsVersion, _ weights: ParameterBuffer, _ link: any CoordinatorLink) {
+    perform { _ in link.send(.holds(HeldWeights(version: version, digest: weights.digest))) }
+  }
+
+  /// Waits until all that was asked for is on its way.
+  func wait() { thread?.wait() }
+
   /// A step's gradient begins to be computed.
   ///
   /// - Parameter gradient: nobody writes to what was said to be ready until the link is done with it.

@@ -24,6 +24,8 @@ package struct Replica {
   /// The weights, once all of them are there.
   package private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
 
+  /// Returns once nobody reads the weights any more that are about to change.
+  var willChange: () -> Void = {}
   /// What a machine that makes errors does to the weights of an update that it has made.
   package var damage: ((ParameterBuffer) -> Void)?
 
@@ -38,7 +40,6 @@ package struct Replica {
   package private(set) var state: ModelState?
   private var arriving: Arriving?
   private var updates: [WeightsVersion: IncomingUpdate] = [:]
-  private var digest: Digest?
 
   /// Nothing has come.
   ///
@@ -62,15 +63,22 @@ package struct Replica {
   }
 
   /// What was held counts no more.
+<<<<<<< HEAD
   package mutating func forget() { (held, digest, arriving, updates) = (nil, nil, nil, [:]) }
+=======
+  mutating func forget() { (held, arriving, updates) = (nil, nil, [:]) }
+>>>>>>> updates
 
   // MARK: What comes
 
   /// A state is announced; it replaces what was held.
   /// - Parameter local: the weights themselves, inside one process.
-  package mutating func begin(_ header: WeightsHeader, _ local: ParameterBuffer?) throws(WorkerError) {
+  package mutating func begin(
+    _ header: WeightsHeader, _ local: ParameterBuffer?
+  ) throws(WorkerError) {
     forget()
     if let local { return held = (header.version, local) }
+    willChange()
     guard header.buffers == 1 || header.buffers == 1 + type(of: optimizer).slots.count else {
       throw WorkerError("the coordinator announced a state of \(header.buffers) buffers")
     }
@@ -125,14 +133,14 @@ package struct Replica {
   }
 
   private mutating func finishState() throws(WorkerError) {
-    guard let header = arriving?.header, arriving?.missing.isEmpty == true, let state else { return }
+    guard let header = arriving?.header, arriving?.missing.isEmpty == true, let state else {
+      return
+    }
     arriving = nil
-    let digest = state.digest
-    guard digest == header.digest else {
+    guard state.digest == header.digest else {
       throw WorkerError(
         "the weights of version \(header.version) do not have the digest that was announced")
     }
-    self.digest = digest
     held = (header.version, state.weights)
   }
 
@@ -158,14 +166,15 @@ package struct Replica {
     while let version = held?.version, var state,
       let (steps, sums) = updates[version]?.whole(parts)
     {
+      willChange()
       updater.apply(optimizer, to: &state, steps: steps, wholes: sums)
       damage?(state.weights)
       updates[version] = nil
-      digest = nil
       self.state = state
       held?.version.update += 1
     }
   }
+<<<<<<< HEAD
 
   /// The digest of the weights that are held.
   package mutating func heldDigest() -> Digest? {
@@ -174,4 +183,6 @@ package struct Replica {
     digest = present
     return present
   }
+=======
+>>>>>>> updates
 }

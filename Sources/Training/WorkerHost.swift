@@ -153,7 +153,9 @@ public final class WorkerHost {
           welcome, source: source, threads: hello.threads, kernels: kernels,
           processes: processes, log: log)
         if bodies == .encoded {
-          sender = try GradientSender(run.parts, inBackground: sendsInBackground)
+          let sender = try GradientSender(run.parts, inBackground: sendsInBackground)
+          run.replica.willChange = sender.wait
+          self.sender = sender
         }
         run.replica.damage = damageToWeights
         current = run
@@ -161,9 +163,17 @@ public final class WorkerHost {
       link.send(.ready(try current?.answer(welcome.probe) ?? .none))
       log("ready")
     case .message(.weights(let header, let local)):
+<<<<<<< HEAD
       queue.removeAll { $0.weightsVersion < header.version }
       // Inside one process others are there at once: that they are held is said all the same.
       current?.replica.forget()
+=======
+      // What it had to compute with weights that it is sent anew, others have got.
+      let isSentAnew = current?.replica.held?.version == header.version
+      queue.removeAll {
+        $0.weightsVersion < header.version || isSentAnew && $0.weightsVersion == header.version
+      }
+>>>>>>> updates
       try follow(link) { try $0.begin(header, local) }
     case .message(.part(let part)): try follow(link) { try $0.take(part) }
     case .message(.update(let header)):
@@ -177,25 +187,22 @@ public final class WorkerHost {
     return nil
   }
 
-  /// Has the replica take what came, and tells the coordinator once it holds weights.
+  /// Has the replica take what came, and tells the coordinator where it holds other weights now.
   private func follow(
     _ link: any CoordinatorLink, _ body: (inout Replica) throws -> Void
   ) throws {
     guard let current else { throw WorkerError("the coordinator sent weights before its welcome") }
-    let heldNothing = current.replica.held == nil
+    let before = current.replica.held?.version
     try body(&current.replica)
-    guard heldNothing, let held = current.replica.held else { return }
-    link.send(.holds(held.version))
+    guard let held = current.replica.held, held.version != before else { return }
+    guard let sender else {
+      return link.send(.holds(HeldWeights(version: held.version, digest: nil)))
+    }
+    sender.tell(held.version, held.weights, link)
   }
 
   private func compute(_ work: AssignedWork, _ link: any CoordinatorLink) throws {
     guard let current else { return }
-    if let digest = work.weightsDigest, digest != current.replica.heldDigest() {
-      log("the weights \(work.weightsVersion) are not the coordinator's: asking for them anew")
-      queue = []
-      current.replica.forget()
-      return link.send(.differs(work.weightsVersion))
-    }
     switch work.work {
     case .gradient(let step, let pictures):
       try computeGradient(current, step: step, pictures, work.weightsVersion, link)

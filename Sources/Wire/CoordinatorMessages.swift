@@ -117,18 +117,15 @@ public enum Work: Codable, Hashable, Sendable {
   case validation(batch: Int, pictures: [Int])
 }
 
-/// Work, and the weights that it is for.
+/// Work, and the weights that it is for, which may be still on their way.
 public struct AssignedWork: Codable, Hashable, Sendable {
   /// The batch.
   public var work: Work
   /// The version of the weights to compute with.
   public var weightsVersion: WeightsVersion
-  /// The digest of those weights; nil where nothing travels that could be damaged.
-  public var weightsDigest: Digest?
 
   /// `work` with the weights of `weightsVersion`.
-  public init(_ work: Work, weightsVersion: WeightsVersion, weightsDigest: Digest? = nil) {
+  public init(_ work: Work, weightsVersion: WeightsVersion) {
     (self.work, self.weightsVersion) = (work, weightsVersion)
-    self.weightsDigest = weightsDigest
   }
 }

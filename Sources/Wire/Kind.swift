@@ -18,7 +18,7 @@ package enum Kind: UInt8, Sendable {
   case refuse, weights, work, finished
   case update
   case hello = 17
-  case ready, unable, gradient, evaluated, leaving, holds, differs
+  case ready, unable, gradient, evaluated, leaving, holds
   case heartbeat = 33
   case part
 
@@ -26,7 +26,7 @@ package enum Kind: UInt8, Sendable {
   var sender: Sender {
     switch self {
     case .welcome, .refuse, .weights, .work, .finished, .update: .coordinator
-    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds, .differs: .worker
+    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds: .worker
     case .heartbeat, .part: .either
     }
   }

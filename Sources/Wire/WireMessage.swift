@@ -122,8 +122,7 @@ extension WorkerMessage: WireMessage {
       case .hello(let header): try Payload(.hello, header)
       case .ready(let answer): try Payload(.ready, answer)
       case .unable(let reason): try Payload(.unable, Reason(reason: reason))
-      case .holds(let version): try Payload(.holds, version)
-      case .differs(let version): try Payload(.differs, version)
+      case .holds(let weights): try Payload(.holds, weights)
       case .part(let part): Payload(part)
       case .gradient(let header, nil): try Payload(.gradient, header)
       case .gradient(_, .some): throw WireError.notInParts
@@ -142,7 +141,6 @@ extension WorkerMessage: WireMessage {
     case .unable:
       self = .unable(reason: try payload.decoded(Reason.self).reason.printable(most: 500))
     case .holds: self = .holds(try payload.decoded())
-    case .differs: self = .differs(try payload.decoded())
     case .part: self = .part(try Part(payload: payload.header))
     case .gradient: self = .gradient(try payload.decoded(), nil)
     case .evaluated: self = .evaluated(try payload.decoded())

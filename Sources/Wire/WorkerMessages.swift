@@ -11,10 +11,8 @@ public enum WorkerMessage: Sendable {
   case ready(ProbeAnswer)
   /// This worker cannot take part: its data differ, or it cannot read them.
   case unable(reason: String)
-  /// It holds the weights of this version, whole and with their digest.
-  case holds(WeightsVersion)
-  /// Its weights of this version have another digest than the coordinator's.
-  case differs(WeightsVersion)
+  /// It holds weights, and computes with them from now on.
+  case holds(HeldWeights)
   /// Some numbers of the gradient that it computes.
   case part(Part)
   /// The totals of a step whose gradient's parts came before; inside one process the gradient comes
@@ -68,6 +66,19 @@ public struct ProbeAnswer: Codable, Hashable, Sendable {
 
   /// The answer to a probe without pictures.
   public static let none = ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)
+}
+
+/// Weights that a worker was sent, or has made itself.
+public struct HeldWeights: Codable, Hashable, Sendable {
+  /// Which weights.
+  public var version: WeightsVersion
+  /// The digest that they have there; nil inside one process.
+  public var digest: Digest?
+
+  /// Weights of `version`.
+  public init(version: WeightsVersion, digest: Digest?) {
+    (self.version, self.digest) = (version, digest)
+  }
 }
 
 /// What comes after a gradient: sums over the pictures of the batch.

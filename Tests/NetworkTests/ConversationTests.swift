@@ -92,26 +92,15 @@ extension NetworkTests {
       test.server.shutdown()
     }
 
-    /// The kernel measures what a connection carries, once it has carried something.
-    @Test func theRateOfALinkIsMeasured() throws {
+    /// Where the peer is this machine nobody saves bytes.
+    @Test func loopbackCarriesAnything() throws {
       let test = try TestServer(limits(heartbeat: 0.02, bound: 5))
-      let (peer, client, inputs) = try test.joinReady()
-      test.server.send(.welcome(welcome), to: [peer])
-      guard case .message(.welcome)? = inputs.soon() else {
-        Issue.record("no welcome")
-        return
+      let (_, client, _) = try test.joinReady()
+      for _ in 0..<500 where test.server.bytesPerSecond == nil || client.bytesPerSecond == nil {
+        Thread.sleep(forTimeInterval: 0.01)
       }
-      var rates: (server: Double?, client: Double?)
-      for _ in 0..<50 where rates.server == nil || rates.client == nil {
-        test.server.send(weights(1_000_000), to: peer)
-        client.send(gradient(step: 0, 1_000_000))
-        #expect(try inputs.weights(1_000_000) != nil && test.nextGradients(1) != nil)
-        Thread.sleep(forTimeInterval: 0.05)
-        rates = (test.server.bytesPerSecond, client.bytesPerSecond)
-      }
-      // Loopback: more than 10 Mbit/s, less than any memory.
-      #expect((1e6..<1e12).contains(try #require(rates.server)))
-      #expect((1e6..<1e12).contains(try #require(rates.client)))
+      #expect(test.server.bytesPerSecond == .infinity)
+      #expect(client.bytesPerSecond == .infinity)
       client.close()
       test.server.shutdown()
     }
