@@ -140,15 +140,8 @@ package struct Broadcaster {
   }
 
   /// All of the update has come: it is certain.
-<<<<<<< HEAD
-  package mutating func complete(
-    _ version: WeightsVersion, firstStep: Int, pictures: [Int], followers: [PeerID]
-  ) {
-    guard form == .update else { return }
-=======
-  mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
+  package mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
     guard form == .update, let version = update?.version else { return }
->>>>>>> updates
     update = nil
     let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
     links.send(.update(header), to: followers)

@@ -63,11 +63,7 @@ package struct Replica {
   }
 
   /// What was held counts no more.
-<<<<<<< HEAD
-  package mutating func forget() { (held, digest, arriving, updates) = (nil, nil, nil, [:]) }
-=======
-  mutating func forget() { (held, arriving, updates) = (nil, nil, [:]) }
->>>>>>> updates
+  package mutating func forget() { (held, arriving, updates) = (nil, nil, [:]) }
 
   // MARK: What comes
 
@@ -174,15 +170,4 @@ package struct Replica {
       held?.version.update += 1
     }
   }
-<<<<<<< HEAD
-
-  /// The digest of the weights that are held.
-  package mutating func heldDigest() -> Digest? {
-    guard let held else { return nil }
-    let present = digest ?? held.weights.digest
-    digest = present
-    return present
-  }
-=======
->>>>>>> updates
 }

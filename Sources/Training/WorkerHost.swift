@@ -163,17 +163,11 @@ public final class WorkerHost {
       link.send(.ready(try current?.answer(welcome.probe) ?? .none))
       log("ready")
     case .message(.weights(let header, let local)):
-<<<<<<< HEAD
-      queue.removeAll { $0.weightsVersion < header.version }
-      // Inside one process others are there at once: that they are held is said all the same.
-      current?.replica.forget()
-=======
       // What it had to compute with weights that it is sent anew, others have got.
       let isSentAnew = current?.replica.held?.version == header.version
       queue.removeAll {
         $0.weightsVersion < header.version || isSentAnew && $0.weightsVersion == header.version
       }
->>>>>>> updates
       try follow(link) { try $0.begin(header, local) }
     case .message(.part(let part)): try follow(link) { try $0.take(part) }
     case .message(.update(let header)):

@@ -36,6 +36,7 @@ import Wire
         table.now = next.value.until
         computing[next.key] = nil
         answers[next.key, default: 0] += 1
+        table.confirm(next.key)
         table.send(next.key, next.value.unit, version: next.value.version)
       }
     }

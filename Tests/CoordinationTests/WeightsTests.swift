@@ -54,8 +54,9 @@ import Wire
     var (table, _) = table(1)
     let stranger = table.join(ready: false)
     table.hold(stranger)
-    #expect(table.loss(of: 2) == "said that it holds weights unasked")
-    let unknown = table.rules.holds(PeerID(raw: 99), .init(update: 0), now: table.now)
+    #expect(table.loss(of: 2) == "said that it holds weights before it was ready")
+    let unknown = table.rules.holds(
+      PeerID(raw: 99), .init(update: 0), isRight: true, now: table.now)
     #expect(unknown == [])
   }
 
@@ -65,8 +66,8 @@ import Wire
     let late = table.join()
     while table.rules.updatesApplied < 2 { table.answer(workers[0]) }
     #expect(table.tasks[late] == [])
-    // It made the updates that came meanwhile; it names the weights that it was sent.
-    table.perform(table.rules.holds(late, .init(update: 0), now: table.now))
+    // It will make the updates that came meanwhile; it names the weights that it was sent.
+    table.hold(late, at: .init(update: 0))
     table.answer(workers[0])
     table.answer(workers[0])
     #expect(table.rules.updatesApplied == 3)
@@ -120,22 +121,36 @@ import Wire
     #expect(table.ending == .finished && !table.wasRolledBack)
   }
 
-  @Test func `Differing counts once for weights that were replaced since`() {
+  @Test func `A digest of weights that are not the present ones says nothing`() {
     var (table, workers) = table(2)
     for worker in workers { table.hold(worker) }
-    table.differ(workers[1])
     let before = sent(table)
-    // Said again before the new ones arrived, and of weights of before a rollback.
-    for _ in 0..<5 { table.differ(workers[1]) }
+    for version in [WeightsVersion(rollback: -1, update: 0), .init(update: 7)] {
+      for _ in 0..<5 {
+        table.perform(table.rules.holds(workers[1], version, isRight: false, now: table.now))
+      }
+    }
     #expect(sent(table) == before && table.loss(of: 2) == nil)
+    #expect(!table.rules.ignores(workers[1]))
+  }
+
+  @Test func `Answers with weights count once it is known that they are the right ones`() {
+    var (table, workers) = table(2)
+    for worker in workers { table.hold(worker) }
+    while table.rules.updatesApplied < 1 { table.answer(workers[0]) }
+    let version = table.rules.weightsVersion
+    guard let unit = table.tasks[workers[1]]?.first else {
+      Issue.record("it has nothing to do")
+      return
+    }
+    #expect(!table.rules.isAsked(workers[1], for: unit, version))
+    var hasty = table
+    hasty.send(workers[1], unit, version: version)
+    #expect(hasty.loss(of: 2)?.contains("which it was not given") == true)
     table.hold(workers[1])
-    let old = table.rules.differs(
-      workers[1], .init(rollback: -1, update: 0), now: table.now)
-    #expect(old == [])
-    // Whoever is no worker has nothing to differ in.
-    let stranger = table.join(ready: false)
-    table.differ(stranger)
-    #expect(table.loss(of: 3) == "said that its weights differ unasked")
+    #expect(table.rules.isAsked(workers[1], for: unit, version))
+    table.send(workers[1], unit, version: version)
+    #expect(table.loss(of: 2) == nil && table.log.contains(.keep(workers[1], unit)))
   }
 
   // MARK: Rolling back
@@ -155,7 +170,7 @@ import Wire
     #expect(table.tasks.values.allSatisfy { $0.isEmpty })
     // What it says of the weights of before does not count.
     let old = WeightsVersion(rollback: 0, update: version.update)
-    table.perform(table.rules.holds(workers[0], old, now: table.now))
+    table.perform(table.rules.holds(workers[0], old, isRight: false, now: table.now))
     #expect(table.tasks[workers[0]] == [])
     table.hold(workers[0])
     #expect(table.tasks[workers[0]]?.isEmpty == false)
@@ -206,8 +221,13 @@ import Wire
     #expect(!table.rules.wants(first, .step(0), now) && table.rules.wants(second, .step(0), now))
     table.differ(second)
     #expect(!table.rules.wants(second, .step(0), now))
-    // It may have begun to say it before it knew.
-    #expect(table.rules.isAsked(second, for: .step(0), now))
+    // It may have begun to say it before it knew: nobody listens, nor minds.
+    #expect(table.rules.ignores(second) && !table.rules.ignores(first))
+    let before = table.log
+    table.send(second, .step(0), version: now)
+    #expect(table.log == before)
+    table.hold(second)
+    #expect(!table.rules.ignores(second))
   }
 
   // MARK: Time

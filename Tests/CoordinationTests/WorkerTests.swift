@@ -77,19 +77,20 @@ import Wire
     #expect(progress.isIdle && progress.standing(of: .step(0), Self.old) == nil)
   }
 
-  @Test func `Who strays has nothing to do, and may still answer; the third time is too often`() {
+  @Test func `Who strays has nothing to do; the third time is too often`() {
     var progress = Self.progress()
     progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     progress.assign(.step(1), Self.old, now: .zero, time: .zero)
-    let first = progress.stray()
+    let first = progress.stray(time: Self.seconds(7))
     #expect(!first && progress.isIdle && progress.debt == nil)
-    #expect(progress.standing(of: .step(1), Self.old) == .void)
-    progress.follow(time: .zero)
-    progress.hold()
+    #expect(progress.standing(of: .step(1), Self.old) == nil)
+    #expect(!progress.holdsWeights && progress.weightsSince == Self.seconds(7))
+    progress.hold(isConfirmed: true)
+    #expect(progress.holdsWeights && progress.weightsSince == nil)
     progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     #expect(progress.queue.map(\.unit) == [.step(0)])
     #expect(progress.standing(of: .step(0), Self.old) == .assigned)
-    let others = [progress.stray(), progress.stray()]
+    let others = [progress.stray(time: .zero), progress.stray(time: .zero)]
     #expect(others == [false, true])
   }
 }

@@ -51,7 +51,7 @@ extension FaultTests {
                 }))
           }
           fake.send(.gradient(header, nil))
-          fake.send(.holds(header.weightsVersion))
+          fake.send(.holds(HeldWeights(version: header.weightsVersion, digest: .ofNothing)))
         }
         fake.send(
           .evaluated(

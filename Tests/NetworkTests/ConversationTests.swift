@@ -31,10 +31,11 @@ extension NetworkTests {
       }
 
       client.send(.ready(.none))
-      client.send(.holds(.init(update: 1)))
+      let held = HeldWeights(version: .init(update: 1), digest: .ofNothing)
+      client.send(.holds(held))
       client.send(gradient(step: 4, 9_000_000))
       guard case .message(peer, .ready)? = test.next(),
-        case .message(peer, .holds(.init(update: 1)))? = test.next(),
+        case .message(peer, .holds(held))? = test.next(),
         let answer = test.nextGradients(1)?.first
       else {
         Issue.record("other messages came")

@@ -80,7 +80,13 @@ import Wire
               kernels: "baseline")))
         say(number, .ready(.none))
       }
-      for number in 0..<2 { say(number, .holds(.init(update: 0))) }
+      for number in 0..<2 { hold(number) }
+    }
+
+    /// A worker holds the present weights.
+    func hold(_ peer: Int, rollback: Int = 0) {
+      let version = WeightsVersion(rollback: rollback, update: 0)
+      say(peer, .holds(HeldWeights(version: version, digest: host.digest)))
     }
 
     func say(_ peer: Int, _ message: WorkerMessage) {
@@ -103,10 +109,10 @@ import Wire
         layout, step: step, version: .init(rollback: rollback, update: 0), most: 64)
     }
 
-    /// A worker's whole answer.
-    func answer(_ peer: Int, _ step: Int, rollback: Int = 0) {
+    /// A worker's whole answer, or what comes after its parts.
+    func answer(_ peer: Int, _ step: Int, rollback: Int = 0, sendsParts: Bool = true) {
       let parts = parts(gradient(step), step, rollback: rollback)
-      for part in parts { say(peer, .part(part)) }
+      if sendsParts { for part in parts { say(peer, .part(part)) } }
       let count = job.plan.pictures(of: .step(step)) ?? 0
       say(
         peer,
@@ -157,7 +163,7 @@ import Wire
       let own = places.filter(\.isFactor).map(\.index)
       #expect(sent == (verify == 0 ? own : []))
       if verify == 1 {
-        table.answer(0, 0)
+        table.answer(0, 0, sendsParts: false)
         #expect(table.updateParts().isEmpty)
         // A second worker agrees: now they go.
         table.answer(1, 0)
@@ -198,7 +204,7 @@ import Wire
     }
     #expect(anew == isWrong)
     if isWrong {
-      table.say(1, .holds(.init(rollback: 1, update: 0)))
+      table.hold(1, rollback: 1)
       // Alone it has to agree with itself.
       for step in [0, 1, 0] { table.answer(1, step, rollback: 1) }
     } else {

@@ -104,7 +104,7 @@ import Wire
         while try deliver(peer) {}
         let name = Comment(rawValue: "\(what): \(peer)")
         #expect(replicas[peer]?.held?.version == version, name, sourceLocation: place)
-        let digest = replicas[peer]?.heldDigest() ?? nil
+        let digest = replicas[peer]?.held?.weights.digest
         #expect(digest == learner.digest, name, sourceLocation: place)
         guard let state = replicas[peer]?.state, !state.slots.isEmpty else { continue }
         #expect(state.updates == learner.state.updates, name, sourceLocation: place)
@@ -172,7 +172,7 @@ import Wire
     func complete() {
       let steps = steps
       broadcaster.complete(
-        version, firstStep: steps.lowerBound,
+        firstStep: steps.lowerBound,
         pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, followers: followers)
       _ = learner.applyUpdate()
       version.update += 1

@@ -110,7 +110,7 @@ import Wire
         if index == 0, parts.count > 1 { try replica.take(parts[index]) }
       }
       #expect(replica.held?.version == Self.new)
-      let digest = replica.heldDigest()
+      let digest = replica.held?.weights.digest
       #expect(digest == state.digest)
       let slots = state.slots.prefix(buffers - 1).map(\.digest)
       #expect(replica.state?.slots.map(\.digest) == slots)
@@ -142,7 +142,7 @@ import Wire
       try replica.take(new)
     }
     try take(&replica, oldParts)
-    let digest = replica.heldDigest()
+    let digest = replica.held?.weights.digest
     #expect(replica.held?.version == Self.new && digest == second.digest)
     #expect(replica.state?.slots[0].digest == second.slots[0].digest)
     // A state that nobody announced.
@@ -158,7 +158,7 @@ import Wire
     #expect(replica.held?.weights === state.weights)
     replica.forget()
     #expect(replica.held == nil)
-    let digest = replica.heldDigest()
+    let digest = replica.held?.weights.digest
     #expect(digest == nil)
   }
 
@@ -181,7 +181,7 @@ import Wire
       try certainFirst.take(part)
     }
     #expect(certainFirst.held?.version == Self.new)
-    let digests = (certainFirst.heldDigest(), certainLast.heldDigest())
+    let digests = (certainFirst.held?.weights.digest, certainLast.held?.weights.digest)
     #expect(digests.0 == digests.1 && digests.0 != before)
     #expect(certainFirst.state?.updates == 5)
   }
@@ -203,13 +203,13 @@ import Wire
       try take(&late, update(version, firstStep: 3 * offset))
       try late.take(UpdateHeader(version: version, firstStep: 3 * offset, pictures: [4, 4, 4]))
     }
-    let digests = (early.heldDigest(), late.heldDigest())
+    let digests = (early.held?.weights.digest, late.held?.weights.digest)
     #expect(digests.0 == digests.1)
   }
 
   @Test func `What belongs to weights of before is left out`() throws {
     var replica = try holding(state(), WeightsVersion(rollback: 1, update: 5))
-    let before = replica.heldDigest()
+    let before = replica.held?.weights.digest
     for version in [
       Self.old, Self.new, .init(update: 6), .init(rollback: 1, update: 4),
       .init(rollback: 2, update: 5),
@@ -221,7 +221,7 @@ import Wire
       try replica.take(UpdateHeader(version: version, firstStep: -1, pictures: []))
     }
     #expect(replica.held?.version == .init(rollback: 1, update: 5))
-    let after = replica.heldDigest()
+    let after = replica.held?.weights.digest
     #expect(after == before)
   }
 
@@ -258,7 +258,7 @@ import Wire
       try good.take(header)
       try bad.take(header)
     }
-    let digests = (good.heldDigest(), bad.heldDigest())
+    let digests = (good.held?.weights.digest, bad.held?.weights.digest)
     #expect(digests.0 != digests.1)
     #expect(good.held?.version == bad.held?.version)
   }

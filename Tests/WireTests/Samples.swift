@@ -56,8 +56,8 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
         version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
     ),
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
-    .holds(.init(rollback: 1, update: 25)),
-    .differs(.init(rollback: 1, update: 26)),
+    .holds(HeldWeights(version: .init(rollback: 1, update: 25), digest: sampleDigest)),
+    .holds(HeldWeights(version: .init(update: 0), digest: nil)),
     .part(samplePart(.gradient(step: 3), count: floats)),
     .gradient(
       GradientHeader(
