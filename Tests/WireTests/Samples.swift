@@ -39,8 +39,7 @@ func coordinatorMessages() -> [CoordinatorMessage] {
     .update(UpdateHeader(version: .init(update: 25), firstStep: 100, pictures: [20, 20, 7])),
     .work(
       AssignedWork(
-        .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25),
-        weightsDigest: sampleDigest)),
+        .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25))),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
     .heartbeat,
     .refuse(reason: "the data differ"),
