@@ -114,7 +114,7 @@ import Wire
       if time < 3 { table.hold(workers[1]) }
     }
     let reason = table.loss(of: 2)
-    #expect(reason?.hasPrefix("it came to other weights") == true)
+    #expect(reason?.hasPrefix("came to other weights") == true)
     #expect(reason?.hasSuffix("its memory or its processor makes errors") == true)
     #expect(table.tasks[workers[1]] == nil && table.rules.readyWorkers == 1)
     table.finish()

@@ -8,8 +8,8 @@ import Wire
 extension FaultTests {
   /// Connections that are slow or do harm, and strangers at the port.
   @Suite struct Relays {
-    /// Kinds of frames: weights, work and updates to the worker, gradients from it and that it holds
-    /// weights, and parts, both ways.
+    /// Kinds of frames: weights, work and updates to the worker, gradients from it and that it
+    /// holds weights, and parts, both ways.
     @Test(arguments: Relay.Harm.allCases.dropFirst(), [3, 4, 6, 20, 23, 34] as [UInt8])
     func aRelayThatHarmsAFrame(_ harm: Relay.Harm, _ kind: UInt8) throws {
       let run = try FaultRun()

@@ -149,8 +149,8 @@ import Wire
   @Test func `What workers need of a gradient goes on as it comes, but for what is verified`()
     throws
   {
-    let run = try TinyRun(units: 16) { $0.batchesPerUpdate = 2 }
     for verify in [0.0, 1] {
+      let run = try TinyRun(units: 16) { $0.batchesPerUpdate = 2 }
       let table = try Table(run, verify: verify)
       let places = table.layout.parts(most: 64)
       let factors = places.count { $0.isFactor }
