@@ -71,6 +71,23 @@ import Wire
     #expect(stormy == alone)
   }
 
+  /// The digest of large weights takes a while, on another thread than the one that computes.
+  @Test(arguments: forms)
+  func `That a worker holds weights is said before it answers with them`(
+    form: WeightsForm
+  ) throws {
+    let run = try TinyRun(units: 16)
+    let alone = try run.alone(try run.makeFolder("alone"))
+    let crew = Crew(data: run.data)
+    crew.start(change: { message in
+      if case .holds = message { usleep(20_000) }
+      return message
+    })
+    let (ending, notes) = try run.train(crew, minimum: 1, options(form))
+    #expect(ending == alone)
+    #expect(!notes.contains { if case .lost = $0 { true } else { false } }, "\(notes)")
+  }
+
   private static func isSentAnew(_ note: CoordinatorNote) -> Bool {
     guard case .failure(_, let reason) = note else { return false }
     return reason.contains("is sent them anew")
