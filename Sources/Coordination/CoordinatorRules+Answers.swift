@@ -83,8 +83,8 @@ extension CoordinatorRules {
       && version == weightsVersion && phase.board?.needs(unit) == true
   }
 
-  /// Whether what a worker sends counts for nothing, since it computes with weights that are not the
-  /// coordinator's.
+  /// Whether what a worker sends counts for nothing, since it computes with weights that are not
+  /// the coordinator's.
   public func ignores(_ peer: PeerID) -> Bool {
     if case .strayed? = members[peer]?.progress?.weights { true } else { false }
   }

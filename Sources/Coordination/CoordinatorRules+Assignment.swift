@@ -65,8 +65,8 @@ extension CoordinatorRules {
     return now - assignment.since > patience.slow(assignment.unit) * holders
   }
 
-  /// The workers that hold the weights and do not have `unit`; where it is verified, that have not answered it
-  /// either, or not as often as one may where there is no such worker that is on time.
+  /// The workers that hold the weights and do not have `unit`; where it is verified, that have not
+  /// answered it either, or not as often as one may where there is no such worker that is on time.
   private func candidates(
     for unit: WorkUnit, _ board: WorkBoard, _ now: Duration
   ) -> [ReadyWorker] {

@@ -15,8 +15,8 @@ extension CoordinatorRules {
 
   /// A worker holds weights that it was sent, or has made: work may come, and its answers count.
   ///
-  /// What a worker has to compute that came to other weights than the coordinator goes to others, and
-  /// it is sent the weights anew.
+  /// What a worker has to compute that came to other weights than the coordinator goes to others,
+  /// and it is sent the weights anew.
   /// - Parameter isRight: whether the present weights have the digest that it names.
   public mutating func holds(
     _ peer: PeerID, _ version: WeightsVersion, isRight: Bool, now: Duration
@@ -35,6 +35,8 @@ extension CoordinatorRules {
       members[peer]?.progress?.hold(isConfirmed: true)
       return distribute(now)
     }
+    // What was under way when it was sent them anew.
+    if case .strayed = progress.weights { return [] }
     for assignment in progress.queue where assignment.version == weightsVersion {
       phase.board?.requeue(assignment.unit, from: peer)
     }

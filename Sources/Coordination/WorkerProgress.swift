@@ -47,11 +47,11 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     case none
     /// It was sent some then (by `Patience.time`), and the updates since are on their way to it.
     case catchingUp(since: Duration)
-    /// It came to others than the coordinator and was sent them anew then: what it answers before it
-    /// holds them counts for nothing.
+    /// It came to others than the coordinator and was sent them anew then: what it answers before
+    /// it holds them counts for nothing.
     case strayed(since: Duration)
-    /// It said that it holds them, and makes or is sent all that come after; whether it has said that
-    /// of the present ones, and has the coordinator's digest.
+    /// It said that it holds them, and makes or is sent all that come after; whether it has said
+    /// that of the present ones, and has the coordinator's digest.
     case held(isConfirmed: Bool)
   }
 
@@ -152,7 +152,8 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   /// Whether it holds weights.
   package var holdsWeights: Bool { if case .held = weights { true } else { false } }
 
-  /// Since when it has been waited for that it holds the weights that it was sent; nil where it does.
+  /// Since when it has been waited for that it holds the weights that it was sent; nil where it
+  /// does.
   package var weightsSince: Duration? {
     switch weights {
     case .catchingUp(let since), .strayed(let since): since

@@ -96,8 +96,8 @@ public final class Engine {
   ///   - batch: at most `batchCapacity` pictures.
   ///   - weights: in the model's layout.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
-  ///   - ready: told each layer whose gradient is there, the last layer first, while those before it
-  ///     are still to be computed.
+  ///   - ready: told each layer whose gradient is there, the last layer first, while those before
+  ///     it are still to be computed.
   public func gradient(
     _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer,
     ready: ((_ layer: String) -> Void)? = nil

@@ -41,7 +41,8 @@ final class ServerPeers: Sendable {
   /// What the slowest connection of a worker carries in a second; nil until one was measured.
   var bytesPerSecond: Double? {
     state.withLock { state in
-      state.rates.filter { state.admission.isWorker($0.key) }.compactMap(\.value.bytesPerSecond).min()
+      state.rates.filter { state.admission.isWorker($0.key) }
+        .compactMap(\.value.bytesPerSecond).min()
     }
   }
 

@@ -262,7 +262,6 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
     world.queue.add(.end(self, .wake(time)), at: max(time - world.clockJump, world.now))
   }
 
-
   // MARK: What must hold
 
   private func begin() { (lastArrival, output.lastTaken) = (world.now, world.now) }

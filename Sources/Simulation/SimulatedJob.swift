@@ -49,7 +49,8 @@ public final class SimulatedJob: Sendable {
       input: Shape(height: 8, width: 8, channels: 3),
       layers: [
         (nil, .convolution(Convolution(filters: 2))), (nil, .maxPooling(size: 2)), (nil, .flatten),
-        (nil, .dense(units: units, activation: .relu)), (nil, .dense(units: 1, activation: .sigmoid)),
+        (nil, .dense(units: units, activation: .relu)),
+        (nil, .dense(units: 1, activation: .sigmoid)),
       ])
     job = try TrainingJob(
       architecture: architecture, hyperparameters: values,

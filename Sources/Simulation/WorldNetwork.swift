@@ -7,8 +7,8 @@ import Training
 import Wire
 
 extension World {
-  /// Limits as in the real network, but for sizes: gradients travel in parts here too, and there are
-  /// so few places that they are taken.
+  /// Limits as in the real network, but for sizes: gradients travel in parts here too, and there
+  /// are so few places that they are taken.
   static let limits: Limits = {
     var limits = Limits.standard
     limits.partFloats = 64

@@ -9,7 +9,7 @@ import Wire
 /// each update, or what they make the update themselves with.
 ///
 /// It decides nothing: whoever drives it says what came and what is certain.
-struct Broadcaster {
+package struct Broadcaster {
   /// How followers come to new weights.
   private enum Form {
     /// By reference: they are in the same process.
@@ -22,7 +22,7 @@ struct Broadcaster {
   private let links: any WorkerLinks
   private let layout: GradientLayout
   /// How a gradient is cut.
-  let parts: [GradientPart]
+  package let parts: [GradientPart]
   /// How a state's buffer is cut.
   private let tiles: [Range<Int>]
   private let sums: ParameterBuffer?
@@ -32,7 +32,7 @@ struct Broadcaster {
   private var snapshot: (header: WeightsHeader, parts: [Part])?
   private var digest: (version: WeightsVersion, digest: Digest)?
 
-  init(_ job: TrainingJob, _ options: CoordinatorHost.Options, _ links: any WorkerLinks) {
+  package init(_ job: TrainingJob, _ options: CoordinatorHost.Options, _ links: any WorkerLinks) {
     self.links = links
     layout = job.gradients
     parts = layout.parts(most: options.partFloats)
@@ -63,20 +63,22 @@ struct Broadcaster {
   // MARK: The state
 
   /// Sends a worker all that the run has learnt, and what has come of the update under way.
-  mutating func join(_ peer: PeerID, _ state: ModelState, _ version: WeightsVersion) {
+  package mutating func join(_ peer: PeerID, _ state: ModelState, _ version: WeightsVersion) {
     send(state, version, to: [peer])
     guard let update, update.version == version else { return }
     for part in update.sent { links.send(.part(part), to: [peer]) }
   }
 
   /// An update is in the weights, which are of `version` now.
-  mutating func updated(_ state: ModelState, _ version: WeightsVersion, followers: [PeerID]) {
+  package mutating func updated(
+    _ state: ModelState, _ version: WeightsVersion, followers: [PeerID]
+  ) {
     snapshot = nil
     if form != .update { send(state, version, to: followers) }
   }
 
   /// The digest of the present weights; nil where nothing travels that could be damaged.
-  mutating func digest(_ state: ModelState, _ version: WeightsVersion) -> Digest? {
+  package mutating func digest(_ state: ModelState, _ version: WeightsVersion) -> Digest? {
     guard form != .local else { return nil }
     if let digest, digest.version == version { return digest.digest }
     let present = state.digest
@@ -120,7 +122,7 @@ struct Broadcaster {
   /// - Parameters:
   ///   - factor: the part as it came, where it belongs to a factor.
   ///   - peer: whose gradient it is: it keeps its factors.
-  mutating func take(
+  package mutating func take(
     _ index: Int, of incoming: IncomingGradient, from peer: PeerID, factor: Part?,
     steps: Range<Int>, using updater: Updater, followers: [PeerID]
   ) {
@@ -136,13 +138,13 @@ struct Broadcaster {
   }
 
   /// Whether workers were sent other numbers of this gradient's step.
-  func contradicts(_ incoming: IncomingGradient) -> Bool {
+  package func contradicts(_ incoming: IncomingGradient) -> Bool {
     guard let update, update.version == incoming.version else { return false }
     return update.contradicts(incoming.digests, step: incoming.step)
   }
 
   /// All of the update has come: it is certain.
-  mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
+  package mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
     guard form == .update, let version = update?.version else { return }
     update = nil
     let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
@@ -150,5 +152,5 @@ struct Broadcaster {
   }
 
   /// The run rolls back: what was sent of the update under way counts no more.
-  mutating func forget() { (update, snapshot, digest) = (nil, nil, nil) }
+  package mutating func forget() { (update, snapshot, digest) = (nil, nil, nil) }
 }

@@ -161,10 +161,12 @@ public final class CoordinatorHost {
       incoming[peer] = nil
       gradient = nil
     }
-    var present = gradient ?? IncomingGradient(
-      step: step, version: part.version,
-      gradient: StepGradient(learner.gradientBuffer(), pictures: pictures),
-      parts: broadcaster.parts.count)
+    var present =
+      gradient
+      ?? IncomingGradient(
+        step: step, version: part.version,
+        gradient: StepGradient(learner.gradientBuffer(), pictures: pictures),
+        parts: broadcaster.parts.count)
     do throws(AnswerFault) {
       try present.take(part, broadcaster.parts)
     } catch {

@@ -39,7 +39,8 @@ final class GradientSender: Sendable {
 
   /// A step's gradient begins to be computed.
   ///
-  /// - Parameter gradient: nobody writes to what was said to be ready until the link is done with it.
+  /// - Parameter gradient: nobody writes to what was said to be ready until the link is done with
+  ///   it.
   func begin(
     step: Int, version: WeightsVersion, _ gradient: ParameterBuffer, _ link: any CoordinatorLink
   ) {

@@ -4,21 +4,21 @@ import Primitives
 import Wire
 
 /// The gradient of a step as its parts come from one worker.
-struct IncomingGradient {
+package struct IncomingGradient {
   /// The step, counted over the run.
-  let step: Int
+  package let step: Int
   /// The weights that it is computed with.
-  let version: WeightsVersion
+  package let version: WeightsVersion
   /// Its numbers, as far as they are there.
-  let gradient: StepGradient
+  package let gradient: StepGradient
   /// The digest of each part that is there.
-  private(set) var digests: [Digest?]
+  package private(set) var digests: [Digest?]
   /// Those of its parts that others are sent as they are, where they are there.
-  private(set) var factors: [Part] = []
+  package private(set) var factors: [Part] = []
   private var missing: Int
 
   /// - Parameter gradient: what the numbers are written to.
-  init(step: Int, version: WeightsVersion, gradient: StepGradient, parts: Int) {
+  package init(step: Int, version: WeightsVersion, gradient: StepGradient, parts: Int) {
     (self.step, self.version, self.gradient) = (step, version, gradient)
     digests = Array(repeating: nil, count: parts)
     missing = parts
@@ -26,7 +26,7 @@ struct IncomingGradient {
 
   /// Takes one of its parts.
   /// - Throws: `AnswerFault` where there is no such part, it was there, or it is damaged.
-  mutating func take(_ part: Part, _ parts: [GradientPart]) throws(AnswerFault) {
+  package mutating func take(_ part: Part, _ parts: [GradientPart]) throws(AnswerFault) {
     guard parts.indices.contains(part.index), digests[part.index] == nil else {
       throw .damaged("it sent part \(part.index) of its gradient of step \(step) out of turn")
     }
@@ -44,7 +44,7 @@ struct IncomingGradient {
 
   /// Checks that all of it is there, and that it is what its sender says.
   /// - Throws: `AnswerFault`, also where it is not finite although its loss is.
-  func check(_ header: GradientHeader) throws(AnswerFault) {
+  package func check(_ header: GradientHeader) throws(AnswerFault) {
     guard missing == 0, Digest(of: digests.compactMap { $0 }) == header.digest else {
       throw .damaged("the digest of its gradient of step \(step) is not the one it names")
     }

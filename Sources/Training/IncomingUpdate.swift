@@ -20,7 +20,8 @@ struct IncomingUpdate {
 
   /// Takes a part.
   /// - Parameter memory: for a step's factors.
-  /// - Throws: `WireError` where it is damaged; `WorkerError` where it cannot be one of the update's.
+  /// - Throws: `WireError` where it is damaged; `WorkerError` where it cannot be one of the
+  ///   update's.
   mutating func take(
     _ part: Part, _ parts: [GradientPart], memory: inout BufferPool
   ) throws {

@@ -6,7 +6,7 @@ import Wire
 /// updates that follow.
 ///
 /// Not thread-safe; whoever computes with the weights does so between two calls.
-struct Replica {
+package struct Replica {
   /// A state that is being received.
   private struct Arriving {
     let header: WeightsHeader
@@ -19,15 +19,15 @@ struct Replica {
   }
 
   /// Updates that may wait for the state that they are for.
-  private static let updatesMost = 256
+  private static let updatesMost = 64
 
   /// The weights, once all of them are there.
-  private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
+  package private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
 
   /// Returns once nobody reads the weights any more that are about to change.
   var willChange: () -> Void = {}
   /// What a machine that makes errors does to the weights of an update that it has made.
-  var damage: ((ParameterBuffer) -> Void)?
+  package var damage: ((ParameterBuffer) -> Void)?
 
   private let optimizer: any Optimizer
   private let stepsMost: Int
@@ -37,7 +37,7 @@ struct Replica {
   private let layout: GradientLayout
   private var memory: BufferPool
   /// Made when it is needed first, with slots where updates are to be made.
-  private var state: ModelState?
+  package private(set) var state: ModelState?
   private var arriving: Arriving?
   private var makesUpdates = false
   private var updates: [WeightsVersion: IncomingUpdate] = [:]
@@ -50,7 +50,7 @@ struct Replica {
   ///   - welcome: says how updates and parts are cut.
   ///   - threads: of an update.
   /// - Throws: where the threads cannot be had.
-  init(
+  package init(
     _ optimizer: any Optimizer, _ layout: GradientLayout, _ welcome: Welcome, threads: Int,
     kernels: KernelSet
   ) throws(ThreadError) {
@@ -64,13 +64,15 @@ struct Replica {
   }
 
   /// What was held counts no more.
-  mutating func forget() { (held, arriving, updates, makesUpdates) = (nil, nil, [:], false) }
+  package mutating func forget() { (held, arriving, updates, makesUpdates) = (nil, nil, [:], false) }
 
   // MARK: What comes
 
   /// A state is announced; it replaces what was held.
   /// - Parameter local: the weights themselves, inside one process.
-  mutating func begin(_ header: WeightsHeader, _ local: ParameterBuffer?) throws(WorkerError) {
+  package mutating func begin(
+    _ header: WeightsHeader, _ local: ParameterBuffer?
+  ) throws(WorkerError) {
     forget()
     if let local { return held = (header.version, local) }
     willChange()
@@ -91,7 +93,7 @@ struct Replica {
 
   /// A part of the state or of an update; of what was replaced since it is left out.
   /// - Throws: where it cannot be, or is damaged.
-  mutating func take(_ part: Part) throws {
+  package mutating func take(_ part: Part) throws {
     switch part.content {
     case .state(let number):
       guard arriving?.header.version == part.version else { return }
@@ -105,6 +107,9 @@ struct Replica {
       try finishState()
     case .gradient, .sum:
       guard isDue(part.version) else { return }
+      guard makesUpdates else {
+        throw WorkerError("the coordinator sent an update of weights without their slots")
+      }
       var update = try update(of: part.version)
       try update.take(part, parts, memory: &memory)
       updates[part.version] = update
@@ -113,7 +118,7 @@ struct Replica {
   }
 
   /// A step's gradient was computed here, and is on its way to the coordinator.
-  mutating func take(
+  package mutating func take(
     _ gradient: ParameterBuffer, step: Int, _ version: WeightsVersion
   ) throws(WorkerError) {
     guard makesUpdates, isDue(version) else { return }
@@ -124,10 +129,11 @@ struct Replica {
   }
 
   /// An update is certain.
-  mutating func take(_ header: UpdateHeader) throws {
+  package mutating func take(_ header: UpdateHeader) throws {
     guard isDue(header.version) else { return }
-    guard (1...stepsMost).contains(header.pictures.count),
-      header.pictures.allSatisfy((1...layout.batch).contains)
+    guard makesUpdates, (1...stepsMost).contains(header.pictures.count),
+      header.pictures.allSatisfy((1...layout.batch).contains),
+      (0...Int(UInt32.max)).contains(header.firstStep)
     else { throw WorkerError("the coordinator sent an update that cannot be") }
     var update = try update(of: header.version)
     update.header = header
@@ -136,7 +142,9 @@ struct Replica {
   }
 
   private mutating func finishState() throws(WorkerError) {
-    guard let header = arriving?.header, arriving?.missing.isEmpty == true, let state else { return }
+    guard let header = arriving?.header, arriving?.missing.isEmpty == true, let state else {
+      return
+    }
     arriving = nil
     guard state.digest == header.digest else {
       throw WorkerError(

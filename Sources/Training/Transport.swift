@@ -26,8 +26,8 @@ public enum CoordinatorInput: Sendable {
 ///
 /// Any thread may call it.
 public protocol WorkerLinks: AnyObject, Sendable {
-  /// Sends to each of some peers, without waiting, what is urgent first; to one that is gone it does
-  /// nothing.
+  /// Sends to each of some peers, without waiting, what is urgent first; to one that is gone it
+  /// does nothing.
   func send(_ message: CoordinatorMessage, to peers: [PeerID])
   /// Closes a connection once what was sent has left.
   func close(_ peer: PeerID)

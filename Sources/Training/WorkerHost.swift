@@ -214,6 +214,8 @@ public final class WorkerHost {
     case .validation(let batch, let pictures):
       var totals = try current.evaluate(pictures)
       if !totals.loss.isFinite { totals.loss = .nan }
+      // That it holds the weights goes before what it answers with them.
+      sender?.wait()
       link.send(
         .evaluated(
           EvaluationHeader(

@@ -10,8 +10,8 @@ public enum CoordinatorMessage: Sendable {
   case welcome(Welcome)
   /// The worker is not taken in, or has to leave; it need not try again.
   case refuse(reason: String)
-  /// What the run has learnt so far; it replaces what the worker holds. Its parts follow; inside one
-  /// process the weights come with it, and nobody may write to them while the worker computes.
+  /// What the run has learnt so far; it replaces what the worker holds. Its parts follow; inside
+  /// one process the weights come with it, and nobody may write to them while the worker computes.
   case weights(WeightsHeader, ParameterBuffer?)
   /// Some numbers of the state that was announced, or of the update under way.
   case part(Part)

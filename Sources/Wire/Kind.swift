@@ -3,10 +3,10 @@ import Primitives
 
 /// What a frame is.
 ///
-/// A frame: a head of the payload's length (UInt32, big-endian), the kind (one byte) and a checksum;
-/// then the payload. The checksum is that of these five bytes plus the number of frames that came
-/// before it over the connection: a damaged length would otherwise be waited for, and a frame that
-/// is lost, repeated or overtaken would not be noticed.
+/// A frame: a head of the payload's length (UInt32, big-endian), the kind (one byte) and a
+/// checksum; then the payload. The checksum is that of these five bytes plus the number of frames
+/// that came before it over the connection: a damaged length would otherwise be waited for, and a
+/// frame that is lost, repeated or overtaken would not be noticed.
 ///
 /// The payload of most kinds is a header in JSON; that of a part is what `Part` says. Payloads end
 /// with the checksum of what comes before in them; a heartbeat has none.

@@ -28,7 +28,10 @@ struct RulesTable {
   var staysFinite = true
   /// Whether workers say at once that they hold the weights that they are sent.
   var holdsAtOnce = true
-  private var joining: [PeerID] = []
+  /// Who was sent weights and has not said yet that it holds them.
+  private(set) var catchingUp: [PeerID] = []
+  /// The version that each peer last said that it holds.
+  private var confirmed: [PeerID: WeightsVersion] = [:]
   /// Updates after which there is a checkpoint; the start counts as one.
   var checkpoints: [Int] = []
   private let schedule: Schedule
@@ -79,6 +82,38 @@ struct RulesTable {
     perform(rules.lost(peer, reason: "gone", now: now))
   }
 
+  /// The peer says that it holds the weights that it was sent, or has made.
+  /// - Parameter version: nil for the present ones.
+  mutating func hold(_ peer: PeerID, at version: WeightsVersion? = nil) {
+    catchingUp.removeAll { $0 == peer }
+    let version = version ?? weights[peer] ?? .init(update: 0)
+    confirmed[peer] = version
+    let isRight = version == rules.weightsVersion
+    perform(rules.holds(peer, version, isRight: isRight, now: now))
+  }
+
+  /// The peer says that it holds weights with another digest than the coordinator's.
+  mutating func differ(_ peer: PeerID) {
+    let version = weights[peer] ?? .init(update: 0)
+    confirmed[peer] = version
+    if version == rules.weightsVersion { tasks[peer] = [] }
+    perform(rules.holds(peer, version, isRight: false, now: now))
+  }
+
+  /// The peer has made the present weights, and says so, where it has not said it before.
+  mutating func confirm(_ peer: PeerID) {
+    guard let version = weights[peer], confirmed[peer] != version, !catchingUp.contains(peer)
+    else { return }
+    hold(peer)
+  }
+
+  /// The peer answers the oldest unit that it has, otherwise than one that was lost had begun to.
+  mutating func contradict(_ peer: PeerID) {
+    confirm(peer)
+    guard case (.step(let step), let version)? = next(peer) else { return }
+    follow(rules.contradicts(peer, step, version, now: now))
+  }
+
   /// A process that the program launched ends.
   mutating func exit(_ index: Int) {
     perform(rules.localWorkerExited(index, reason: "killed", now: now))
@@ -87,12 +122,14 @@ struct RulesTable {
   /// The peer answers the oldest unit that it has; a `digest` or a `loss` other than the right one
   /// is a fault.
   mutating func answer(_ peer: PeerID, digest: Digest? = nil, loss: Double = 1) {
+    confirm(peer)
     guard let (unit, version) = next(peer) else { return }
     send(peer, unit, version: version, digest: digest, loss: loss)
   }
 
   /// The peer answers the oldest unit that it has, and the host cannot use it.
   mutating func answer(_ peer: PeerID, unusably fault: AnswerFault) {
+    confirm(peer)
     guard let (unit, version) = next(peer) else { return }
     follow(rules.unusable(peer, unit, version, fault, now: now))
   }
@@ -129,23 +166,28 @@ struct RulesTable {
   private mutating func take(_ decision: GradientDecision, _ unit: WorkUnit, from peer: PeerID) {
     switch decision {
     case .keep(let place, let actions):
-      keep(unit, from: peer, at: place)
+      keep(unit, from: peer, at: place, update: rules.updatesApplied)
       perform(actions)
-    case .completeUpdate(let place, let actions):
-      keep(unit, from: peer, at: place)
-      perform(actions)
-      let update = rules.updatesApplied
+    case .completeUpdate(let place, let first, let ahead):
+      // The version is the next one's already.
+      let update = rules.updatesApplied - 1
+      keep(unit, from: peer, at: place, update: update)
+      perform(first)
       log.append(.applyUpdate(update, steps: schedule.steps(ofUpdate: update)))
-      let consequence = rules.updateApplied(isFinite: staysFinite, now: now)
-      for follower in rules.followers { weights[follower] = rules.weightsVersion }
-      follow(consequence)
+      // It is certain before it is applied: workers drop what they have for the weights of before.
+      for follower in rules.followers {
+        weights[follower] = rules.weightsVersion
+        tasks[follower] = []
+      }
+      perform(ahead)
+      follow(rules.updateApplied(isFinite: staysFinite, now: now))
     case .drop(let consequence): follow(consequence)
     }
   }
 
   /// The gradient goes into the sum of the update under way.
-  private mutating func keep(_ unit: WorkUnit, from peer: PeerID, at place: Int) {
-    let steps = schedule.steps(ofUpdate: rules.updatesApplied)
+  private mutating func keep(_ unit: WorkUnit, from peer: PeerID, at place: Int, update: Int) {
+    let steps = schedule.steps(ofUpdate: update)
     #expect(steps.contains(unit.step ?? -1) && place == (unit.step ?? 0) - steps.lowerBound)
     log.append(.keep(peer, unit))
   }
@@ -190,16 +232,14 @@ struct RulesTable {
       case .sendWeights(let peer):
         weights[peer] = rules.weightsVersion
         tasks[peer] = []
-        joining.append(peer)
+        catchingUp.removeAll { $0 == peer }
+        catchingUp.append(peer)
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
       case .finishEpoch, .note, .stop: break
       }
     }
-    while holdsAtOnce, !joining.isEmpty {
-      let peer = joining.removeFirst()
-      perform(rules.holds(peer, rules.weightsVersion, now: now))
-    }
+    while holdsAtOnce, let peer = catchingUp.first { hold(peer) }
   }
 
   /// The right digest of a step's gradient.

@@ -26,12 +26,11 @@ import Wire
     #expect(worker.process == WorkerProcess(token: 1, machine: "m"))
   }
 
-  @Test func `Weights are sent once, and the next unit begins when one is done`() {
+  @Test func `The next unit begins when one is done`() {
     var progress = Self.progress()
     #expect(progress.isIdle && progress.debt == nil)
-    let first = progress.assign(.step(0), Self.old, now: .zero, time: .zero)
-    let next = progress.assign(.step(1), Self.old, now: .zero, time: Self.seconds(1))
-    #expect(first && !next)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.old, now: .zero, time: Self.seconds(1))
     #expect(progress.description == "had step 0 to compute, step 1 to follow")
     #expect(progress.debt?.since == .zero)
     progress.announce()
@@ -49,15 +48,17 @@ import Wire
 
   @Test func `What newer weights make void may be answered once, and in order`() {
     var progress = Self.progress()
-    for step in 0..<2 { _ = progress.assign(.step(step), Self.old, now: .zero, time: .zero) }
-    let isNew = progress.assign(.step(2), Self.new, now: Self.seconds(1), time: Self.seconds(1))
-    #expect(isNew)
+    for step in 0..<2 { progress.assign(.step(step), Self.old, now: .zero, time: .zero) }
+    progress.makeVoid()
+    // Nobody waits for what it may have dropped.
+    #expect(progress.queue.isEmpty && !progress.isIdle && progress.debt == nil)
+    progress.assign(.step(2), Self.new, now: Self.seconds(1), time: Self.seconds(1))
     #expect(progress.queue.map(\.unit) == [.step(2)])
     #expect(progress.standing(of: .step(0), Self.old) == .void)
     #expect(progress.standing(of: .step(2), Self.new) == .assigned)
     #expect(progress.standing(of: .step(2), Self.old) == nil)
+    #expect(progress.debt?.since == Self.seconds(1))
     // It is at what it began first.
-    #expect(progress.debt?.since == .zero)
     #expect(progress.expected(Self.seconds(3), now: Self.seconds(1)) == Self.seconds(3 + 2 + 3))
     progress.finishVoid(.step(1), Self.old, now: Self.seconds(2), time: Self.seconds(2))
     #expect(progress.standing(of: .step(0), Self.old) == nil)
@@ -67,12 +68,29 @@ import Wire
 
   @Test func `An answer for newer weights ends what was void`() {
     var progress = Self.progress()
-    _ = progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     progress.makeVoid()
     #expect(progress.description == "was finishing what is no longer needed")
     #expect(!progress.isIdle)
-    _ = progress.assign(.step(1), Self.new, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.new, now: .zero, time: .zero)
     _ = progress.finish(.step(1), Self.new, now: .zero, time: .zero)
     #expect(progress.isIdle && progress.standing(of: .step(0), Self.old) == nil)
+  }
+
+  @Test func `Who strays has nothing to do; the third time is too often`() {
+    var progress = Self.progress()
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.assign(.step(1), Self.old, now: .zero, time: .zero)
+    let first = progress.stray(time: Self.seconds(7))
+    #expect(!first && progress.isIdle && progress.debt == nil)
+    #expect(progress.standing(of: .step(1), Self.old) == nil)
+    #expect(!progress.holdsWeights && progress.weightsSince == Self.seconds(7))
+    progress.hold(isConfirmed: true)
+    #expect(progress.holdsWeights && progress.weightsSince == nil)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    #expect(progress.queue.map(\.unit) == [.step(0)])
+    #expect(progress.standing(of: .step(0), Self.old) == .assigned)
+    let others = [progress.stray(time: .zero), progress.stray(time: .zero)]
+    #expect(others == [false, true])
   }
 }

@@ -26,7 +26,7 @@ extension FaultTests {
       _ = [try run.worker(), try run.worker()]
       try run.waitForAnEpoch()
       run.disturb()
-      let body = Body.frame(ByteBuffer(repeating: 1, count: 100))
+      let floats = [Float](repeating: 1, count: 100)
       var token: UInt64 = 0
       while coordinator.process.isRunning {
         token += 1
@@ -40,7 +40,18 @@ extension FaultTests {
             step: step + Int(token % 10) * 240,
             weightsVersion: .init(update: step / 4 + Int(token % 10) * 60),
             loss: 1, correct: 1, count: 6, digest: .ofNothing)
-          fake.send(.gradient(header, body))
+          // Numbers of who is no worker yet end its connection as they come.
+          if token % 4 == 1 {
+            fake.send(
+              .part(
+                floats.withUnsafeBufferPointer {
+                  Part(
+                    .gradient(step: header.step), version: header.weightsVersion, index: 0,
+                    floats: $0, bytesPerSecond: nil)
+                }))
+          }
+          fake.send(.gradient(header, nil))
+          fake.send(.holds(HeldWeights(version: header.weightsVersion, digest: .ofNothing)))
         }
         fake.send(
           .evaluated(
@@ -124,25 +135,31 @@ extension FaultTests {
       var greeting = Preface.bytes
       greeting.writeImmutableBuffer(try frame(hello(1)))
       var long = Preface.bytes
+      let beats = (1...500).map {
+        ("beat\($0)", OutgoingMessage.heartbeat.frame(number: UInt32($0)).bytes)
+      }
       let text = String(repeating: "\u{1B}[31m\n猫", count: 200)
       long.writeImmutableBuffer(
         try frame(
           .hello(Hello(version: text, name: "a", token: 1, threads: 1, kernels: "avx2"))))
       for (name, bytes) in [
-        ("hello", greeting), ("long", long), ("beat", OutgoingMessage.heartbeat),
-      ] {
+        ("hello", greeting), ("long", long),
+      ] + beats {
         try Data(bytes.readableBytesView).write(
           to: URL(fileURLWithPath: "\(run.folder)/\(name).bin"))
       }
-      // In a process of its own: Foundation's Process is not made for that many descriptors.
+      // In a process of its own: Foundation's Process is not made for that many descriptors. Frames
+      // are numbered, so each heartbeat is another.
       let crowd = """
         for i in {1..256}; do
           exec {fd}<>/dev/tcp/127.0.0.1/\(run.port); cat hello.bin >&$fd; all+=($fd)
         done
         for i in {1..1000}; do (cat long.bin >/dev/tcp/127.0.0.1/\(run.port)) done
-        for fd in ${all[@]}; do cat beat.bin >&$fd; done
+        for fd in ${all[@]}; do cat beat1.bin >&$fd; done
         echo full
-        while :; do for fd in ${all[@]}; do cat beat.bin >&$fd; done; sleep 0.2; done
+        for i in {2..\(beats.count)}; do
+          for fd in ${all[@]}; do cat beat$i.bin >&$fd; done; sleep 0.2
+        done
         """
       run.disturb()
       let peers = try Running("/bin/bash", ["-c", crowd], in: run.folder, log: "crowd")
@@ -158,9 +175,7 @@ extension FaultTests {
     }
 
     private func frame(_ message: WorkerMessage) throws -> ByteBuffer {
-      var (bytes, outgoing) = (ByteBuffer(), try OutgoingMessage(message))
-      while let frame = outgoing.next() { bytes.writeImmutableBuffer(frame.head) }
-      return bytes
+      try OutgoingMessage(message).frame(number: 0).bytes
     }
   }
 }
@@ -169,6 +184,7 @@ extension FaultTests {
 private final class MuteLink: CoordinatorLink {
   private let link: any CoordinatorLink
   private let left: Mutex<Int>
+  var bytesPerSecond: Double? { link.bytesPerSecond }
 
   /// - Parameter count: answers that still come.
   init(_ link: any CoordinatorLink, after count: Int) {
@@ -184,6 +200,7 @@ private final class MuteLink: CoordinatorLink {
         return left >= 0
       }
       if isHeard { link.send(message) }
+    case .part where left.withLock({ $0 <= 0 }): break
     default: link.send(message)
     }
   }

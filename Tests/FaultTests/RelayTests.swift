@@ -8,12 +8,15 @@ import Wire
 extension FaultTests {
   /// Connections that are slow or do harm, and strangers at the port.
   @Suite struct Relays {
-    /// Kinds of frames: work and weights to the worker, gradients and pieces of tensors.
-    @Test(arguments: Relay.Harm.allCases.dropFirst(), [3, 4, 20, 34] as [UInt8])
+    /// Kinds of frames: weights, work and updates to the worker, gradients from it and that it
+    /// holds weights, and parts, both ways.
+    @Test(arguments: Relay.Harm.allCases.dropFirst(), [3, 4, 6, 20, 23, 34] as [UInt8])
     func aRelayThatHarmsAFrame(_ harm: Relay.Harm, _ kind: UInt8) throws {
       let run = try FaultRun()
       let coordinator = try run.coordinator()
-      let relay = try Relay(to: run.port, harm, kind: kind, after: 20)
+      // Weights are sent and held once.
+      let relay = try Relay(
+        to: run.port, harm, kind: kind, after: [3, 23].contains(kind) ? 0 : 20)
       defer { relay.stop() }
       // The worker behind the relay may be refused for what the relay does; a third comes then.
       let near = try run.worker()

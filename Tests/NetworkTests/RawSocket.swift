@@ -5,6 +5,8 @@ import Wire
 /// A plain blocking TCP socket on loopback: a peer that does as it likes.
 final class RawSocket {
   private let descriptor: Int32
+  /// Frames that it sent.
+  private var frames: UInt32 = 0
 
   /// Connects to `port`.
   init(port: Int) throws {
@@ -55,13 +57,14 @@ final class RawSocket {
     }
   }
 
-  func send(_ message: some WireMessage) throws {
-    var outgoing = try OutgoingMessage(message)
-    while let frame = outgoing.next() {
-      send(frame.head)
-      if let piece = frame.piece { send(piece) }
-    }
+  func send(_ message: OutgoingMessage) {
+    send(message.frame(number: frames).bytes)
+    frames += 1
   }
+
+  func send(_ message: some WireMessage) throws { send(try OutgoingMessage(message)) }
+
+  func send(_ messages: [some WireMessage]) throws { for message in messages { try send(message) } }
 
   /// At most `count` bytes; none at the end of the stream, or after `timeout` seconds.
   func receive(_ count: Int = 1 << 16, timeout: Double = 5) -> ByteBuffer {

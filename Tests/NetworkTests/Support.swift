@@ -19,24 +19,66 @@ struct NetworkTests {}
 let hello = Hello(
   version: "1", name: "here:1", token: 1, threads: 1, kernels: "baseline")
 let welcome = Welcome(
-  worker: 0, model: "{}", floats: 4_000_000, batchSize: 20, pictures: "exact nearest",
-  manifest: "{}")
+  worker: 0, model: "{}", floats: 4_000_000, optimizer: RMSprop(), batchSize: 20,
+  batchesPerUpdate: 1, pictures: "exact nearest", manifest: "{}")
 
-func weights(_ byteCount: Int, fill: UInt8 = 7) -> CoordinatorMessage {
-  let frame = ByteBuffer(repeating: fill, count: byteCount)
-  return .weights(WeightsHeader(version: .init(update: 1), digest: digest(frame)), .frame(frame))
+/// Numbers of so many bytes, as they travel where bytes cost nothing.
+func parts(_ content: Part.Content, _ byteCount: Int) -> [Part] {
+  let floats = (0..<byteCount / 4).map { Float($0 % 1000) }
+  let most = Limits.standard.partFloats
+  return stride(from: 0, to: floats.count, by: most).map { first in
+    floats[first..<min(first + most, floats.count)].withUnsafeBufferPointer {
+      Part(
+        content, version: .init(update: 1), index: first / most, floats: $0,
+        bytesPerSecond: .infinity)
+    }
+  }
 }
 
-func gradient(step: Int, _ byteCount: Int) -> WorkerMessage {
-  let frame = ByteBuffer(repeating: UInt8(truncatingIfNeeded: step), count: byteCount)
-  return .gradient(
-    GradientHeader(
-      step: step, weightsVersion: .init(update: 1), loss: 1, correct: 1, count: 1,
-      digest: digest(frame)),
-    .frame(frame))
+/// What comes beside the floats of so many bytes: a head and a checksum a part, and headers.
+func overhead(_ byteCount: Int) -> Range<Int> {
+  let parts = (byteCount / 4 + (1 << 14) - 1) >> 14
+  return byteCount + 47 * parts..<byteCount + 47 * parts + 2000
 }
 
-func digest(_ frame: ByteBuffer) -> Digest { frame.withUnsafeReadableBytes { Digest(of: $0) } }
+/// Weights of so many bytes, their parts last.
+func weights(_ byteCount: Int) -> [CoordinatorMessage] {
+  let parts = parts(.state(buffer: 0), byteCount)
+  let header = WeightsHeader(version: .init(update: 1), digest: Digest(of: parts.map(\.digest)))
+  return [.weights(header, nil)] + parts.map { .part($0) }
+}
+
+/// A gradient of so many bytes, its parts first.
+func gradient(step: Int, _ byteCount: Int) -> [WorkerMessage] {
+  let parts = parts(.gradient(step: step), byteCount)
+  let header = GradientHeader(
+    step: step, weightsVersion: .init(update: 1), loss: 1, correct: 1, count: 1,
+    digest: Digest(of: parts.map(\.digest)))
+  return parts.map { .part($0) } + [.gradient(header, nil)]
+}
+
+extension CoordinatorServer {
+  func send(_ messages: [CoordinatorMessage], to peer: PeerID) {
+    for message in messages { send(message, to: [peer]) }
+  }
+}
+
+extension WorkerClient {
+  func send(_ messages: [WorkerMessage]) { for message in messages { send(message) } }
+}
+
+extension [Part] {
+  /// Whether they are those of a header with this digest, and can be decoded.
+  func are(_ digest: Digest, bytes: Int) throws -> Bool {
+    var left = bytes / 4
+    for part in self {
+      var floats = [Float](repeating: 0, count: Swift.min(left, Limits.standard.partFloats))
+      try floats.withUnsafeMutableBufferPointer { try part.decode(into: $0) }
+      left -= floats.count
+    }
+    return left == 0 && Digest(of: map(\.digest)) == digest
+  }
+}
 
 /// Limits for impatient tests.
 func limits(
@@ -86,7 +128,7 @@ struct TestServer {
   init(_ limits: Limits = .standard) throws {
     let log = log
     server = try CoordinatorServer(
-      host: "127.0.0.1", port: 0, floats: 4_000_000, limits: limits, mailbox: mailbox,
+      host: "127.0.0.1", port: 0, limits: limits, mailbox: mailbox,
       logger: Logger(label: "test") { _ in log })
   }
 
@@ -122,6 +164,21 @@ struct TestServer {
     return peer
   }
 
+  /// The next gradient of each of so many, with its parts; nil where something else comes.
+  func nextGradients(_ count: Int) -> [(peer: PeerID, header: GradientHeader, parts: [Part])]? {
+    var gradients: [(peer: PeerID, header: GradientHeader, parts: [Part])] = []
+    var parts: [PeerID: [Part]] = [:]
+    while gradients.count < count {
+      switch next() {
+      case .message(let peer, .part(let part)): parts[peer, default: []].append(part)
+      case .message(let peer, .gradient(let header, nil)):
+        gradients.append((peer, header, parts.removeValue(forKey: peer) ?? []))
+      default: return nil
+      }
+    }
+    return parts.isEmpty ? gradients : nil
+  }
+
   func next(_ seconds: Double = 10) -> CoordinatorInput? {
     mailbox.next(timeout: .seconds(seconds))
   }
@@ -132,6 +189,23 @@ struct TestServer {
       if case .closed(_, let reason) = input { return reason }
     }
     return nil
+  }
+}
+
+extension Mailbox<WorkerInput> {
+  /// Weights that come next, their parts, and what overtakes some of those; nil where there are
+  /// none, or not all.
+  func weights(
+    _ byteCount: Int
+  ) throws -> (header: WeightsHeader, overtaking: [CoordinatorMessage])? {
+    guard case .message(.weights(let header, nil))? = soon() else { return nil }
+    var parts: [Part] = []
+    var overtaking: [CoordinatorMessage] = []
+    while parts.count << 16 < byteCount {
+      guard case .message(let message)? = soon() else { return nil }
+      if case .part(let part) = message { parts.append(part) } else { overtaking.append(message) }
+    }
+    return try parts.are(header.digest, bytes: byteCount) ? (header, overtaking) : nil
   }
 }
 

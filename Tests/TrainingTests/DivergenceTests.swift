@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import KerasFiles
 import Primitives
+import Synchronization
 import Testing
 import Training
 import Wire
@@ -54,53 +55,92 @@ import Wire
   }
 
   /// What a peer can say that no honest worker does; the run goes on with the other one.
-  @Test(arguments: [
-    "a gradient of NaN", "an infinite gradient", "a negative loss", "a loss of 1e300",
-    "minus infinity", "one more right", "fewer than none right", "one picture more",
-    "another digest",
-  ])
-  func `An answer that cannot be honest puts its sender out`(_ lie: String) throws {
-    let run = try TinyRun { $0.batchesPerUpdate = 2 }
+  @Test(
+    arguments: [
+      "a gradient of NaN", "an infinite gradient", "a negative loss", "a loss of 1e300",
+      "minus infinity", "one more right", "fewer than none right", "one picture more",
+      "another digest", "a part too few", "a part twice", "a part that there is not",
+      "no parts", "a sum",
+    ], [8, 16])
+  func `An answer that cannot be honest puts its sender out`(_ lie: String, units: Int) throws {
+    let run = try TinyRun(units: units) { $0.batchesPerUpdate = 2 }
     let alone = try run.alone(try run.makeFolder("alone"))
     let crew = Crew(data: run.data)
     crew.start()
-    crew.start(change: { try? Self.lie(lie, $0) })
+    let liar = Liar(lie, run.job.gradients)
+    crew.start(change: { liar.change($0) })
     let (ending, losses) = try run.losses(crew)
     #expect(ending == alone)
     #expect(losses.count == 1, "\(losses)")
     let expected =
       switch lie {
       case "a gradient of NaN", "an infinite gradient": "is not finite"
-      case "another digest": "is not the one it names"
+      case "another digest", "a part too few": "is not the one it names"
+      case "a part twice", "a part that there is not": "out of turn"
+      case "no parts": "did not come"
+      case "a sum": "numbers that are no gradient's"
       default: "its answer to"
       }
     #expect(losses.first?.contains(expected) == true, "\(losses)")
   }
 
-  private static func lie(_ lie: String, _ message: WorkerMessage) throws -> WorkerMessage {
-    switch (message, lie) {
-    case (.gradient(var header, let body), "a gradient of NaN"),
-      (.gradient(var header, let body), "an infinite gradient"):
-      let layout = try #require(layout)
-      let gradient = ParameterBuffer(layout.buffer)
-      try TensorCoding.decode(body, into: gradient)
-      gradient.floats[3] = lie == "a gradient of NaN" ? .nan : .infinity
-      header.digest = gradient.digest
-      return .gradient(header, try TensorCoding.encode(gradient))
-    case (.gradient(var header, let body), "another digest"):
-      header.digest = .ofNothing
-      return .gradient(header, body)
-    case (.gradient(var header, let body), _):
-      change(lie, &header.loss, &header.correct, &header.count)
-      return .gradient(header, body)
-    case (.evaluated(var header), _):
-      change(lie, &header.loss, &header.correct, &header.count)
-      return .evaluated(header)
-    default: return message
+  /// Says something else than its worker.
+  private final class Liar: Sendable {
+    private let lie: String
+    private let parts: [GradientPart]
+    /// Of the parts of the gradient that it tells, by index.
+    private let digests = Mutex<[Int: Digest]>([:])
+
+    init(_ lie: String, _ layout: GradientLayout) {
+      self.lie = lie
+      parts = layout.parts(most: Limits.standard.partFloats)
+    }
+
+    func change(_ message: WorkerMessage) -> WorkerMessage? {
+      switch (message, lie) {
+      case (.part(let part), _): return change(part).map { .part($0) }
+      case (.gradient(var header, nil), "a gradient of NaN"),
+        (.gradient(var header, nil), "an infinite gradient"):
+        header.digest = digests.withLock { digests in
+          Digest(of: digests.sorted { $0.key < $1.key }.map(\.value))
+        }
+        return .gradient(header, nil)
+      case (.gradient(var header, nil), "another digest"):
+        header.digest = .ofNothing
+        return .gradient(header, nil)
+      case (.gradient(var header, nil), _):
+        DivergenceTests.change(lie, &header.loss, &header.correct, &header.count)
+        return .gradient(header, nil)
+      case (.evaluated(var header), _):
+        DivergenceTests.change(lie, &header.loss, &header.correct, &header.count)
+        return .evaluated(header)
+      default: return message
+      }
+    }
+
+    private func change(_ part: Part) -> Part? {
+      var (content, index) = (part.content, part.index)
+      var floats = [Float](repeating: 0, count: parts[index].floats.count)
+      try? floats.withUnsafeMutableBufferPointer { try part.decode(into: $0) }
+      switch lie {
+      case "a gradient of NaN" where index == 0: floats[3] = .nan
+      case "an infinite gradient" where index == 0: floats[3] = .infinity
+      case "a part too few" where index == 1: return nil
+      case "a part twice" where index == 1: index = 0
+      case "a part that there is not" where index == 1: index = parts.count
+      case "no parts": return nil
+      case "a sum" where index == 1: content = .sum
+      default: break
+      }
+      let part = floats.withUnsafeBufferPointer {
+        Part(content, version: part.version, index: index, floats: $0, bytesPerSecond: nil)
+      }
+      digests.withLock { $0[index] = part.digest }
+      return part
     }
   }
 
-  private static func change(
+  fileprivate static func change(
     _ lie: String, _ loss: inout Double, _ correct: inout Int, _ count: inout Int
   ) {
     switch lie {
@@ -113,8 +153,6 @@ import Wire
     default: break
     }
   }
-
-  private static let layout = try? TinyRun().job.gradients
 
   /// A machine that once comes to no number: computed again, the step is one, and it goes.
   @Test func `One machine's NaN is no divergence`() throws {

@@ -15,7 +15,9 @@ struct TinyRun {
   let job: TrainingJob
   var data: String { folder.file("data") }
 
-  init(_ change: (inout Hyperparameters) -> Void = { _ in }) throws {
+  /// - Parameter units: of the hidden layer: the gradient of one with 16 travels as factors, with 8
+  ///   it does not pay.
+  init(units: Int = 8, _ change: (inout Hyperparameters) -> Void = { _ in }) throws {
     folder = try TemporaryFolder()
     for (part, count) in [("train", 13), ("validation", 6)] {
       for (label, name) in ["cats", "dogs"].enumerated() {
@@ -38,7 +40,7 @@ struct TinyRun {
       input: Shape(height: 12, width: 12, channels: 3),
       layers: [
         (nil, .convolution(Convolution(filters: 4))), (nil, .maxPooling(size: 2)),
-        (nil, .flatten), (nil, .dense(units: 8, activation: .relu)),
+        (nil, .flatten), (nil, .dense(units: units, activation: .relu)),
         (nil, .dense(units: 1, activation: .sigmoid)),
       ])
     job = try TrainingJob(
@@ -80,14 +82,15 @@ struct TinyRun {
       checkpoint: checkpoint, report: report)
   }
 
-  /// Trains with a crew of workers whose bodies are encoded as for a socket.
+  /// Trains with a crew of workers that are sent parts as over a socket.
   func crew(
     _ folder: RunFolder, minimum: Int, first: Int,
+    options: CoordinatorHost.Options = .init(kernels: .baseline),
     report: @escaping (TrainingReport, Crew) -> Void = { _, _ in }
   ) throws -> (ending: RunEnding, digest: Digest) {
     let crew = Crew(data: data)
     for _ in 0..<first { crew.start() }
-    var options = CoordinatorHost.Options(kernels: .baseline)
+    var options = options
     options.minimumWorkers = minimum
     let coordinator = try CoordinatorHost(
       job, options: options, store: folder, mailbox: crew.coordinator, links: crew.links,
@@ -113,9 +116,11 @@ final class Crew {
 
   /// - Parameters:
   ///   - damage: what its machine does to its gradients.
+  ///   - damageToWeights: what it does to the weights of an update that it made.
   ///   - change: what becomes of what it says; nothing comes of nil.
   func start(
-    damage: @escaping @Sendable (ParameterBuffer) -> Void = { _ in },
+    damage: (@Sendable (ParameterBuffer) -> Void)? = nil,
+    damageToWeights: (@Sendable (ParameterBuffer) -> Void)? = nil,
     change: @escaping @Sendable (WorkerMessage) -> WorkerMessage? = { $0 }
   ) {
     let mailbox = Mailbox<WorkerInput>()
@@ -125,6 +130,7 @@ final class Crew {
     Thread.detachNewThread { [data, running] in
       let worker = WorkerHost(pictures: .folder(data), threads: 1, kernels: .baseline)
       worker.damage = damage
+      worker.damageToWeights = damageToWeights
       _ = worker.run(mailbox: mailbox, link: link)
       running.leave()
     }
@@ -142,10 +148,25 @@ final class Crew {
 
     func send(_ message: WorkerMessage) { change(message).map(link.send) }
     func close() { link.close() }
+    var bytesPerSecond: Double? { link.bytesPerSecond }
   }
 
   /// The worker finds its connection gone; the coordinator too, once the worker is out of its step.
   func cut(_ index: Int) { workers[index].put(.closed(reason: "cut")) }
 
   func wait() { running.wait() }
+}
+
+extension ParameterBuffer {
+  /// A step's gradient as it travels.
+  func parts(
+    _ layout: GradientLayout, step: Int, version: WeightsVersion,
+    most: Int = Limits.standard.partFloats
+  ) -> [Part] {
+    layout.parts(most: most).map { place in
+      Part(
+        .gradient(step: step), version: version, index: place.index,
+        floats: UnsafeBufferPointer(rebasing: buffer[place.floats]), bytesPerSecond: nil)
+    }
+  }
 }

@@ -14,6 +14,7 @@ import Wire
     var isClosed = false
     func send(_ message: WorkerMessage) { if case .ready = message { isReady = true } }
     func close() { isClosed = true }
+    var bytesPerSecond: Double? { nil }
   }
 
   /// What becomes of a worker that is welcomed to `run` with the files that are there now.
@@ -24,7 +25,8 @@ import Wire
     let welcome = Welcome(
       worker: 0, model: KerasConfiguration.encode(run.job.architecture),
       floats: run.job.architecture.parameters.bufferCount,
-      batchSize: run.job.hyperparameters.batchSize,
+      optimizer: run.job.hyperparameters.optimizer,
+      batchSize: run.job.hyperparameters.batchSize, batchesPerUpdate: 1,
       pictures: run.job.hyperparameters.pictures.description,
       manifest: String(decoding: manifest, as: UTF8.self))
     worker.begin(link)

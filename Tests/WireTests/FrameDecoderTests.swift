@@ -8,10 +8,14 @@ import Wire
 @Suite("Frames")
 struct FrameDecoderTests {
   /// Messages as texts, so that NIO's verifier can compare them.
+  ///
+  /// It sends the same bytes more than once, so each frame is the first of a connection here.
   struct Texts<Message: WireMessage>: NIOSingleStepByteToMessageDecoder {
-    var decoder: FrameDecoder<Message>
+    private var decoder = FrameDecoder<Message>(stage: .open)
     mutating func decode(buffer: inout ByteBuffer) throws -> String? {
-      try decoder.decode(buffer: &buffer).map(text)
+      guard let message = try decoder.decode(buffer: &buffer) else { return nil }
+      decoder = FrameDecoder(stage: .open)
+      return text(message)
     }
     mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> String? {
       if let message = try decode(buffer: &buffer) { return message }
@@ -25,25 +29,23 @@ struct FrameDecoderTests {
     try ByteToMessageDecoderVerifier.verifyDecoder(
       inputOutputPairs: coordinatorMessages().dropFirst().map { (try bytes($0), [text($0)]) }
     ) {
-      Texts(decoder: FrameDecoder<CoordinatorMessage>(stage: .open))
+      Texts<CoordinatorMessage>()
     }
     try ByteToMessageDecoderVerifier.verifyDecoder(
       inputOutputPairs: workerMessages().dropFirst().map { (try bytes($0), [text($0)]) }
     ) {
-      Texts(decoder: FrameDecoder<WorkerMessage>(stage: .open))
+      Texts<WorkerMessage>()
     }
   }
 
   @Test(arguments: [1, 7, 4096, Int.max])
   func wholeConversation(step: Int) throws {
-    var toWorker = Preface.bytes
-    for message in coordinatorMessages() { toWorker.writeImmutableBuffer(try bytes(message)) }
+    let toWorker = try conversation(coordinatorMessages())
     let atWorker = decode(toWorker, as: CoordinatorMessage.self, stage: .preface, step: step)
     #expect(atWorker.error == nil)
     #expect(atWorker.texts == coordinatorMessages().map(text))
 
-    var toCoordinator = Preface.bytes
-    for message in workerMessages() { toCoordinator.writeImmutableBuffer(try bytes(message)) }
+    let toCoordinator = try conversation(workerMessages())
     let atCoordinator = decode(toCoordinator, as: WorkerMessage.self, stage: .preface, step: step)
     #expect(atCoordinator.error == nil)
     #expect(atCoordinator.texts == workerMessages().map(text))
@@ -52,11 +54,59 @@ struct FrameDecoderTests {
   /// What is sent to many peers lies in memory once.
   @Test func numbersAreNotCopied() throws {
     let part = samplePart(.sum)
-    let sent = try (0..<2).map { _ in try OutgoingMessage(CoordinatorMessage.part(part)) }
-    let addresses = sent.map { message in
-      message.numbers?.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
+    let sent = try (0..<2).map { number in
+      try OutgoingMessage(CoordinatorMessage.part(part)).frame(number: UInt32(number))
     }
-    #expect(addresses[0] != nil && addresses[0] == addresses[1])
+    let addresses = try sent.map { frame in
+      let longest = try #require(frame.buffers.max { $0.readableBytes < $1.readableBytes })
+      #expect(longest.readableBytes > 5000)
+      return longest.withUnsafeReadableBytes { Int(bitPattern: $0.baseAddress) }
+    }
+    #expect(addresses[0] == addresses[1])
+  }
+
+  // MARK: Frames out of turn
+
+  /// What becomes of a conversation whose frames come in another order than they were sent in.
+  private func expectOutOfTurn<M: WireMessage>(
+    _ order: [Int], of messages: [M], intact: Int, at place: SourceLocation = #_sourceLocation
+  ) throws {
+    let sent = try frames(messages)
+    let came = order.reduce(into: Preface.bytes) { $0.writeImmutableBuffer(sent[$1]) }
+    let (texts, error) = decode(came, as: M.self, stage: .preface)
+    #expect(texts == messages.prefix(intact).map(text), sourceLocation: place)
+    #expect(
+      error?.description.contains("out of turn") == true, "\(error?.description ?? "no error")",
+      sourceLocation: place)
+  }
+
+  @Test func aFrameThatIsLostRepeatedOrOvertakenIsNoticed() throws {
+    let messages = workerMessages().filter { if case .unable = $0 { false } else { true } }
+    let all = Array(messages.indices)
+    for index in all.dropLast() {
+      // The one after a frame that is lost, a frame's second coming, the one that overtakes.
+      var order = all
+      order.remove(at: index)
+      if index > 0 { try expectOutOfTurn(order, of: messages, intact: index) }
+      order = all
+      order.insert(index, at: index)
+      if index > 0 { try expectOutOfTurn(order, of: messages, intact: index + 1) }
+      order = all
+      order.swapAt(index, index + 1)
+      if index > 0 { try expectOutOfTurn(order, of: messages, intact: index) }
+    }
+    let (texts, error) = decode(
+      try conversation(messages), as: WorkerMessage.self, stage: .preface)
+    #expect(error == nil && texts == messages.map(text))
+  }
+
+  /// Also where all frames are equal, and where a frame comes much later again.
+  @Test func heartbeatsAreCountedToo() throws {
+    let beats = [WorkerMessage](repeating: .heartbeat, count: 5)
+    try expectOutOfTurn([0, 2], of: beats, intact: 1)
+    try expectOutOfTurn([0, 1, 1], of: beats, intact: 2)
+    try expectOutOfTurn([0, 1, 2, 3, 4, 0], of: beats, intact: 5)
+    try expectOutOfTurn([1, 0], of: beats, intact: 0)
   }
 
   @Test func refusesToSendWhatIsTooLarge() throws {
@@ -97,9 +147,8 @@ struct FrameDecoderTests {
       texts[place] = long
       let hello = Hello(
         version: texts[0], name: texts[1], token: 1, threads: 1, kernels: texts[2])
-      var (buffer, decoder) = (Preface.bytes, FrameDecoder<WorkerMessage>())
-      buffer.writeImmutableBuffer(try bytes(WorkerMessage.hello(hello)))
-      buffer.writeImmutableBuffer(try bytes(WorkerMessage.unable(reason: long)))
+      var buffer = try conversation([WorkerMessage.hello(hello), .unable(reason: long)])
+      var decoder = FrameDecoder<WorkerMessage>()
       guard case .hello(let heard)? = try decoder.decode(buffer: &buffer),
         case .unable(let reason)? = try decoder.decode(buffer: &buffer)
       else {

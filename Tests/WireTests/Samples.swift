@@ -30,7 +30,8 @@ func coordinatorMessages() -> [CoordinatorMessage] {
     .welcome(
       Welcome(
         worker: 3, model: #"{"class_name": "Sequential"}"#, floats: 100_000, optimizer: RMSprop(),
-        batchSize: 20, batchesPerUpdate: 4, pictures: "exact nearest", manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
+        batchSize: 20, batchesPerUpdate: 4, pictures: "exact nearest",
+        manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
     .weights(WeightsHeader(version: .init(update: 25), digest: sampleDigest, buffers: 2), nil),
     .part(samplePart(.state(buffer: 1))),
     .part(samplePart(.sum, index: 0)),
@@ -38,8 +39,7 @@ func coordinatorMessages() -> [CoordinatorMessage] {
     .update(UpdateHeader(version: .init(update: 25), firstStep: 100, pictures: [20, 20, 7])),
     .work(
       AssignedWork(
-        .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25),
-        weightsDigest: sampleDigest)),
+        .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25))),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
     .heartbeat,
     .refuse(reason: "the data differ"),
@@ -47,16 +47,17 @@ func coordinatorMessages() -> [CoordinatorMessage] {
   ]
 }
 
-func workerMessages() -> [WorkerMessage] {
+/// - Parameter floats: of a part.
+func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
   [
     .hello(
       Hello(
         version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
     ),
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
-    .holds(.init(rollback: 1, update: 25)),
-    .differs(.init(rollback: 1, update: 26)),
-    .part(samplePart(.gradient(step: 3))),
+    .holds(HeldWeights(version: .init(rollback: 1, update: 25), digest: sampleDigest)),
+    .holds(HeldWeights(version: .init(update: 0), digest: nil)),
+    .part(samplePart(.gradient(step: 3), count: floats)),
     .gradient(
       GradientHeader(
         step: 3, weightsVersion: .init(update: 1), loss: 0.1 + 0.2, correct: 11, count: 20,
@@ -75,11 +76,33 @@ func workerMessages() -> [WorkerMessage] {
 }
 
 /// What a message says, to compare by.
-func text(_ message: some WireMessage) -> String { "\(message)" }
+func text(_ message: some WireMessage) -> String {
+  let part: Part? =
+    if case .part(let part)? = message as? CoordinatorMessage {
+      part
+    } else if case .part(let part)? = message as? WorkerMessage {
+      part
+    } else {
+      nil
+    }
+  guard let part else { return "\(message)" }
+  // A buffer's description says where it lies; its hash does not.
+  return "\(part.content) \(part.version) \(part.index) \(part.digest) \(part.hashValue)"
+}
 
-/// The frame of a message as it travels.
-func bytes(_ message: some WireMessage, limits: Limits = .standard) throws -> ByteBuffer {
-  try OutgoingMessage(message, limits: limits).bytes
+/// The frame of a message as it travels, after `number` others.
+func bytes(_ message: some WireMessage, number: Int = 0) throws -> ByteBuffer {
+  try OutgoingMessage(message).frame(number: UInt32(number)).bytes
+}
+
+/// The frames of messages that are sent one after the other over a new connection.
+func frames(_ messages: [some WireMessage]) throws -> [ByteBuffer] {
+  try messages.enumerated().map { try bytes($1, number: $0) }
+}
+
+/// All that one side of a connection sends: the preface, and frames.
+func conversation(_ messages: [some WireMessage]) throws -> ByteBuffer {
+  try frames(messages).reduce(into: Preface.bytes) { $0.writeImmutableBuffer($1) }
 }
 
 /// The checksum of a frame's head or payload.
@@ -87,12 +110,14 @@ private func checksum(_ bytes: [UInt8]) -> UInt32 {
   UInt32(truncatingIfNeeded: bytes.withUnsafeBytes(Digest.init(of:)).low)
 }
 
-/// A frame by hand, with its checksum where its kind has one.
-func frame(kind: UInt8, _ payload: [UInt8] = [], length: UInt32? = nil) -> ByteBuffer {
+/// A frame by hand, after `number` others, with its checksum where its kind has one.
+func frame(
+  kind: UInt8, _ payload: [UInt8] = [], length: UInt32? = nil, number: UInt32 = 0
+) -> ByteBuffer {
   let hasChecksum = kind != 33
   var buffer = ByteBuffer(integer: length ?? UInt32(payload.count + (hasChecksum ? 4 : 0)))
   buffer.writeInteger(kind)
-  buffer.writeInteger(checksum(Array(buffer.readableBytesView)))
+  buffer.writeInteger(checksum(Array(buffer.readableBytesView)) &+ number)
   buffer.writeBytes(payload)
   if hasChecksum { buffer.writeInteger(checksum(payload)) }
   return buffer
