@@ -29,9 +29,16 @@ final class GradientSender: Sendable {
 
   /// Tells the coordinator which weights are held from now on.
   ///
-  /// - Parameter weights: nobody writes to them until `wait` has returned.
-  func tell(_ version: WeightsVersion, _ weights: ParameterBuffer, _ link: any CoordinatorLink) {
-    perform { _ in link.send(.holds(HeldWeights(version: version, digest: weights.digest))) }
+  /// - Parameters:
+  ///   - weights: nobody writes to them until `wait` has returned.
+  ///   - digest: theirs, where it is known.
+  func tell(
+    _ version: WeightsVersion, _ weights: ParameterBuffer, digest: Digest?,
+    _ link: any CoordinatorLink
+  ) {
+    perform { _ in
+      link.send(.holds(HeldWeights(version: version, digest: digest ?? weights.digest)))
+    }
   }
 
   /// Waits until all that was asked for is on its way.

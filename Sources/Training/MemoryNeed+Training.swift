@@ -17,15 +17,41 @@ extension MemoryNeed {
     need.addEngine(architecture, batch: batch, threads: threads)
     // The batch that is computed, and the next.
     need.addPictures(2 * batch, of: architecture.input)
-    let gradient = GradientLayout(architecture.parameters, batch: batch).buffer
     switch bodies {
-    case .encoded:
-      need.add(1 + type(of: optimizer).slots.count, architecture.parameters)
-      // One is computed while the one before is sent, encoded; an update is gathered while the one
-      // before is made.
-      need.add(3 + 2 * (steps + 1), gradient)
-    case .local: need.add(2, gradient)
+    case .encoded: need.addExchange(architecture, optimizer: optimizer, batch: batch, steps: steps)
+    case .local: need.add(2, GradientLayout(architecture.parameters, batch: batch).buffer)
     }
+    return need
+  }
+
+  /// What a worker has of the run, and what it sends and receives.
+  private mutating func addExchange(
+    _ architecture: Architecture, optimizer: any Optimizer, batch: Int, steps: Int
+  ) {
+    add(1 + type(of: optimizer).slots.count, architecture.parameters)
+    // One is computed while the one before is sent, encoded; an update is gathered while the one
+    // before is made.
+    add(3 + 2 * (steps + 1), GradientLayout(architecture.parameters, batch: batch).buffer)
+  }
+
+  /// A coordinator's with workers that replay a recording, some of them on the same machine.
+  public static func replay(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, localWorkers: Int
+  ) -> MemoryNeed {
+    let (optimizer, batch) = (hyperparameters.optimizer, hyperparameters.batchSize)
+    let steps = hyperparameters.batchesPerUpdate
+    // What the recording is made with is gone when the run begins.
+    var recording = benchmark(
+      architecture, optimizer: type(of: optimizer), batch: batch, threads: 1)
+    recording.addPictures(2 * batch, of: architecture.input)
+    recording.add(
+      2 + min(steps, Recording.gradientsMost),
+      GradientLayout(architecture.parameters, batch: batch).buffer)
+    var need = coordinator(architecture, hyperparameters, bodies: .encoded)
+    need.cover(recording)
+    var worker = MemoryNeed()
+    worker.addExchange(architecture, optimizer: optimizer, batch: batch, steps: steps)
+    need.add(localWorkers, ofBytes: worker.bytes)
     return need
   }
 

@@ -35,6 +35,13 @@ public struct Probe: Sendable {
       jpegs, decoder: PictureDecoder(hyperparameters.pictures, for: input), engine: engine)
   }
 
+  /// What a benchmark's workers get in its place: a recording.
+  /// - Throws: where it cannot be written as JSON.
+  public init(_ recording: Recording) throws {
+    jpegs = try recording.encoded()
+    answer = recording.answer
+  }
+
   /// What `engine` makes of the pictures.
   /// - Throws: `PictureError` where they cannot be decoded.
   static func answer(

@@ -29,6 +29,9 @@ package struct Replica {
   /// What a machine that makes errors does to the weights of an update that it has made.
   package var damage: ((ParameterBuffer) -> Void)?
 
+  /// What stands for its updates where a run is replayed.
+  var replayed: ReplayedUpdates?
+
   private let optimizer: any Optimizer
   private let stepsMost: Int
   private let parts: [GradientPart]
@@ -176,7 +179,11 @@ package struct Replica {
       let (steps, sums) = updates[version]?.whole(parts)
     {
       willChange()
-      updater.apply(optimizer, to: &state, steps: steps, wholes: sums)
+      if let replayed {
+        replayed.make(&state)
+      } else {
+        updater.apply(optimizer, to: &state, steps: steps, wholes: sums)
+      }
       damage?(state.weights)
       updates[version] = nil
       self.state = state

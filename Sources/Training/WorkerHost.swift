@@ -12,6 +12,8 @@ public enum WorkerPictures: Sendable {
   case folder(String)
   /// What the coordinator in the same process has checked already.
   case shared(training: PictureStore, validation: PictureStore)
+  /// It needs none: it computes nothing, and replays the `Recording` that the coordinator sends.
+  case recorded
 }
 
 /// How a worker's time with a coordinator ends.
@@ -48,7 +50,7 @@ public final class WorkerHost {
   private let sendsInBackground: Bool
   private let kernels: KernelSet
   private let log: (String) -> Void
-  private var current: WorkerRun?
+  private var current: (any StepComputer)?
   private let clock: () -> Duration
   /// Since when there has been nothing to compute.
   private var idleSince: Duration?
@@ -157,9 +159,7 @@ public final class WorkerHost {
       log("welcome as worker \(welcome.worker)")
       if current?.welcome.isSameRun(as: welcome) != true {
         (current, sender) = (nil, nil)
-        let run = try WorkerRun(
-          welcome, source: source, threads: hello.threads, kernels: kernels,
-          processes: processes, log: log)
+        let run = try computer(welcome)
         if bodies == .encoded {
           let sender = try GradientSender(run.parts, inBackground: sendsInBackground)
           run.replica.willChange = sender.wait
@@ -189,6 +189,14 @@ public final class WorkerHost {
     return nil
   }
 
+  /// What computes the steps of the run.
+  private func computer(_ welcome: Welcome) throws -> any StepComputer {
+    if case .recorded = source { return try ReplayedRun(welcome, kernels: kernels) }
+    return try WorkerRun(
+      welcome, source: source, threads: hello.threads, kernels: kernels, processes: processes,
+      log: log)
+  }
+
   /// Has the replica take what came, and tells the coordinator where it holds other weights now.
   private func follow(
     _ link: any CoordinatorLink, _ body: (inout Replica) throws -> Void
@@ -200,7 +208,8 @@ public final class WorkerHost {
     guard let sender else {
       return link.send(.holds(HeldWeights(version: held.version, digest: nil)))
     }
-    sender.tell(held.version, held.weights, link)
+    let known = current.replica.replayed?.digest(after: held.version.update)
+    sender.tell(held.version, held.weights, digest: known, link)
   }
 
   private func compute(
@@ -225,7 +234,7 @@ public final class WorkerHost {
   }
 
   private func computeGradient(
-    _ run: WorkerRun, step: Int, _ pictures: [Int], _ version: WeightsVersion, waited: Double,
+    _ run: any StepComputer, step: Int, _ pictures: [Int], _ version: WeightsVersion, waited: Double,
     _ link: any CoordinatorLink
   ) throws {
     let gradient = run.gradientBuffer()

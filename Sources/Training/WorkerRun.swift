@@ -5,7 +5,7 @@ import Pictures
 import Wire
 
 /// What a worker computes with: the engine, the pictures and the weights of one run.
-final class WorkerRun {
+final class WorkerRun: StepComputer {
   /// What it was built for.
   let welcome: Welcome
   private let decoder: PictureDecoder
@@ -27,19 +27,15 @@ final class WorkerRun {
     processes: Int, log: (String) -> Void
   ) throws {
     self.welcome = welcome
-    let architecture = try KerasConfiguration.decode(welcome.model)
-    guard (1...4096).contains(welcome.batchSize),
-      welcome.floats == architecture.parameters.bufferCount,
-      (1...1 << 20).contains(welcome.batchesPerUpdate),
-      let optimizer = Optimizers.named(
-        welcome.optimizer, values: welcome.optimizerValues.map(Float.init(bitPattern:))),
-      let settings = PictureSettings(welcome.pictures),
+    let (architecture, optimizer) = try welcome.run()
+    guard let settings = PictureSettings(welcome.pictures),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
       manifest.classes.count == architecture.loss.classes
-    else { throw WorkerError("the coordinator's welcome makes no sense") }
+    else { throw WorkerError.nonsense }
     let decoder = PictureDecoder(settings, for: architecture.input)
     self.decoder = decoder
     switch source {
+    case .recorded: throw WorkerError("nothing is computed without pictures")
     case .shared(let training, let validation):
       (self.training, self.validation) = (training, validation)
     case .folder(let folder):

@@ -49,13 +49,14 @@ struct ListenAddress {
   }
 
   /// The lines to type on workers of a coordinator that listens on `port`.
-  func instructions(port: Int) -> [String] {
+  /// - Parameter command: what to type for an address.
+  func instructions(
+    port: Int, command: (Endpoint) -> String = { "dogsled worker \($0) --data DATA" }
+  ) -> [String] {
     let most = 4
     let own = InternetAddress.ofThisMachine().filter { !$0.isLinkLocal }.map(\.text)
     let hosts = host == "*" ? own : [host]
-    var lines = hosts.prefix(most).map {
-      "dogsled worker \(Endpoint(host: $0, port: port)) --data DATA"
-    }
+    var lines = hosts.prefix(most).map { command(Endpoint(host: $0, port: port)) }
     if hosts.count > most { lines.append("\(hosts.count - most) more addresses of this machine") }
     if isLoopback { lines[0] += "   (only this machine can reach that address)" }
     return lines.isEmpty ? ["this machine has no address now that other machines can reach"] : lines

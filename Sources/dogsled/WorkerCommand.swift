@@ -3,8 +3,6 @@ import Engine
 import Foundation
 import Network
 import Pictures
-import Primitives
-import Synchronization
 import Training
 
 /// `dogsled worker`: computes for a coordinator until the run is over.
@@ -32,19 +30,7 @@ struct WorkerCommand: ParsableCommand {
         + "made within 10 seconds."))
   var once = false
 
-  func validate() throws {
-    guard coordinator.port > 0 else {
-      throw ValidationError("\(coordinator): a coordinator's port is from 1 to 65535")
-    }
-    let name = coordinator.host
-    let isUnspecified = InternetAddress.resolve(name, AI_NUMERICHOST).contains(
-      where: \.isUnspecified)
-    guard name != "*", !isUnspecified else {
-      throw ValidationError(
-        "\(coordinator): a coordinator listens there on all its addresses, and a worker needs one "
-          + "of them; the coordinator's first lines have them")
-    }
-  }
+  func validate() throws { try coordinator.checkIsACoordinator() }
 
   func run() throws {
     try ParentWatch.start()
@@ -53,96 +39,11 @@ struct WorkerCommand: ParsableCommand {
     if ThreadOptions.cores.limit != nil {
       log("computes with \(counted(threading.count, "thread"))\(ThreadOptions.cores.note)")
     }
-    let signal = WorkerSignal()
-    try Signals.onInterrupt(ignoringAllButSIGTERM: ParentWatch.isLaunched) { signal.interrupt() }
     let worker = WorkerHost(
       pictures: .folder(data), threads: threading.count, kernels: kernels,
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       log: log)
     if let damage = DamagedGradients.asked() { worker.damage = damage }
-    switch work(worker, signal) {
-    case .finished: log("the run is over")
-    case .refused(let reason): throw Failure(reason)
-    case .disconnected(let reason), .cutShort(let reason):
-      throw Failure(reason, status: .tryAgain)
-    case .interrupted: throw ExitCode.interrupted
-    }
-  }
-
-  /// Serves one connection after another until the run is over.
-  private func work(_ worker: WorkerHost, _ signal: WorkerSignal) -> WorkerEnding {
-    var pause = ReconnectPause()
-    let start = ContinuousClock.now
-    while true {
-      let mailbox = Mailbox<WorkerInput>()
-      do {
-        let client = try WorkerClient(
-          host: coordinator.host, port: coordinator.port,
-          // It ends with the coordinator that launched it, however long that is stopped.
-          waitsForEver: ParentWatch.isLaunched, mailbox: mailbox)
-        signal.use(mailbox)
-        defer { signal.use(nil) }
-        log("connected to \(coordinator)")
-        pause.began()
-        let ending = worker.run(mailbox: mailbox, link: client)
-        client.waitUntilClosed()
-        guard case .disconnected(let reason) = ending, !once else { return ending }
-        log("\(reason); trying again")
-      } catch let error as ThreadError {
-        return .cutShort("\(error)")
-      } catch {
-        if once, .now - start > .seconds(10) { return .disconnected("\(error)") }
-        if pause.isFirst { log("\(error); trying again until there is one") }
-      }
-      pause.wait()
-    }
-  }
-}
-
-/// Pauses between attempts to connect: from 0.1 s, growing to 0.5 s, each up to half longer or
-/// shorter, so that many workers do not come at once.
-private struct ReconnectPause {
-  private var seconds = 0.1
-  private var connected: ContinuousClock.Instant?
-  /// Whether there has been no pause since the start or the last good connection.
-  private(set) var isFirst = true
-
-  /// A connection is there.
-  mutating func began() { connected = .now }
-
-  mutating func wait() {
-    if let connected, .now - connected > .seconds(1) { seconds = 0.1 }
-    isFirst = connected != nil
-    connected = nil
-    Thread.sleep(forTimeInterval: seconds * .random(in: 0.5...1.5))
-    seconds = min(0.5, seconds * 1.5)
-  }
-}
-
-/// Where a worker's signal goes: into the mailbox of its present connection.
-///
-/// Without one it ends the process at once: looking up a name, connecting and pausing take their
-/// time, and nobody waits for this worker.
-private final class WorkerSignal: Sendable {
-  private let state = Mutex<(isInterrupted: Bool, mailbox: Mailbox<WorkerInput>?)>((false, nil))
-
-  /// Sends a signal to `mailbox` from now on, also one that came just before.
-  func use(_ mailbox: Mailbox<WorkerInput>?) {
-    state.withLock {
-      $0.mailbox = mailbox
-      if $0.isInterrupted { Self.interrupt(mailbox) }
-    }
-  }
-
-  func interrupt() {
-    state.withLock {
-      $0.isInterrupted = true
-      Self.interrupt($0.mailbox)
-    }
-  }
-
-  private static func interrupt(_ mailbox: Mailbox<WorkerInput>?) {
-    guard let mailbox else { _exit(ExitCode.interrupted.rawValue) }
-    mailbox.put(.interrupted)
+    try WorkerConnections(coordinator: coordinator, once: once).serve(with: worker)
   }
 }

@@ -1,0 +1,119 @@
+import ArgumentParser
+import Engine
+import KerasFiles
+import Network
+import Primitives
+import Training
+
+/// A coordinator with workers that compute nothing.
+struct BenchCluster: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cluster",
+    abstract: "Measure a coordinator and a network, with workers that sleep instead of computing.",
+    discussion: """
+      Records a step and what an update takes on one core, then runs a real coordinator with workers
+      that replay the step: each sends its gradient part by part over --compute milliseconds, and
+      sleeps while it would make an update. So there may be more workers than cores. Prints one line
+      at the end: the time of an update, and as its share what no network could better.
+
+      Without --listen the workers are launched on this machine. With it they are started elsewhere
+      with --join, and get all settings from the coordinator.
+
+      Example: dogsled bench cluster --workers 8 --compute 60
+      """)
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Workers.", valueName: "n"))
+  var workers: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Milliseconds that a worker takes to compute a step.", valueName: "ms"))
+  var compute: Double?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps of an update (default: one for each worker).", valueName: "u"))
+  var batchesPerUpdate: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Updates that are timed, after ten that are not (default: 50).", valueName: "updates"))
+  var count: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How workers come to new weights: whole, update or auto, as in a run (default: auto).",
+      valueName: "form"))
+  var weights: WeightsForm?
+  @Option(
+    help: ArgumentHelp(
+      "A model's layers: Keras's JSON, or an .h5 file; the default is the book's network.",
+      valueName: "file"),
+    completion: .file(extensions: ["json", "h5"]))
+  var model: String?
+  @Option(parsing: .unconditional, help: "Pictures in a batch (default: 20).") var batchSize: Int?
+  @OptionGroup var threading: ThreadOptions
+  @Option(
+    help: ArgumentHelp(
+      "Wait here for workers of other machines.", valueName: "host:port"))
+  var listen: Endpoint?
+  @Flag(help: "Allow an address that other machines reach: nothing is encrypted.")
+  var insecure = false
+  @Option(
+    help: ArgumentHelp(
+      "Be a worker of the coordinator that listens there.", valueName: "host:port"))
+  var join: Endpoint?
+
+  func validate() throws {
+    if let join { return try validate(joining: join) }
+    guard let workers else { throw ValidationError("--workers is needed, or --join") }
+    guard let compute else { throw ValidationError("--compute is needed") }
+    guard (1...256).contains(workers) else {
+      throw ValidationError("--workers must be from 1 to 256, not \(workers)")
+    }
+    guard (0.001...60_000).contains(compute) else {
+      throw ValidationError("--compute must be from 0.001 to 60000 milliseconds, not \(compute)")
+    }
+    if let count, !(1...10_000).contains(count) {
+      throw ValidationError("--count must be from 1 to 10000, not \(count)")
+    }
+    guard listen != nil || !insecure else {
+      throw ValidationError("--insecure is for --listen: launched workers are on this machine")
+    }
+  }
+
+  private func validate(joining coordinator: Endpoint) throws {
+    let others = [
+      ("--workers", workers != nil), ("--compute", compute != nil), ("--count", count != nil),
+      ("--batches-per-update", batchesPerUpdate != nil), ("--weights", weights != nil),
+      ("--model", model != nil), ("--batch-size", batchSize != nil), ("--listen", listen != nil),
+      ("--threads", threading.threads != nil), ("--insecure", insecure),
+    ]
+    if let (name, _) = others.first(where: \.1) {
+      throw ValidationError("\(name) cannot be given with --join: the coordinator has it")
+    }
+    try coordinator.checkIsACoordinator()
+  }
+
+  func run() throws {
+    let kernels = try KernelSet.chosen()
+    if let join { return try Self.replay(join, kernels) }
+    guard let workers, let compute else { return }
+    let model = try model.map { try KerasConfiguration.model(inFile: $0).architecture } ?? .book()
+    try ClusterRun(
+      plan: ClusterPlan(
+        model: model, workers: workers, milliseconds: compute,
+        batchesPerUpdate: batchesPerUpdate ?? workers, count: count ?? 50,
+        batchSize: batchSize ?? 20),
+      weights: weights ?? .auto, threads: threading.count, kernels: kernels, listen: listen,
+      insecure: insecure
+    ).run()
+  }
+
+  /// Replays what the coordinator sends.
+  private static func replay(_ coordinator: Endpoint, _ kernels: KernelSet) throws {
+    try ParentWatch.start()
+    let worker = WorkerHost(
+      pictures: .recorded, threads: 1, kernels: kernels,
+      token: LocalWorkers.token ?? .random(in: 0...UInt64.max), log: log)
+    try WorkerConnections(coordinator: coordinator, once: true).serve(with: worker)
+  }
+}
