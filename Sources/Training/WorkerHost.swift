@@ -234,8 +234,8 @@ public final class WorkerHost {
   }
 
   private func computeGradient(
-    _ run: any StepComputer, step: Int, _ pictures: [Int], _ version: WeightsVersion, waited: Double,
-    _ link: any CoordinatorLink
+    _ run: any StepComputer, step: Int, _ pictures: [Int], _ version: WeightsVersion,
+    waited: Double, _ link: any CoordinatorLink
   ) throws {
     let gradient = run.gradientBuffer()
     guard let sender else {

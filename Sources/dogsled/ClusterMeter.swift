@@ -24,6 +24,8 @@ final class ClusterMeter {
   private let server: CoordinatorServer
   private var readings: [Reading] = []
   private var record: EpochRecord?
+  /// Steps that took so long that another worker was given them as well.
+  private var duplicated = 0
   /// What came in between: the figures are not those of so many workers then.
   private var disturbance: CoordinatorNote?
 
@@ -36,7 +38,9 @@ final class ClusterMeter {
     switch report {
     case .note(let note):
       log(note.description)
-      if note.isDisturbance, !readings.isEmpty { disturbance = note }
+      guard !readings.isEmpty else { return }
+      if case .duplicated = note { duplicated += 1 }
+      if note.isDisturbance { disturbance = note }
     case .progress(let progress):
       guard progress.steps.isMultiple(of: plan.job.schedule.batchesPerUpdate) else { return }
       readings.append(
@@ -81,16 +85,16 @@ final class ClusterMeter {
       worker_waited_ms: record.weightsAwaited * 1000 / updates,
       coordinator_thread_ms: (last.thread - first.thread) / .milliseconds(1) / count,
       coordinator_process_ms: (last.process - first.process) / .milliseconds(1) / count,
-      digest: recording.digest.description)
+      duplicated: duplicated, digest: recording.digest.description)
   }
 }
 
 extension CoordinatorNote {
-  /// Whether the work of some worker was lost or made again.
+  /// Whether some worker, or its work, was lost.
   fileprivate var isDisturbance: Bool {
     switch self {
-    case .lost, .exited, .reassigned, .duplicated, .rolledBack, .failure: true
-    case .waiting, .joined, .refused, .awaited, .interrupted: false
+    case .lost, .exited, .reassigned, .rolledBack, .failure: true
+    case .waiting, .joined, .refused, .awaited, .duplicated, .interrupted: false
     }
   }
 }
@@ -118,5 +122,7 @@ struct ClusterResult: Encodable {
   /// What the coordinator computed, on its own thread and in all.
   let coordinator_thread_ms: Double
   let coordinator_process_ms: Double
+  /// Steps that took twice the usual time, and were given to a second worker.
+  let duplicated: Int
   let digest: String
 }
