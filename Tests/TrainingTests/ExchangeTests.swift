@@ -38,6 +38,8 @@ import Wire
       var left: [Part]
       /// It is lost once it has only so many parts left.
       var lostAt: Int?
+      /// Whose it is; it keeps what it computes.
+      let peer: PeerID
     }
 
     static let partFloats = 64
@@ -89,7 +91,7 @@ import Wire
       guard let message = outbox.next(for: peer) else { return false }
       switch message {
       case .weights(let header, let local):
-        buffers.append(header.buffers)
+        buffers.append(header.makesUpdates ? 2 : 1)
         try replicas[peer]?.begin(header, local)
       case .part(let part): try replicas[peer]?.take(part)
       case .update(let header): try replicas[peer]?.take(header)
@@ -130,7 +132,9 @@ import Wire
       return buffer
     }
 
-    func sender(_ step: Int, _ gradient: ParameterBuffer, lostAt: Int? = nil) -> Sender {
+    func sender(
+      _ step: Int, _ gradient: ParameterBuffer, lostAt: Int? = nil, peer: PeerID = nobody
+    ) -> Sender {
       let order = CounterRandom(seed: UInt64(next(1 << 30)), purpose: .benchmark)
         .permutation(parts.count)
       let all = gradient.parts(layout, step: step, version: version, most: Self.partFloats)
@@ -140,7 +144,16 @@ import Wire
           gradient: StepGradient(
             learner.gradientBuffer(), pictures: job.plan.pictures(of: .step(step)) ?? 0),
           parts: parts.count),
-        left: order.map { all[$0] }, lostAt: lostAt)
+        left: order.map { all[$0] }, lostAt: lostAt, peer: peer)
+    }
+
+    /// Somebody who is no replica.
+    static let nobody = PeerID(raw: 1 << 20)
+
+    /// Who computes a step: somebody else, or a follower that holds the weights for it.
+    private var computer: PeerID {
+      let able = followers.filter { replicas[$0]?.held?.version == version }
+      return able.isEmpty || next(2) == 0 ? Self.nobody : able[next(able.count)]
     }
 
     var steps: Range<Int> { job.schedule.steps(ofUpdate: version.update) }
@@ -154,7 +167,7 @@ import Wire
 
     private func forward(_ index: Int, _ sender: Sender) {
       broadcaster.take(
-        index, of: sender.incoming,
+        index, of: sender.incoming, from: sender.peer,
         factor: sender.incoming.factors.first { $0.index == index }, steps: steps,
         using: learner.updater, followers: followers)
     }
@@ -194,7 +207,7 @@ import Wire
       var senders: [Sender] = []
       for step in steps {
         let gradient = gradient(step)
-        senders.append(sender(step, gradient))
+        senders.append(sender(step, gradient, peer: computer))
         if next(2) == 0 {
           senders.append(sender(step, gradient, lostAt: next(2) == 0 ? next(parts.count) : nil))
         }
@@ -207,6 +220,7 @@ import Wire
           senders.remove(at: index)
         } else if senders[index].left.isEmpty {
           let sender = senders.remove(at: index)
+          try replicas[sender.peer]?.take(sender.incoming.gradient.buffer, step: step, version)
           guard done.insert(step).inserted else { continue }
           #expect(!contradicts(sender))
           takeTotals(sender)
