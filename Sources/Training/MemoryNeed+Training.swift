@@ -34,6 +34,15 @@ extension MemoryNeed {
     add(3 + 2 * (steps + 1), GradientLayout(architecture.parameters, batch: batch).buffer)
   }
 
+  /// A worker's that replays a recording.
+  static func replaying(
+    _ architecture: Architecture, optimizer: any Optimizer, batch: Int, steps: Int
+  ) -> MemoryNeed {
+    var need = MemoryNeed()
+    need.addExchange(architecture, optimizer: optimizer, batch: batch, steps: steps)
+    return need
+  }
+
   /// A coordinator's with workers that replay a recording, some of them on the same machine.
   public static func replay(
     _ architecture: Architecture, _ hyperparameters: Hyperparameters, localWorkers: Int
@@ -49,8 +58,7 @@ extension MemoryNeed {
       GradientLayout(architecture.parameters, batch: batch).buffer)
     var need = coordinator(architecture, hyperparameters, bodies: .encoded)
     need.cover(recording)
-    var worker = MemoryNeed()
-    worker.addExchange(architecture, optimizer: optimizer, batch: batch, steps: steps)
+    let worker = replaying(architecture, optimizer: optimizer, batch: batch, steps: steps)
     need.add(localWorkers, ofBytes: worker.bytes)
     return need
   }

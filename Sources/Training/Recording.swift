@@ -168,16 +168,16 @@ extension Recording {
   ///   - pictures: of a step.
   /// - Throws: `WorkerError` where it is no recording, or one of something else.
   init(_ data: [Data], _ layout: GradientLayout, pictures: Int) throws(WorkerError) {
-    let gradient = ParameterBuffer(layout.buffer)
-    let bytes = UnsafeMutableRawBufferPointer(gradient.buffer)
-    guard data.count == 2, data[1].count == bytes.count,
+    let bytes = layout.buffer.bufferCount * MemoryLayout<Float>.stride
+    guard data.count == 2, data[1].count == bytes,
       let script = try? JSONDecoder().decode(Script.self, from: data[0]),
       [script.step, script.update].allSatisfy((0...3600).contains),
       script.moments.allSatisfy({ (0...1).contains($0.fraction) }),
       Set(script.moments.map(\.layer)).isSuperset(of: layout.buffer.tensors.map(\.layer)),
       script.count == pictures
     else { throw WorkerError("the coordinator there is none of dogsled bench cluster") }
-    data[1].copyBytes(to: bytes)
-    (self.script, self.gradient) = (script, gradient)
+    gradient = ParameterBuffer(layout.buffer)
+    data[1].copyBytes(to: UnsafeMutableRawBufferPointer(gradient.buffer))
+    self.script = script
   }
 }

@@ -19,6 +19,10 @@ final class ReplayedRun: StepComputer {
     let (architecture, optimizer) = try welcome.run()
     let layout = GradientLayout(architecture.parameters, batch: welcome.batchSize)
     recording = try Recording(welcome.probe, layout, pictures: welcome.batchSize)
+    try MemoryNeed.replaying(
+      architecture, optimizer: optimizer, batch: welcome.batchSize,
+      steps: welcome.batchesPerUpdate
+    ).check("the coordinator's benchmark")
     parts = layout.parts(most: welcome.partFloats)
     replica = try Replica(optimizer, layout, welcome, threads: 1, kernels: kernels)
     replica.replayed = ReplayedUpdates(

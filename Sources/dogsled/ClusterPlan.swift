@@ -31,6 +31,11 @@ struct ClusterPlan {
     values.batchesPerUpdate = batchesPerUpdate
     // Checked before they are multiplied.
     try values.validate()
+    guard (Self.warmUp + count) * batchesPerUpdate <= 1_000_000 else {
+      throw Failure(
+        "--count \(count) with \(batchesPerUpdate) steps an update is more than a million steps",
+        status: .wrongUsage)
+    }
     values.stepsPerEpoch = (Self.warmUp + count) * batchesPerUpdate
     job = try TrainingJob(
       architecture: model, hyperparameters: values,
@@ -51,6 +56,7 @@ struct ClusterPlan {
   /// Records what its workers replay, on drawn pictures.
   func recording(_ kernels: KernelSet) throws -> Recording {
     let values = job.hyperparameters
+    log("recording a step, and \(counted(job.schedule.updates, "update"))")
     let batches = try (0..<2).map {
       try BookLayout.drawnBatch(
         $0, of: values.batchSize, for: job.architecture.input,

@@ -135,6 +135,10 @@ import Testing
       ["--workers", "2", "--compute", "5", "--batches-per-update", "9999"],
       "--batches-per-update must be"
     ),
+    (
+      ["--workers", "2", "--compute", "5", "--batches-per-update", "4000", "--count", "900"],
+      "more than a million steps"
+    ),
     (["--workers", "2", "--compute", "5", "--weights", "none"], "--weights"),
     (["--workers", "2", "--compute", "5", "--insecure"], "--insecure is for --listen"),
     (["--join", "127.0.0.1:7777", "--workers", "2"], "--workers cannot be given with --join"),
