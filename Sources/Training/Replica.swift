@@ -64,7 +64,9 @@ package struct Replica {
   }
 
   /// What was held counts no more.
-  package mutating func forget() { (held, arriving, updates, makesUpdates) = (nil, nil, [:], false) }
+  package mutating func forget() {
+    (held, arriving, updates, makesUpdates) = (nil, nil, [:], false)
+  }
 
   // MARK: What comes
 
