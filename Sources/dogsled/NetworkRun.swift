@@ -46,6 +46,7 @@ struct NetworkRun {
     limits.heartbeatBound = options.heartbeat
     // Two may be late, or lost with a moment of the network.
     limits.heartbeat = options.heartbeat / 3
+    limits.queued = Self.queuedMost(start.architecture, start.hyperparameters)
     let server = try CoordinatorServer(
       host: listen.host, port: endpoint.port, limits: limits, mailbox: mailbox)
     do {
@@ -108,5 +109,14 @@ struct NetworkRun {
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
       }, folder: setup.folder.path, mailbox: mailbox)
+  }
+
+  /// What may wait for one worker: some states and updates; a worker that is further behind is lost,
+  /// and joins again.
+  private static func queuedMost(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters
+  ) -> Int {
+    let state = 1 + type(of: hyperparameters.optimizer).slots.count
+    return 64 << 20 + 4 * (state + 4) * 4 * architecture.parameters.bufferCount
   }
 }

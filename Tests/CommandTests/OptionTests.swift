@@ -16,7 +16,7 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "verify": "<f>", "workers": "<n>", "insecure": "", "once": "", "profile": "",
+    "verify": "<f>", "weights": "<form>", "workers": "<n>", "insecure": "", "once": "", "profile": "",
     "skip-unreadable": "", "version": "", "help": "",
   ]
 

@@ -26,7 +26,7 @@ struct RunFolderTests {
     EpochRecord(
       epoch: epoch, loss: loss, accuracy: 0.75, validationLoss: .nan,
       validationAccuracy: 1.0 / 3, seconds: 12.3456, picturesPerSecond: 98.76, bytesReceived: 5,
-      bytesSent: 6)
+      bytesSent: 6, gradientsAwaited: 1.5, weightsAwaited: 0.25)
   }
 
   @Test("a new folder has its description and an empty history")
@@ -37,7 +37,8 @@ struct RunFolderTests {
     #expect(json.contains("\"data\" : \"/a/b\",\n"))
     #expect(
       try String(contentsOfFile: run.historyPath, encoding: .utf8)
-        == "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent\n")
+        == "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent,"
+        + "gradients_awaited_s,weights_awaited_s\n")
   }
 
   @Test("a folder that holds a run is refused, and stays as it is")
@@ -91,7 +92,20 @@ struct RunFolderTests {
     #expect(read[0].validationLoss.isNaN)
     #expect(read[2].loss == .infinity)
     let text = try String(contentsOfFile: run.historyPath, encoding: .utf8)
-    #expect(text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6\n"))
+    #expect(text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6,1.500,0.250\n"))
+  }
+
+  /// Earlier ones have no columns of what was waited for.
+  @Test func `A history of an earlier version is read, and written anew with what it lacks`() throws {
+    let run = try RunFolder.create(path, description: Description())
+    let lines =
+      "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent\n"
+      + "1,0.5,0.75,0.25,0.5,12.346,98.8,5,6\n"
+    try Data(lines.utf8).write(to: URL(fileURLWithPath: run.historyPath))
+    let old = try History(reading: run.historyPath).records
+    #expect(old.count == 1 && old[0].bytesSent == 6)
+    #expect(old[0].gradientsAwaited == 0 && old[0].weightsAwaited == 0)
+    #expect(History(old).csv.hasSuffix(",5,6,0.000,0.000\n"))
   }
 
   @Test("a history that is none is refused with its line")

@@ -32,7 +32,8 @@ func coordinatorMessages() -> [CoordinatorMessage] {
         worker: 3, model: #"{"class_name": "Sequential"}"#, floats: 100_000, optimizer: RMSprop(),
         batchSize: 20, batchesPerUpdate: 4, pictures: "exact nearest",
         manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
-    .weights(WeightsHeader(version: .init(update: 25), digest: sampleDigest, makesUpdates: true), nil),
+    .weights(
+      WeightsHeader(version: .init(update: 25), digest: sampleDigest, makesUpdates: true), nil),
     .part(samplePart(.state(buffer: 1))),
     .part(samplePart(.sum, index: 0)),
     .part(samplePart(.gradient(step: 7))),
