@@ -34,8 +34,7 @@ struct BenchCluster: ParsableCommand {
   var batchesPerUpdate: Int?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp(
-      "Updates that are timed, after ten that are not (default: 50).", valueName: "updates"))
+    help: "Updates that are timed, after ten that are not (default: 50).")
   var count: Int?
   @Option(
     parsing: .unconditional,

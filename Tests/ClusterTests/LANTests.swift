@@ -57,6 +57,22 @@ final class LANTests {
     #expect(Set(left) == ["data", "model.json", "sample", "lan", "unlimited"])
   }
 
+  @Test("a benchmark's workers get all settings from its coordinator")
+  func bench() async throws {
+    let launch = try Launch(
+      Cluster.root + "/scripts/lan",
+      ["bench", "--batches-per-update", "4", "--compute", "10", "--count", "5"],
+      environment: ["DOGSLED": Cluster.dogsled, "TMPDIR": folder], output: folder + "/lan")
+    try #require(try await launch.status() == 0, "\(launch.output)")
+    let line = try #require(launch.lines.last)
+    let figures = try #require(
+      try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    #expect(figures["workers"] as? Int == 2)
+    #expect(figures["batches_per_update"] as? Int == 4)
+    #expect(figures["compute_ms"] as? Double == 10)
+    #expect(try #require(figures["update_ms"] as? Double) > 20, "\(line)")
+  }
+
   @Test("an interrupt ends everything", arguments: [SIGINT, SIGTERM])
   func interrupt(signal: Int32) async throws {
     let launch = try train([], steps: 1_000_000)

@@ -7,7 +7,7 @@ import Testing
   /// What each option's value is, whatever the verb.
   static let options: [String: String] = [
     "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
-    "classes": "<a,b>", "csv": "", "json": "",
+    "classes": "<a,b>", "compute": "<ms>", "csv": "", "join": "<host:port>", "json": "",
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
     "learning-rate": "<learning-rate>", "link": "<mbit>", "listen": "<host:port>",
@@ -23,7 +23,7 @@ import Testing
   static let verbs = [
     ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["summary"], ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
-    ["bench", "gradient"],
+    ["bench", "gradient"], ["bench", "cluster"],
   ]
 
   /// A new name goes into the table above, once it is sure that no verb has another for the thing.

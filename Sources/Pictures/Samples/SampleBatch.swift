@@ -2,8 +2,8 @@ import Engine
 import Primitives
 
 extension BookLayout {
-  /// Draws a batch of cats and dogs in turn, of a model's size: pictures that are as unlike noise as
-  /// photographs are, without files.
+  /// Draws a batch of cats and dogs in turn, of a model's size: pictures that are as unlike noise
+  /// as photographs are, without files.
   ///
   /// A picture depends on the seed and its number alone.
   /// - Parameters:
