@@ -22,6 +22,8 @@ final class ClusterMeter {
 
   private let plan: ClusterPlan
   private let server: CoordinatorServer
+  /// Ends the run where something comes in between.
+  private let end: () -> Void
   private var readings: [Reading] = []
   private var record: EpochRecord?
   /// Steps that took so long that another worker was given them as well.
@@ -29,8 +31,8 @@ final class ClusterMeter {
   /// What came in between: the figures are not those of so many workers then.
   private var disturbance: CoordinatorNote?
 
-  init(_ plan: ClusterPlan, _ server: CoordinatorServer) {
-    (self.plan, self.server) = (plan, server)
+  init(_ plan: ClusterPlan, _ server: CoordinatorServer, end: @escaping () -> Void) {
+    (self.plan, self.server, self.end) = (plan, server, end)
   }
 
   /// Takes what the coordinator reports.
@@ -40,7 +42,9 @@ final class ClusterMeter {
       log(note.description)
       guard !readings.isEmpty else { return }
       if case .duplicated = note { duplicated += 1 }
-      if note.isDisturbance { disturbance = note }
+      guard note.isDisturbance, disturbance == nil else { return }
+      disturbance = note
+      end()
     case .progress(let progress):
       guard progress.steps.isMultiple(of: plan.job.schedule.batchesPerUpdate) else { return }
       readings.append(
@@ -58,14 +62,16 @@ final class ClusterMeter {
     return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
   }
 
-  /// What was measured.
   /// - Throws: `Failure` where something came in between.
+  func checkThatNothingCameInBetween() throws {
+    guard let disturbance else { return }
+    throw Failure("the figures would be worth nothing: \(disturbance)", status: .tryAgain)
+  }
+
+  /// What was measured.
   func result(
     _ recording: Recording, _ weights: WeightsForm, threads: Int, kernels: KernelSet
   ) throws -> ClusterResult {
-    if let disturbance {
-      throw Failure("the figures would be worth nothing: \(disturbance)", status: .tryAgain)
-    }
     let timed = readings.dropFirst(ClusterPlan.warmUp - 1)
     guard let first = timed.first, let last = timed.last, timed.count > 1, let record else {
       throw Failure("there were too few updates: this is a defect of Dogsled")

@@ -55,7 +55,7 @@ struct ClusterRun {
     options.threads = threads
     options.probe = try Probe(recording)
     options.weights = weights
-    let meter = ClusterMeter(plan, server)
+    let meter = ClusterMeter(plan, server, end: { mailbox.put(.interrupted) })
     var local: LocalWorkers?
     if let logs {
       options.localWorkers = (0..<plan.workers).map { _ in UInt64.random(in: 0...UInt64.max) }
@@ -65,7 +65,9 @@ struct ClusterRun {
     let coordinator = try CoordinatorHost(
       plan.job, options: options, store: UnkeptRun(), mailbox: mailbox, links: server,
       report: meter.take)
-    switch coordinator.run() {
+    let ending = coordinator.run()
+    try meter.checkThatNothingCameInBetween()
+    switch ending {
     case .finished: break
     case .interrupted: throw ExitCode.interrupted
     case .failed(let reason): throw Failure(reason)

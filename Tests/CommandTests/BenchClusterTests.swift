@@ -21,11 +21,28 @@ import Testing
     try folder.write(Data(model.utf8), to: "small.json")
   }
 
-  private static let few = ["--batches-per-update", "2", "--count", "4"]
-
-  private func arguments(_ more: [String]) -> [String] {
+  private func arguments(_ more: [String], count: Int = 4) -> [String] {
     ["bench", "cluster", "--model", "small.json", "--batch-size", "4", "--compute", "5"] + more
-      + Self.few
+      + ["--batches-per-update", "2", "--count", "\(count)"]
+  }
+
+  /// Adds to `text` what `process` writes to standard error, up to `word`.
+  private func read(_ process: Process, until word: String, _ text: inout String) throws {
+    let pipe = try #require(process.standardError as? Pipe)
+    while !text.contains(word) {
+      let data = pipe.fileHandleForReading.availableData
+      try #require(!data.isEmpty, "it ended: \(text)")
+      text += String(decoding: data, as: UTF8.self)
+    }
+  }
+
+  /// Starts two workers of a coordinator, as it says.
+  private func startWorkers(of coordinator: Process, _ text: inout String) throws -> [Process] {
+    try read(coordinator, until: "waiting for", &text)
+    let words = try #require(
+      text.firstMatch(of: #/dogsled (bench cluster --join 127\.0\.0\.1:\d+) /#)
+    ).1.split(separator: " ").map(String.init)
+    return try (0..<2).map { _ in try Command.start(words, in: folder) }
   }
 
   private func figures(_ command: Command) throws -> [String: Any] {
@@ -77,24 +94,30 @@ import Testing
     let coordinator = try Command.start(
       arguments(["--workers", "2", "--listen", "127.0.0.1:0"]), in: folder)
     defer { if coordinator.isRunning { coordinator.terminate() } }
-    let said = try #require(coordinator.standardError as? Pipe).fileHandleForReading
     var text = ""
-    var join: String?
-    while join == nil {
-      let data = said.availableData
-      try #require(!data.isEmpty, "\(text)")
-      text += String(decoding: data, as: UTF8.self)
-      join = text.firstMatch(of: #/dogsled (bench cluster --join 127\.0\.0\.1:\d+) /#)
-        .map { String($0.1) }
-    }
-    let words = try #require(join).split(separator: " ").map(String.init)
-    let workers = try (0..<2).map { _ in try Command.start(words, in: folder) }
+    let workers = try startWorkers(of: coordinator, &text)
     for worker in workers {
       let worker = try Command(waitingFor: worker)
       #expect(worker.status == 0 && worker.errors.contains("the run is over"), "\(worker.errors)")
     }
     let figures = try figures(Command(waitingFor: coordinator))
     #expect(figures["workers"] as? Int == 2)
+  }
+
+  @Test func `Figures of fewer workers than were asked for are not printed`() throws {
+    let coordinator = try Command.start(
+      arguments(["--workers", "2", "--listen", "127.0.0.1:0"], count: 9000), in: folder)
+    defer { if coordinator.isRunning { coordinator.terminate() } }
+    var text = ""
+    let workers = try startWorkers(of: coordinator, &text)
+    for number in 1...2 { try read(coordinator, until: "worker \(number) (", &text) }
+    Thread.sleep(forTimeInterval: 0.5)
+    kill(workers[0].processIdentifier, SIGKILL)
+    let end = try Command(waitingFor: coordinator)
+    #expect(end.status == 128)
+    #expect(end.output.isEmpty)
+    #expect(end.errorLines.last?.contains("worth nothing") == true, "\(end.errors)")
+    for worker in workers { worker.waitUntilExit() }
   }
 
   @Test func `A coordinator that trains has nothing to replay`() throws {
@@ -110,13 +133,8 @@ import Testing
       coordinator.terminate()
       coordinator.waitUntilExit()
     }
-    let said = try #require(coordinator.standardError as? Pipe).fileHandleForReading
     var text = ""
-    while !text.contains("waiting for") {
-      let data = said.availableData
-      try #require(!data.isEmpty, "\(text)")
-      text += String(decoding: data, as: UTF8.self)
-    }
+    try read(coordinator, until: "waiting for", &text)
     let address = try #require(text.firstMatch(of: #/dogsled worker (127\.0\.0\.1:\d+)/#)).1
     let worker = try Command("bench", "cluster", "--join", String(address), in: folder)
     #expect(worker.status == 1)
