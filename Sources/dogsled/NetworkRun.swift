@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Network
 import Primitives
+import Runs
 import Training
 import Wire
 
