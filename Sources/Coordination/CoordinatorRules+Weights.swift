@@ -33,7 +33,8 @@ extension CoordinatorRules {
     }
     guard !isRight else {
       members[peer]?.progress?.hold(isConfirmed: true)
-      return distribute(now)
+      let isEnough = phase.isGathering && members.able.count >= needed
+      return isEnough ? nextPhase(now) : distribute(now)
     }
     // What was under way when it was sent them anew.
     if case .strayed = progress.weights { return [] }

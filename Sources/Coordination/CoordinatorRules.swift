@@ -94,12 +94,12 @@ public struct CoordinatorRules: Sendable {
   /// Time has passed: what was expected of a worker may have changed.
   public mutating func tick(now: Duration) -> [CoordinatorAction] {
     patience.tick(now: now)
-    if case .gathering(let firstReady?) = phase, members.launched.count > 0, readyWorkers > 0,
+    if case .gathering(let firstReady?) = phase, members.launched.count > 0, !members.able.isEmpty,
       now - firstReady > Self.gatheringMost
     {
       let note = CoordinatorNote.failure(
         worker: nil,
-        reason: "only \(readyWorkers) of \(needed) local workers are ready: the run "
+        reason: "only \(members.able.count) of \(needed) local workers are ready: the run "
           + "begins without the others")
       return [.note(note)] + nextPhase(now)
     }
@@ -126,9 +126,11 @@ public struct CoordinatorRules: Sendable {
     return launched.count > 0 ? min(minimumWorkers, launched.livingCount) : minimumWorkers
   }
 
-  /// Begins training where enough workers are ready.
+  /// Begins training where enough workers hold the weights, so that each gets its share at once.
   mutating func gather(_ now: Duration) -> [CoordinatorAction] {
-    if readyWorkers > 0, readyWorkers >= needed { return nextPhase(now) }
+    let able = members.able.count
+    if able > 0, able >= needed { return nextPhase(now) }
+    if readyWorkers > 0, readyWorkers >= needed { return [] }
     return [.note(.waiting(ready: readyWorkers, needed: max(1, needed)))]
   }
 

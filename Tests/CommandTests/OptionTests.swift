@@ -16,8 +16,8 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "verify": "<f>", "weights": "<form>", "workers": "<n>", "insecure": "", "once": "", "profile": "",
-    "skip-unreadable": "", "version": "", "help": "",
+    "verify": "<f>", "weights": "<form>", "workers": "<n>", "insecure": "", "once": "",
+    "profile": "", "skip-unreadable": "", "version": "", "help": "",
   ]
 
   static let verbs = [

@@ -96,7 +96,8 @@ struct RunFolderTests {
   }
 
   /// Earlier ones have no columns of what was waited for.
-  @Test func `A history of an earlier version is read, and written anew with what it lacks`() throws {
+  @Test func `A history of an earlier version is read, and written anew with what it lacks`() throws
+  {
     let run = try RunFolder.create(path, description: Description())
     let lines =
       "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent\n"
