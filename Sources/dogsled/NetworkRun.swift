@@ -112,8 +112,8 @@ struct NetworkRun {
       }, folder: setup.folder.path, mailbox: mailbox)
   }
 
-  /// What may wait for one worker: some states and updates; a worker that is further behind is lost,
-  /// and joins again.
+  /// What may wait for one worker: some states and updates; a worker that is further behind is
+  /// lost, and joins again.
   private static func queuedMost(
     _ architecture: Architecture, _ hyperparameters: Hyperparameters
   ) -> Int {

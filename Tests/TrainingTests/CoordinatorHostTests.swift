@@ -170,7 +170,7 @@ import Wire
         #expect(table.updateParts().map(\.index) == own)
         continue
       }
-      table.answer(0, 1)
+      table.answer(1, 1)
       let rest = table.updateParts()
       #expect(rest.count { $0.content == .sum } == places.count - factors)
       #expect(rest.count { $0.content == .gradient(step: 1) } == factors)

@@ -116,7 +116,8 @@ import Wire
 
   @Test func `A machine that errs in each update goes`() throws {
     let run = try TinyRun(units: 8) {
-      $0.epochs = 6
+      // So many that it errs three times also where it is slow.
+      $0.epochs = 60
       $0.batchesPerUpdate = 2
     }
     let alone = try run.alone(try run.makeFolder("alone"))
@@ -157,7 +158,11 @@ import Wire
   func `A machine that errs, and is lost in the middle of a gradient, changes nothing`(
     units: Int
   ) throws {
-    let run = try TinyRun(units: units) { $0.batchesPerUpdate = 2 }
+    let run = try TinyRun(units: units) {
+      // So many that it computes a second one also where it is slow.
+      $0.epochs = 30
+      $0.batchesPerUpdate = 2
+    }
     let alone = try run.alone(try run.makeFolder("alone"))
     let crew = Crew(data: run.data)
     // Its second gradient is wrong in each tensor, and it is lost half way through.
