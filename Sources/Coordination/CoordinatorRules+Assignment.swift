@@ -125,6 +125,12 @@ extension CoordinatorRules {
         let reason = "it sends heartbeats, but has not taken the weights for \(time)"
         actions += dismiss(peer, reason: reason, now: now)
       }
+      if let progress = members[peer]?.progress, progress.unanswered >= Patience.unansweredMost,
+        readyWorkers > 1
+      {
+        let reason = "it sends heartbeats, but others answered all that it was given of late"
+        actions += dismiss(peer, reason: reason, now: now)
+      }
       guard phase.board != nil, let number = members[peer]?.number,
         let progress = members[peer]?.progress, let debt = progress.debt
       else { continue }

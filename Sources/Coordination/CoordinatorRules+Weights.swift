@@ -28,11 +28,11 @@ extension CoordinatorRules {
     guard version.rollback == weightsVersion.rollback else { return [] }
     guard version == weightsVersion else {
       // It will make the later ones.
-      if case .catchingUp = progress.weights { members[peer]?.progress?.hold(isConfirmed: false) }
+      if case .catchingUp = progress.weights { members[peer]?.progress?.hold() }
       return distribute(now)
     }
     guard !isRight else {
-      members[peer]?.progress?.hold(isConfirmed: true)
+      members[peer]?.progress?.confirm(now: now, time: patience.time)
       let isEnough = phase.isGathering && members.able.count >= needed
       return isEnough ? nextPhase(now) : distribute(now)
     }
@@ -59,7 +59,7 @@ extension CoordinatorRules {
     let isLast = phase.isLast
     weightsVersion.update += 1
     verification.updateApplied()
-    for peer in members.peers { members[peer]?.progress?.advance() }
+    for peer in members.peers { members[peer]?.progress?.advance(time: patience.time) }
     guard !isLast, isWorkLeft else {
       phase = .applying(isLast: isLast)
       return []

@@ -16,6 +16,8 @@ struct Patience: Sendable {
   private static let stuckUnknown = Duration.seconds(300)
   /// A worker that was sent the weights has so long to take them.
   static let weightsMost = Duration.seconds(300)
+  /// A worker counts as lost whose work others have answered so many times one after the other.
+  static let unansweredMost = 20
   /// Of a tick that comes late no more counts: this process, or its machine, stood still.
   private static let tickMost = Duration.seconds(1)
 

@@ -66,6 +66,10 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   private(set) var weights = Weights.none
   /// How often it came to other weights than the coordinator.
   private var strayed = 0
+  /// Since when it has not said that it holds the present weights, by `Patience.time`.
+  private var unconfirmedSince: Duration?
+  /// How often what it had to compute became void since it last answered.
+  package private(set) var unanswered = 0
   /// What newer weights made void and it may still answer, in the order in which it was given.
   private var void: [Assignment] = []
 
@@ -130,21 +134,34 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   package mutating func follow(time: Duration) { weights = .catchingUp(since: time) }
 
   /// It says that it holds weights that it was sent, or has made.
-  /// - Parameter isConfirmed: whether they are the present ones.
-  package mutating func hold(isConfirmed: Bool) { weights = .held(isConfirmed: isConfirmed) }
+  package mutating func hold() { weights = .held(isConfirmed: false) }
+
+  /// It says that it holds the present weights: what is void it has answered before, or dropped.
+  /// - Parameter time: by `Patience.time`.
+  package mutating func confirm(now: Duration, time: Duration) {
+    weights = .held(isConfirmed: true)
+    unconfirmedSince = nil
+    void = []
+    if case .finishingVoid(_, let next, _) = activity { compute(next, isNext: true, now, time) }
+  }
 
   /// The weights are others now, which it makes or is sent.
-  package mutating func advance() {
+  /// - Parameter time: by `Patience.time`.
+  package mutating func advance(time: Duration) {
+    unanswered = queue.isEmpty ? unanswered : unanswered + 1
     makeVoid()
-    if case .held = weights { weights = .held(isConfirmed: false) }
+    guard case .held = weights else { return }
+    weights = .held(isConfirmed: false)
+    unconfirmedSince = unconfirmedSince ?? time
   }
 
   /// It came to other weights than the coordinator: what it had to compute is void.
   /// - Parameter time: by `Patience.time`.
   /// - Returns: whether that was once too often.
   package mutating func stray(time: Duration) -> Bool {
-    (void, activity) = ([], .idle)
+    makeVoid()
     weights = .strayed(since: time)
+    unconfirmedSince = nil
     strayed += 1
     return strayed >= Self.strayedMost
   }
@@ -157,7 +174,8 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   package var weightsSince: Duration? {
     switch weights {
     case .catchingUp(let since), .strayed(let since): since
-    case .none, .held: nil
+    case .held: unconfirmedSince
+    case .none: nil
     }
   }
 
@@ -199,7 +217,7 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     let duration = now - rest.remove(at: index).since
     pace.append(duration, of: unit, now: now)
     // Answers come in order: nothing older can follow.
-    void = []
+    (void, unanswered) = ([], 0)
     compute(rest, isNext: index == 0, now, time)
     return duration
   }
@@ -210,6 +228,7 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   ) {
     guard let index = void.firstIndex(where: { $0.isFor(unit, version) }) else { return }
     void.removeFirst(index + 1)
+    unanswered = 0
     var isNext = false
     if case .finishingVoid(let since, _, _) = activity {
       pace.append(now - since, of: unit, now: now)

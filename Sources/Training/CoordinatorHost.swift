@@ -234,6 +234,7 @@ public final class CoordinatorHost {
   }
 
   private func take(_ header: EvaluationHeader, from peer: PeerID) {
+    if rules.ignores(peer) { return }
     let unit = WorkUnit.validation(header.batch)
     let totals: Engine.Totals
     do throws(AnswerFault) {

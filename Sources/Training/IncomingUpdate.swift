@@ -5,21 +5,20 @@ import Wire
 struct IncomingUpdate {
   /// What is certain of it, once the coordinator has said so.
   var header: UpdateHeader?
-  /// The sums over its steps, in the gradients' layout; factors' places are empty.
-  private let sums: ParameterBuffer
+  /// The sums over its steps, in the gradients' layout, once some are there; factors' places are
+  /// empty.
+  private var sums: ParameterBuffer?
   /// Its steps' factors, each in the gradients' layout, with which parts are there.
   private var factors: [Int: (buffer: ParameterBuffer, arrived: Set<Int>)] = [:]
   private var arrivedSums: Set<Int> = []
   private let stepsMost: Int
 
   /// Nothing of an update has come.
-  /// - Parameters:
-  ///   - sums: memory for the sums.
-  ///   - stepsMost: steps that it can have.
-  init(sums: ParameterBuffer, stepsMost: Int) { (self.sums, self.stepsMost) = (sums, stepsMost) }
+  /// - Parameter stepsMost: steps that it can have.
+  init(stepsMost: Int) { self.stepsMost = stepsMost }
 
-  /// Takes a part.
-  /// - Parameter memory: for a step's factors.
+  /// Takes a part, where it is not there.
+  /// - Parameter memory: for the sums, and for a step's factors.
   /// - Throws: `WireError` where it is damaged; `WorkerError` where it cannot be one of the
   ///   update's.
   mutating func take(
@@ -30,12 +29,16 @@ struct IncomingUpdate {
     switch part.content {
     case .sum:
       guard !place.isFactor else { throw Self.nonsense }
+      let sums = sums ?? memory.take()
+      self.sums = sums
       try part.decode(into: Self.floats(place, of: sums))
       arrivedSums.insert(part.index)
     case .gradient(let step):
       guard place.isFactor, factors[step] != nil || factors.count < stepsMost else {
         throw Self.nonsense
       }
+      // Of a step that was computed here, its sender may still read the numbers.
+      if factors[step]?.arrived.contains(part.index) == true { return }
       let buffer = factors[step]?.buffer ?? memory.take()
       try part.decode(into: Self.floats(place, of: buffer))
       factors[step, default: (buffer, [])].arrived.insert(part.index)
@@ -50,7 +53,7 @@ struct IncomingUpdate {
 
   /// The steps' gradients and the sums, once the update is certain and all of it is there.
   func whole(_ parts: [GradientPart]) -> (steps: [StepGradient], sums: ParameterBuffer)? {
-    guard let header, !header.pictures.isEmpty else { return nil }
+    guard let header, !header.pictures.isEmpty, let sums else { return nil }
     let factorCount = parts.count(where: \.isFactor)
     guard arrivedSums.count == parts.count - factorCount else { return nil }
     var steps: [StepGradient] = []

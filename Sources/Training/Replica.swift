@@ -19,7 +19,7 @@ package struct Replica {
   }
 
   /// Updates that may wait for the state that they are for.
-  private static let updatesMost = 64
+  private static let updatesMost = 4096
 
   /// The weights, once all of them are there.
   package private(set) var held: (version: WeightsVersion, weights: ParameterBuffer)?
@@ -172,7 +172,7 @@ package struct Replica {
     guard updates.count < Self.updatesMost else {
       throw WorkerError("the coordinator sends updates faster than the weights they are for")
     }
-    return IncomingUpdate(sums: memory.take(), stepsMost: stepsMost)
+    return IncomingUpdate(stepsMost: stepsMost)
   }
 
   /// Makes the updates that are certain and whole, one after the other.

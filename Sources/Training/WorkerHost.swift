@@ -108,6 +108,7 @@ public final class WorkerHost {
   /// Begins to work for a connection; then `step` until it ends.
   package func begin(_ link: any CoordinatorLink) {
     queue = []
+    idleSince = nil
     current?.replica.forget()
     link.send(.hello(hello))
   }

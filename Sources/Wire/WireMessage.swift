@@ -93,10 +93,11 @@ extension CoordinatorMessage: WireMessage {
   /// Whether it is a heartbeat.
   package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
 
-  /// What is short goes first, then what the next forward pass needs first; who joins waits.
+  /// What is short goes first; then the state, without which its receiver can use no update; then
+  /// what the next forward pass needs first.
   package var priority: Int {
     guard case .part(let part) = self else { return 0 }
-    return if case .state = part.content { .max } else { 1 + part.index }
+    return if case .state = part.content { 1 } else { 2 + part.index }
   }
 
   /// A welcome's.

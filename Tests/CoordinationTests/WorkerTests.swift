@@ -77,16 +77,35 @@ import Wire
     #expect(progress.isIdle && progress.standing(of: .step(0), Self.old) == nil)
   }
 
+  /// A worker that has not begun what others answered drops it, and never answers.
+  @Test func `Who confirms the weights has answered or dropped all that is void`() {
+    var progress = Self.progress()
+    progress.confirm(now: .zero, time: .zero)
+    progress.assign(.step(0), Self.old, now: .zero, time: .zero)
+    progress.advance(time: Self.seconds(1))
+    #expect(!progress.isIdle && progress.unanswered == 1)
+    #expect(progress.weightsSince == Self.seconds(1))
+    progress.assign(.step(1), Self.new, now: Self.seconds(1), time: Self.seconds(1))
+    progress.confirm(now: Self.seconds(2), time: Self.seconds(2))
+    #expect(progress.queue.map(\.unit) == [.step(1)] && progress.queue[0].since == Self.seconds(2))
+    #expect(progress.standing(of: .step(0), Self.old) == nil && progress.weightsSince == nil)
+    let duration = progress.finish(
+      .step(1), Self.new, now: Self.seconds(3), time: Self.seconds(3))
+    #expect(duration == Self.seconds(1) && progress.isIdle && progress.unanswered == 0)
+  }
+
   @Test func `Who strays has nothing to do; the third time is too often`() {
     var progress = Self.progress()
     progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     progress.assign(.step(1), Self.old, now: .zero, time: .zero)
     let first = progress.stray(time: Self.seconds(7))
-    #expect(!first && progress.isIdle && progress.debt == nil)
-    #expect(progress.standing(of: .step(1), Self.old) == nil)
+    #expect(!first && progress.queue.isEmpty && progress.debt == nil)
+    // It may have answered before it knew.
+    #expect(progress.standing(of: .step(1), Self.old) == .void)
     #expect(!progress.holdsWeights && progress.weightsSince == Self.seconds(7))
-    progress.hold(isConfirmed: true)
+    progress.confirm(now: .zero, time: .zero)
     #expect(progress.holdsWeights && progress.weightsSince == nil)
+    #expect(progress.isIdle && progress.standing(of: .step(1), Self.old) == nil)
     progress.assign(.step(0), Self.old, now: .zero, time: .zero)
     #expect(progress.queue.map(\.unit) == [.step(0)])
     #expect(progress.standing(of: .step(0), Self.old) == .assigned)

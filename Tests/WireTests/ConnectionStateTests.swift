@@ -280,8 +280,8 @@ import Wire
     try reader.finish()
     let short = sent.filter { if case .part = $0 { false } else { true } }
     let parts: [CoordinatorMessage] = [
-      .part(samplePart(.sum, index: 0)), .part(samplePart(.gradient(step: 7))),
-      .part(samplePart(.state(buffer: 1))),
+      .part(samplePart(.state(buffer: 1))), .part(samplePart(.sum, index: 0)),
+      .part(samplePart(.gradient(step: 7))),
     ]
     #expect(texts == (short + parts).map(text))
   }

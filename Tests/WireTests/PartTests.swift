@@ -109,12 +109,13 @@ struct PartTests {
     }
   }
 
-  /// Whoever waits for the first layer's part is not kept by a joiner's megabytes.
+  /// Who joins can use no update before it has the state; of an update the first layer is needed
+  /// first.
   @Test func whatIsNeededFirstGoesFirst() {
     let inOrder: [CoordinatorMessage] = [
       .update(UpdateHeader(version: .init(update: 0), firstStep: 0, pictures: [1])),
-      .part(samplePart(.sum, index: 0)), .part(samplePart(.gradient(step: 5), index: 1)),
-      .part(samplePart(.sum, index: 2)), .part(samplePart(.state(buffer: 0), index: 0)),
+      .part(samplePart(.state(buffer: 0), index: 9)), .part(samplePart(.sum, index: 0)),
+      .part(samplePart(.gradient(step: 5), index: 1)), .part(samplePart(.sum, index: 2)),
     ]
     #expect(inOrder.map(\.priority) == inOrder.map(\.priority).sorted())
     #expect(Set(inOrder.map(\.priority)).count == inOrder.count)
