@@ -207,11 +207,11 @@ final class Cluster {
     """
 }
 
-/// Waits until `condition` holds; throws after 20 seconds.
+/// Waits until `condition` holds; throws after two minutes: other tests may keep the cores busy.
 func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
   let start = ContinuousClock.now
   while !(try await condition()) {
-    try #require(.now - start < .seconds(20), "in 20 seconds never: \(what)")
+    try #require(.now - start < .seconds(120), "in two minutes never: \(what)")
     try await Task.sleep(for: .milliseconds(50))
   }
 }

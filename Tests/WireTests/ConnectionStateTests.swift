@@ -128,6 +128,16 @@ import Wire
     #expect((.seconds(2.9) ... .seconds(3.3)).contains(now))
   }
 
+  @Test func `What is heard after a standstill gives no time beyond the bound`() {
+    var state = opened()
+    _ = run(&state, until: .seconds(1))
+    // It stood still for a minute: first it hears what came, then its timer goes off.
+    _ = state.received(now: .seconds(61))
+    if case .close = state.tick(now: .seconds(61), unsent: 0) { Issue.record("lost at once") }
+    let (closed, _) = run(&state, until: .seconds(100))
+    #expect(closed.map { (.seconds(63.8) ... .seconds(64.1)).contains($0) } == true)
+  }
+
   @Test func `The welcome's heartbeats count from then on`() {
     var welcome = Welcome(
       worker: 0, model: "{}", floats: 1, optimizer: RMSprop(), batchSize: 1, batchesPerUpdate: 1,
