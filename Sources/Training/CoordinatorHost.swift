@@ -156,21 +156,19 @@ public final class CoordinatorHost {
     guard rules.wants(peer, unit, part.version), let pictures = job.plan.pictures(of: unit) else {
       return incoming[peer] = nil
     }
-    var gradient = incoming[peer]
-    if gradient?.step != step || gradient?.version != part.version {
-      incoming[peer] = nil
-      gradient = nil
-    }
+    // Taken out, so that it is not copied where it changes.
+    var gradient = incoming.removeValue(forKey: peer)
+    if gradient?.step != step || gradient?.version != part.version { gradient = nil }
     var present =
       gradient
       ?? IncomingGradient(
         step: step, version: part.version,
         gradient: StepGradient(learner.gradientBuffer(), pictures: pictures),
         parts: broadcaster.parts.count)
+    gradient = nil
     do throws(AnswerFault) {
       try present.take(part, broadcaster.parts)
     } catch {
-      incoming[peer] = nil
       return follow(rules.unusable(peer, unit, part.version, error, now: now))
     }
     incoming[peer] = present
@@ -180,7 +178,7 @@ public final class CoordinatorHost {
   /// Sends the followers what follows from a part of a gradient of the update under way.
   private func forward(_ index: Int, of incoming: IncomingGradient, from peer: PeerID) {
     broadcaster.take(
-      index, of: incoming, from: peer, factor: incoming.factors.first { $0.index == index },
+      index, of: incoming, from: peer, factor: incoming.factors[index],
       steps: job.schedule.steps(ofUpdate: learner.state.updates), using: learner.updater,
       followers: rules.followers)
   }

@@ -13,8 +13,8 @@ package struct IncomingGradient {
   package let gradient: StepGradient
   /// The digest of each part that is there.
   package private(set) var digests: [Digest?]
-  /// Those of its parts that others are sent as they are, where they are there.
-  package private(set) var factors: [Part] = []
+  /// Those of its parts that others are sent as they are, where they are there, by index.
+  package private(set) var factors: [Int: Part] = [:]
   private var missing: Int
 
   /// - Parameter gradient: what the numbers are written to.
@@ -38,7 +38,7 @@ package struct IncomingGradient {
       throw .damaged("its gradient of step \(step): \(error)")
     }
     digests[part.index] = part.digest
-    if place.isFactor { factors.append(part) }
+    if place.isFactor { factors[part.index] = part }
     missing -= 1
   }
 

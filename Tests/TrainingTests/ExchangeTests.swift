@@ -168,7 +168,7 @@ import Wire
     private func forward(_ index: Int, _ sender: Sender) {
       broadcaster.take(
         index, of: sender.incoming, from: sender.peer,
-        factor: sender.incoming.factors.first { $0.index == index }, steps: steps,
+        factor: sender.incoming.factors[index], steps: steps,
         using: learner.updater, followers: followers)
     }
 

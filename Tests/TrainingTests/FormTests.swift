@@ -50,23 +50,12 @@ import Wire
   ) throws {
     let run = try TinyRun(units: 16) { $0.batchesPerUpdate = 3 }
     let alone = try run.alone(try run.makeFolder("alone"))
-    var reports = 0
+    var storm = Storm()
     let stormy = try run.crew(
       run.makeFolder("stormy"), minimum: 2, first: 2,
       options: options(form, verify: verify)
     ) { report, crew in
-      guard case .progress = report else { return }
-      reports += 1
-      switch reports {
-      case 2: crew.cut(0)
-      case 4: crew.start()
-      case 7:
-        crew.cut(1)
-        crew.cut(2)
-        crew.start()
-      case 13: crew.start()
-      default: break
-      }
+      storm.rage(report, crew)
     }
     #expect(stormy == alone)
   }

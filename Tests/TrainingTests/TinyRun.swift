@@ -157,6 +157,27 @@ final class Crew {
   func wait() { running.wait() }
 }
 
+/// Workers that go and come in the middle of a run that began with two.
+struct Storm {
+  private var reports = 0
+
+  /// Another report came.
+  mutating func rage(_ report: TrainingReport, _ crew: Crew) {
+    guard case .progress = report else { return }
+    reports += 1
+    switch reports {
+    case 2: crew.cut(0)
+    case 4: crew.start()
+    case 7:
+      crew.cut(1)
+      crew.cut(2)
+      crew.start()
+    case 13: crew.start()
+    default: break
+    }
+  }
+}
+
 extension ParameterBuffer {
   /// A step's gradient as it travels.
   func parts(

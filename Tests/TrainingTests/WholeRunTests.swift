@@ -36,20 +36,9 @@ import Training
     let alone = try run.alone(try run.makeFolder("alone"), threads: 2)
     let three = try run.crew(run.makeFolder("three"), minimum: 3, first: 3)
     #expect(three == alone)
-    var reports = 0
+    var storm = Storm()
     let stormy = try run.crew(run.makeFolder("stormy"), minimum: 2, first: 2) { report, crew in
-      guard case .progress = report else { return }
-      reports += 1
-      switch reports {
-      case 2: crew.cut(0)
-      case 4: crew.start()
-      case 7:
-        crew.cut(1)
-        crew.cut(2)
-        crew.start()
-      case 13: crew.start()
-      default: break
-      }
+      storm.rage(report, crew)
     }
     #expect(stormy == alone)
     let records = try ["alone", "three", "stormy"].map {
