@@ -65,7 +65,8 @@ package struct Admission: Sendable {
     switch message {
     case .hello: return hello(peer, host: host, now: now)
     case .ready: ready(peer)
-    case .unable, .holds, .part, .gradient, .evaluated, .leaving, .heartbeat: break
+    case .unable, .holds, .part, .gradient, .evaluated, .listens, .link, .leaving, .heartbeat:
+      break
     }
     return .deliver
   }

@@ -3,6 +3,8 @@
 // outcome is an event again: an update, and a rollback. They are cases of the few enums that can
 // lead to them.
 
+import Wire
+
 /// What the coordinator's rules ask of their host.
 public enum CoordinatorAction: Hashable, Sendable {
   /// Tell a peer why it cannot take part, and close its connection.
@@ -11,6 +13,11 @@ public enum CoordinatorAction: Hashable, Sendable {
   case close(PeerID)
   /// Send all that the run has learnt; from now on the worker follows.
   case sendWeights(PeerID)
+  /// Have a worker hand parts of updates on to another, over the link of this number, and to nobody
+  /// else; nil for nobody.
+  case handOn(PeerID, to: PeerID?, link: Int)
+  /// Send a worker again the parts of the updates of these weights and of later ones.
+  case resend(PeerID, since: WeightsVersion)
   /// Send a work unit for the present weights.
   case assign(PeerID, WorkUnit)
   /// All of an epoch (counted from 0) is in: write down what it came to.

@@ -99,6 +99,7 @@ extension CoordinatorRules {
   private mutating func refuse(_ peer: PeerID, _ reason: String) -> [CoordinatorAction] {
     guard let worker = members[peer] else { return [] }
     members[peer] = nil
+    _ = chain.leave(peer, isGone: true)
     members.launched.refuse(worker.number, reason)
     return [.note(.refused(worker.identity, reason: reason)), .refuse(peer, reason: reason)]
       + stopIfAbandoned()
@@ -123,12 +124,13 @@ extension CoordinatorRules {
   private mutating func remove(_ peer: PeerID, _ now: Duration) -> [CoordinatorAction] {
     guard let worker = members[peer] else { return [] }
     members[peer] = nil
+    let links = unchain(peer, isGone: true)
     if phase.isOver { return [] }
     guard let progress = worker.progress else { return stopIfAbandoned() }
     for assignment in progress.queue where assignment.version == weightsVersion {
       phase.board?.requeue(assignment.unit, from: peer)
     }
-    guard readyWorkers == 0 else { return distribute(now) }
+    guard readyWorkers == 0 else { return links + distribute(now) }
     let ended = phase.isLast ? stop(.interrupted) : stopIfAbandoned()
     return ended.isEmpty ? [.note(.waiting(ready: 0, needed: max(1, needed)))] : ended
   }

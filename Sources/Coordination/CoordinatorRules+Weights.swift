@@ -10,22 +10,26 @@ extension CoordinatorRules {
   /// Has a worker sent all that the run has learnt.
   mutating func sendWeights(to peer: PeerID) -> [CoordinatorAction] {
     members[peer]?.progress?.follow(time: patience.time)
-    return [.sendWeights(peer)]
+    return [.sendWeights(peer)] + unchain(peer)
   }
 
   /// A worker holds weights that it was sent, or has made: work may come, and its answers count.
   ///
   /// What a worker has to compute that came to other weights than the coordinator goes to others,
   /// and it is sent the weights anew.
-  /// - Parameter isRight: whether the present weights have the digest that it names.
+  ///
+  /// - Parameters:
+  ///   - isRight: whether the present weights have the digest that it names.
+  ///   - rate: bytes that its connection carries in a second; nil where that is not known.
   public mutating func holds(
-    _ peer: PeerID, _ version: WeightsVersion, isRight: Bool, now: Duration
+    _ peer: PeerID, _ version: WeightsVersion, isRight: Bool, rate: Double? = nil, now: Duration
   ) -> [CoordinatorAction] {
     guard let progress = members[peer]?.progress else {
       return putOut(peer, "said that it holds weights before it was ready", now)
     }
     // Of before a rollback: others are on their way to it.
     guard version.rollback == weightsVersion.rollback else { return [] }
+    members[peer]?.progress?.held = version
     guard version == weightsVersion else {
       // It will make the later ones.
       if case .catchingUp = progress.weights { members[peer]?.progress?.hold() }
@@ -33,8 +37,9 @@ extension CoordinatorRules {
     }
     guard !isRight else {
       members[peer]?.progress?.confirm(now: now, time: patience.time)
+      let links = chain.join(peer, rate: rate)
       let isEnough = phase.isGathering && members.able.count >= needed
-      return isEnough ? nextPhase(now) : distribute(now)
+      return links + (isEnough ? nextPhase(now) : distribute(now))
     }
     // What was under way when it was sent them anew.
     if case .strayed = progress.weights { return [] }
@@ -47,7 +52,7 @@ extension CoordinatorRules {
     }
     let note = CoordinatorNote.failure(
       worker: members[peer]?.number, reason: "it \(reason), and is sent them anew")
-    return [.note(note), .sendWeights(peer)] + distribute(now)
+    return [.note(note), .sendWeights(peer)] + unchain(peer) + distribute(now)
   }
 
   // MARK: Updates and rollbacks
@@ -107,7 +112,7 @@ extension CoordinatorRules {
     weightsVersion = WeightsVersion(rollback: weightsVersion.rollback + 1, update: update)
     epochsFinished = epochs
     if phase.isOver { return [] }
-    var actions: [CoordinatorAction] = []
+    var actions = chain.clear()
     for peer in followers {
       members[peer]?.progress?.makeVoid()
       actions += sendWeights(to: peer)

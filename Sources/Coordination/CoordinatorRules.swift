@@ -24,6 +24,7 @@ public struct CoordinatorRules: Sendable {
   var phase = Phase.gathering(firstReady: nil)
   var verification: Verification
   var patience: Patience
+  var chain = Chain()
 
   /// The version of the present weights.
   public internal(set) var weightsVersion: WeightsVersion
@@ -103,7 +104,7 @@ public struct CoordinatorRules: Sendable {
           + "begins without the others")
       return [.note(note)] + nextPhase(now)
     }
-    return distribute(now) + duplicateSlowest(now) + dismissStuck(now)
+    return distribute(now) + duplicateSlowest(now) + dismissStuck(now) + breakSlowLinks(now)
   }
 
   /// The host cannot go on.

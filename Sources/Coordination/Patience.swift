@@ -58,6 +58,9 @@ struct Patience: Sendable {
     return median.map { max($0 * Self.slowFactor, Self.slowFloor) } ?? Self.slowUnknown
   }
 
+  /// How long a worker that gets an update from another one may take to come to its weights.
+  var linkMost: Duration { max(heartbeatBound, slow(.step(0))) }
+
   /// How long a worker of that pace may owe an answer.
   func most(_ pace: Pace) -> Duration {
     let usual = [steps.usual, validations.usual, pace.slowest].compactMap { $0 }

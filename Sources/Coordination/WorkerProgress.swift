@@ -64,6 +64,8 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   package private(set) var pace = Pace()
   private(set) var activity = Activity.idle
   private(set) var weights = Weights.none
+  /// The last weights that it said it holds.
+  var held: WeightsVersion?
   /// How often it came to other weights than the coordinator.
   private var strayed = 0
   /// Since when it has not said that it holds the present weights, by `Patience.time`.
@@ -131,7 +133,10 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
 
   /// It is sent all that the run has learnt.
   /// - Parameter time: by `Patience.time`.
-  package mutating func follow(time: Duration) { weights = .catchingUp(since: time) }
+  package mutating func follow(time: Duration) {
+    weights = .catchingUp(since: time)
+    held = nil
+  }
 
   /// It says that it holds weights that it was sent, or has made.
   package mutating func hold() { weights = .held(isConfirmed: false) }
@@ -161,7 +166,7 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   package mutating func stray(time: Duration) -> Bool {
     makeVoid()
     weights = .strayed(since: time)
-    unconfirmedSince = nil
+    (unconfirmedSince, held) = (nil, nil)
     strayed += 1
     return strayed >= Self.strayedMost
   }

@@ -196,6 +196,16 @@ enum ConnectionRequest: Sendable {
 }
 
 extension Channel {
+  /// Sends, after what was sent before and is as urgent.
+  func send(_ message: some WireMessage, _ limits: Limits) {
+    do {
+      writeAndFlush(try OutgoingMessage(message, limits: limits), promise: nil)
+    } catch {
+      // At once: the fault is this side's own, and it has nothing more that the peer should read.
+      request(.end(reason: NetworkError.summary(of: error)))
+    }
+  }
+
   func request(_ request: ConnectionRequest) { triggerUserOutboundEvent(request, promise: nil) }
 }
 

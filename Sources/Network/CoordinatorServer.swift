@@ -100,6 +100,9 @@ public final class CoordinatorServer: WorkerLinks {
   /// What the slowest connection of a worker carries in a second; nil until one was measured.
   public var bytesPerSecond: Double? { peers.bytesPerSecond }
 
+  /// Where a worker connects from; nil for one that is none, or is gone.
+  public func place(of peer: PeerID) -> PeerPlace? { peers.place(of: peer) }
+
   /// Closes a connection once what was sent has left, or after the heartbeat's bound.
   public func close(_ peer: PeerID) { peers.dismiss(peer)?.request(.close) }
 

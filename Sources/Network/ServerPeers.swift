@@ -46,6 +46,15 @@ final class ServerPeers: Sendable {
     }
   }
 
+  /// Where a worker connects from; nil for one that is none, or is gone.
+  func place(of peer: PeerID) -> PeerPlace? {
+    let rate = state.withLock { $0.rates[peer] }?.bytesPerSecond
+    guard let channel = worker(peer), let address = channel.remoteAddress else { return nil }
+    return PeerPlace(
+      host: Endpoint(address).host,
+      isThisMachine: address.ipAddress == channel.localAddress?.ipAddress, bytesPerSecond: rate)
+  }
+
   /// The connection of a worker; nil for one that is none, or is gone.
   func worker(_ peer: PeerID) -> (any Channel)? {
     state.withLock { $0.admission.isWorker(peer) ? $0.channels[peer] : nil }

@@ -12,6 +12,7 @@ public final class WorkerClient: CoordinatorLink {
   private let channel: any Channel
   private let limits: Limits
   private let rate: LinkRate
+  private let relay: WorkerRelay
 
   /// Connects.
   ///
@@ -27,6 +28,7 @@ public final class WorkerClient: CoordinatorLink {
   ) throws {
     let loop = try EventLoops.shared()
     let rate = LinkRate()
+    let relay = WorkerRelay(limits: limits, loop: loop, mailbox: mailbox)
     let bootstrap = ClientBootstrap(group: loop)
       .resolver(KnownAddresses(of: host, port: port, on: loop))
       .connectTimeout(TimeAmount(.limited(seconds: limits.connectTimeout)))
@@ -40,8 +42,9 @@ public final class WorkerClient: CoordinatorLink {
               limits: limits, introductionTimeout: nil, waitsForEver: waitsForEver,
               traffic: Traffic(), rate: rate,
               events: .init(
-                message: { _, message in mailbox.put(.message(message)) },
+                message: { _, message in relay.received(message) },
                 closed: { reason in
+                  relay.end()
                   if let reason { mailbox.put(.closed(reason: "lost the coordinator: \(reason)")) }
                 })))
         }
@@ -53,17 +56,12 @@ public final class WorkerClient: CoordinatorLink {
     }
     self.limits = limits
     self.rate = rate
+    self.relay = relay
+    relay.begin(channel)
   }
 
   /// Sends in order, without waiting; where the connection is gone it does nothing.
-  public func send(_ message: WorkerMessage) {
-    do {
-      channel.writeAndFlush(try OutgoingMessage(message, limits: limits), promise: nil)
-    } catch {
-      // At once: the fault is this side's own, and it has nothing more that the peer should read.
-      channel.request(.end(reason: NetworkError.summary(of: error)))
-    }
-  }
+  public func send(_ message: WorkerMessage) { channel.send(message, limits) }
 
   /// What the connection carries in a second; nil until that was measured.
   public var bytesPerSecond: Double? { rate.bytesPerSecond }

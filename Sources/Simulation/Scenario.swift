@@ -33,6 +33,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case silence(Int)
     /// The next bytes on a worker's connection are damaged.
     case damage(Int, toCoordinator: Bool, Damage)
+    /// Something happens to the link by which a worker hands on parts of updates.
+    case breakLink(Int, LinkFault)
     /// The coordinator's process ends after so many more things that it does: messages sent,
     /// connections closed, files written.
     case killCoordinator(after: Int)
@@ -90,6 +92,16 @@ public struct Scenario: Sendable, CustomStringConvertible {
     var isDeaf: Bool { if case .readyAndDeaf = self { true } else { false } }
   }
 
+  /// What can happen to a link between two workers.
+  enum LinkFault: Sendable {
+    /// It breaks.
+    case cut
+    /// It lets nothing through any more.
+    case silence
+    /// The next bytes on it are damaged.
+    case damage(Damage)
+  }
+
   /// What a relay can do to some bytes.
   enum Damage: Sendable {
     case flipBit(Int)
@@ -121,6 +133,10 @@ public struct Scenario: Sendable, CustomStringConvertible {
   let job: Int
   /// How workers come to new weights.
   let weights: WeightsForm
+  /// Whether workers hand parts of updates on.
+  let chain: ChainForm
+  /// Workers that no other one can connect to.
+  let unreachable: Set<Int>
   var faults: [(time: Duration, fault: Fault)]
 
   /// The scenario of `seed`.
@@ -155,9 +171,36 @@ public struct Scenario: Sendable, CustomStringConvertible {
     if faults.contains(where: { $0.fault.mutes }) {
       for index in faults.indices { faults[index].fault.shortenHang() }
     }
-    self.faults = faults.sorted { $0.time < $1.time }
     window = [200, 2_000, 1 << 20][draws.int(0...2)]
     weights = WeightsForm.allCases[draws.int(0...2)]
+    chain = draws.int(0...3) == 0 ? .never : .always
+    unreachable = draws.int(0...5) == 0 ? [draws.int(0...3)] : []
+    if weights != .whole, chain == .always {
+      for _ in 0..<draws.int(0...3) {
+        faults.append((span * draws.double(), Self.linkFault(&draws, workers: workers)))
+      }
+    }
+    self.faults = faults.sorted { $0.time < $1.time }
+  }
+
+  private static func linkFault(_ draws: inout Draws, workers: Int) -> Fault {
+    let worker = draws.int(0...workers - 1)
+    let fault: LinkFault =
+      switch draws.int(0...3) {
+      case 0: .cut
+      case 1: .silence
+      default: .damage(damage(&draws))
+      }
+    return .breakLink(worker, fault)
+  }
+
+  private static func damage(_ draws: inout Draws) -> Damage {
+    switch draws.int(0...5) {
+    case 0: .cutShort
+    case 1: .repeated
+    case 2: .swapped
+    default: .flipBit(draws.int(0...1 << 20))
+    }
   }
 
   private static func fault(_ draws: inout Draws, workers: Int) -> Fault {
@@ -172,14 +215,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     case 8: return .silence(worker)
     case 9, 10, 11:
       let toCoordinator = draws.int(0...1) == 0
-      let damage: Damage =
-        switch draws.int(0...5) {
-        case 0: .cutShort
-        case 1: .repeated
-        case 2: .swapped
-        default: .flipBit(draws.int(0...1 << 20))
-        }
-      return .damage(worker, toCoordinator: toCoordinator, damage)
+      return .damage(worker, toCoordinator: toCoordinator, damage(&draws))
     case 12, 13: return .killCoordinator(after: draws.int(0...12))
     case 14:
       // A jump counts as the longest answer, and twenty times the longest is waited for a mute
@@ -219,7 +255,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
       + "step \(stepTime), window \(window) bytes, "
       + "checkpoint every \(checkpointEvery.map(String.init) ?? "epoch"), "
       + "\(SimulatedJob.batchesPerUpdate[job]) batches per update, \(verify) verified, "
-      + "weights \(weights)"
+      + "weights \(weights), chain \(chain)"
+      + (unreachable.isEmpty ? "" : ", none reaches \(unreachable.sorted())")
     return ([head] + faults.map { "  \($0.time): \($0.fault)" }).joined(separator: "\n")
   }
 }

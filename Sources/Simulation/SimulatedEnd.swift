@@ -20,6 +20,12 @@ protocol ConnectionEnd: AnyObject {
   func happen(_ event: EndEvent)
   /// The network has taken some of what this end sent.
   func pump()
+  /// Its process stands still.
+  func stop()
+  /// Its process goes on.
+  func goOn()
+  /// Its process is gone; nobody is told at this end.
+  func die(_ reason: String?)
 }
 
 /// Drives the `ConnectionState` of one end, as `ConnectionHandler` does for a socket: real frames,
@@ -34,7 +40,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   }
 
   private unowned let world: World
-  private unowned let connection: SimulatedConnection
+  private unowned let connection: SimulatedWire
   private let input: SimulatedPath
   private let output: SimulatedPath
   private let heard: (Incoming) -> Void
@@ -56,7 +62,7 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   ///   - heard: called with each message.
   ///   - ended: called once, with the reason or, where this end closed, nil.
   init(
-    _ connection: SimulatedConnection, input: SimulatedPath, output: SimulatedPath,
+    _ connection: SimulatedWire, input: SimulatedPath, output: SimulatedPath,
     introductionTimeout: Double?, waitsForEver: Bool,
     heard: @escaping (Incoming) -> Void,
     ended: @escaping (String?) -> Void
@@ -103,6 +109,9 @@ final class SimulatedEnd<Incoming: WireMessage>: ConnectionEnd {
   // MARK: Its process
 
   private var isRunning: Bool { if case .running = process { true } else { false } }
+
+  /// Whether its process is there, and has not closed it.
+  var isOpen: Bool { if case .gone = process { false } else { true } }
 
   func stop() {
     guard isRunning else { return }

@@ -26,7 +26,10 @@ public enum Simulation {
   {
     let world = World(scenario, jobs[scenario.job], logs: logs)
     // A worker and its connection hold each other: neither would ever be freed.
-    defer { for worker in world.workers { worker.connection = nil } }
+    defer {
+      for worker in world.workers { worker.connection = nil }
+      for connection in world.connections { connection.successor = nil }
+    }
     let events = world.run()
     return Outcome(
       scenario: scenario, violation: world.violation ?? world.difference(), log: world.log ?? [],
@@ -120,6 +123,8 @@ extension World {
       if worker.incarnation == incarnation { connect(worker) }
     case .coordinatorGoesOn: coordinatorGoesOn()
     case .end(let end, let event): end.happen(event)
+    case .unlinked(let connection, let link):
+      relay(connection) { $0.failed(link: link, reason: "nobody can connect to it") }
     case .readyIsDue(let connection): readyIsDue(connection)
     case .computed(let worker, let incarnation):
       if worker.incarnation == incarnation, worker.isComputing { computed(worker) }
@@ -177,6 +182,15 @@ extension World {
       guard let connection = workers[number].connection else { return }
       connection.disturb()
       (toCoordinator ? connection.toCoordinator : connection.toWorker).damage = damage
+    case .breakLink(let number, let fault):
+      guard let link = workers[number].connection?.successor else { return }
+      switch fault {
+      case .cut: cut(link)
+      case .silence: link.silence()
+      case .damage(let damage):
+        link.disturb()
+        link.path.damage = damage
+      }
     case .killCoordinator(let acts): process.kill(after: acts)
     case .interruptCoordinator:
       if !waitsForCoordinator(.fault(fault)) { step(.interrupted) }

@@ -17,6 +17,7 @@ final class World {
     case workerStarts(SimulatedWorker, incarnation: Int)
     case workerConnects(SimulatedWorker, incarnation: Int)
     case end(any ConnectionEnd, EndEvent)
+    case unlinked(SimulatedConnection, link: Int)
     case readyIsDue(SimulatedConnection)
     case computed(SimulatedWorker, incarnation: Int)
     case goesOn(SimulatedWorker, incarnation: Int)
@@ -45,6 +46,8 @@ final class World {
   var generation = 0
   var workers: [SimulatedWorker] = []
   var connections: [SimulatedConnection] = []
+  /// From workers to workers.
+  var chainLinks: [SimulatedChainLink] = []
   var ending: RunEnding?
   /// What is wrong; the run stops there.
   var violation: String?
@@ -171,8 +174,10 @@ final class World {
   }
 
   /// All ends of connections that the worker's process has.
-  func ends(of worker: SimulatedWorker) -> [SimulatedEnd<CoordinatorMessage>] {
+  func ends(of worker: SimulatedWorker) -> [any ConnectionEnd] {
     connections.filter { $0.worker === worker }.map(\.atWorker)
+      + chainLinks.filter { $0.from.worker === worker }.map(\.atSender)
+      + chainLinks.filter { $0.to.worker === worker }.map(\.atReceiver)
   }
 
   /// The worker's process has ended; a supervisor starts it again.
@@ -204,6 +209,7 @@ final class World {
     options.writesInBackground = false
     options.verify = scenario.verify
     options.weights = scenario.weights
+    options.chain = scenario.chain
     options.partFloats = Self.limits.partFloats
     let mailbox = Mailbox<CoordinatorInput>()
     let host: CoordinatorHost
@@ -229,7 +235,8 @@ final class World {
     note("coordinator: \(text)")
     switch text {
     case .rolledBack where !scenario.hasErrors: violation = "it rolls back, and nobody erred"
-    case .lost(let identity, _, let reason) where reason.contains("has not answered"):
+    case .lost(let identity, _, let reason)
+    where reason.contains("has not answered") || reason.contains("has not taken"):
       let isMute = connections.contains { $0.isMute && $0.address == identity.address }
       if !isMute { violation = "\(identity) is given up, and was only slow" }
     default: break

@@ -20,7 +20,7 @@ extension World {
   }()
 
   /// Puts bytes on their way; they arrive in order, in one part or two.
-  func transmit(_ bytes: ByteBuffer, over path: SimulatedPath, of connection: SimulatedConnection) {
+  func transmit(_ bytes: ByteBuffer, over path: SimulatedPath, of connection: SimulatedWire) {
     guard connection.condition != .silent else {
       path.inFlight += bytes.readableBytes
       return
@@ -40,7 +40,7 @@ extension World {
 
   /// The other end hears that this one is closed, after all that was sent before.
   func close(
-    _ path: SimulatedPath, of connection: SimulatedConnection, reason: String? = nil,
+    _ path: SimulatedPath, of connection: SimulatedWire, reason: String? = nil,
     messages: Int? = nil
   ) {
     path.isClosed = true
@@ -55,10 +55,10 @@ extension World {
   }
 
   /// The connection breaks: of what is on its way some comes, and both ends are told.
-  func cut(_ connection: SimulatedConnection) {
+  func cut(_ connection: SimulatedWire) {
     guard connection.condition != .silent else { return }
     connection.silence()
-    for end in [connection.atCoordinator, connection.atWorker] as [any ConnectionEnd] {
+    for end in connection.ends {
       schedule(
         .end(end, .peerClosed(reason: "connection reset", messages: nil)),
         in: moment(scenario.latency))
@@ -126,15 +126,17 @@ extension World {
 
   /// A worker's end has a message.
   func heard(_ message: CoordinatorMessage, at connection: SimulatedConnection) {
-    put(.message(message), connection)
+    relay(connection) { $0.received(message) }
   }
 
   /// A worker's end is closed.
   func ended(atWorker connection: SimulatedConnection, _ reason: String?) {
+    endChain(of: connection)
     if let reason { put(.closed(reason: reason), connection) }
   }
 
-  private func put(_ input: WorkerInput, _ connection: SimulatedConnection) {
+  /// Gives a worker what came.
+  func put(_ input: WorkerInput, _ connection: SimulatedConnection) {
     let worker = connection.worker
     guard worker.connection === connection else { return }
     worker.inbox.append(input)
@@ -151,6 +153,14 @@ final class SimulatedLinks: WorkerLinks, @unchecked Sendable {
   var bytesSent: Int { 0 }
 
   var bytesPerSecond: Double? { nil }
+
+  func place(of peer: PeerID) -> PeerPlace? {
+    let connection = world.connections[peer.raw]
+    // Each worker's link is as slow as its number says.
+    return PeerPlace(
+      host: connection.host, isThisMachine: false,
+      bytesPerSecond: [nil, 1e6, 1e7, 3e6][connection.worker.number % 4])
+  }
 
   func send(_ message: CoordinatorMessage, to peers: [PeerID]) {
     for peer in peers where world.process.acts() && world.admission.isWorker(peer) {

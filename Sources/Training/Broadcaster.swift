@@ -31,9 +31,15 @@ package struct Broadcaster {
   /// The present state as it travels, for all that join before it changes.
   private var snapshot: (header: WeightsHeader, parts: [Part])?
   private var digest: (version: WeightsVersion, digest: Digest)?
+  /// The last update that was certain, as it was sent, for those who missed some of it.
+  private var last: (version: WeightsVersion, sent: [Part])?
+  private let chain: ChainForm
+  /// Where workers listen for each other.
+  private var listeners: [PeerID: (host: String, listening: Listening)] = [:]
 
   package init(_ job: TrainingJob, _ options: CoordinatorHost.Options, _ links: any WorkerLinks) {
     self.links = links
+    chain = options.chain
     layout = job.gradients
     parts = layout.parts(most: options.partFloats)
     tiles = layout.parameters.tiles(most: options.partFloats)
@@ -121,9 +127,10 @@ package struct Broadcaster {
   /// Sends what follows from a part of a step's gradient, which belongs to the update of `steps`.
   /// - Parameters:
   ///   - factor: the part as it came, where it belongs to a factor.
-  ///   - peer: whose gradient it is: it keeps its factors.
+  ///   - peer: whose gradient it is; nil where it needs its factors although it keeps them, since
+  ///     it hands them on.
   package mutating func take(
-    _ index: Int, of incoming: IncomingGradient, from peer: PeerID, factor: Part?,
+    _ index: Int, of incoming: IncomingGradient, from peer: PeerID?, factor: Part?,
     steps: Range<Int>, using updater: Updater, followers: [PeerID]
   ) {
     guard form == .update, let sums, let digest = incoming.digests[index] else { return }
@@ -146,11 +153,43 @@ package struct Broadcaster {
   /// All of the update has come: it is certain.
   package mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
     guard form == .update, let version = update?.version else { return }
+    last = (version, update?.sent ?? [])
     update = nil
     let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
     links.send(.update(header), to: followers)
   }
 
   /// The run rolls back: what was sent of the update under way counts no more.
-  package mutating func forget() { (update, snapshot, digest) = (nil, nil, nil) }
+  package mutating func forget() { (update, last, snapshot, digest) = (nil, nil, nil, nil) }
+
+  // MARK: The chain
+
+  /// A worker listens for others.
+  /// - Returns: whether one may hand parts of updates on to it.
+  package mutating func listens(_ peer: PeerID, _ listening: Listening) -> Bool {
+    guard form == .update, chain != .never, let place = links.place(of: peer),
+      chain == .always || !place.isThisMachine
+    else { return false }
+    listeners[peer] = (place.host, listening)
+    return true
+  }
+
+  /// A peer is gone.
+  package mutating func leaves(_ peer: PeerID) { listeners[peer] = nil }
+
+  /// Has a worker hand parts of updates on to another one, or to nobody.
+  package func handOn(from peer: PeerID, to next: PeerID?, link: Int) {
+    let listener = next.flatMap { listeners[$0] }
+    let successor = listener.map {
+      Successor(link: link, host: $0.host, listening: $0.listening)
+    }
+    links.send(.successor(successor), to: [peer])
+  }
+
+  /// Sends a worker the parts of the update of `version`, and of those that follow, again.
+  package func resend(to peer: PeerID, since version: WeightsVersion) {
+    let missed = [last, update.map { ($0.version, $0.sent) }].compactMap { $0 }
+      .filter { $0.version >= version }
+    for part in missed.flatMap(\.sent) { links.send(.part(part), to: [peer]) }
+  }
 }

@@ -112,6 +112,7 @@ public final class CoordinatorHost {
       perform(rules.opened(peer, address: address, now: now))
     case .closed(let peer, let reason):
       incoming[peer] = nil
+      broadcaster.leaves(peer)
       perform(rules.lost(peer, reason: reason, now: now))
     case .localWorkerExited(let index, let reason):
       perform(rules.localWorkerExited(index, reason: reason, now: now))
@@ -132,10 +133,14 @@ public final class CoordinatorHost {
     case .unable(let reason): perform(rules.unable(peer, reason: reason, now: now))
     case .holds(let held):
       let isRight = held.digest == broadcaster.digest(learner.state, rules.weightsVersion)
-      perform(rules.holds(peer, held.version, isRight: isRight, now: now))
+      let rate = links.place(of: peer)?.bytesPerSecond
+      perform(rules.holds(peer, held.version, isRight: isRight, rate: rate, now: now))
     case .part(let part): take(part, from: peer)
     case .gradient(let header, let gradient): take(header, gradient, from: peer)
     case .evaluated(let header): take(header, from: peer)
+    case .listens(let listening):
+      if broadcaster.listens(peer, listening) { perform(rules.listens(peer)) }
+    case .link(let report): perform(rules.linked(peer, report, now: now))
     case .leaving: perform(rules.dismiss(peer, reason: "it left the run", now: now))
     case .heartbeat: break
     }
@@ -178,9 +183,10 @@ public final class CoordinatorHost {
   /// Sends the followers what follows from a part of a gradient of the update under way.
   private func forward(_ index: Int, of incoming: IncomingGradient, from peer: PeerID) {
     broadcaster.take(
-      index, of: incoming, from: peer, factor: incoming.factors[index],
+      index, of: incoming, from: rules.handsOn(peer) ? nil : peer,
+      factor: incoming.factors[index],
       steps: job.schedule.steps(ofUpdate: learner.state.updates), using: learner.updater,
-      followers: rules.followers)
+      followers: rules.directFollowers)
   }
 
   private func take(
@@ -334,6 +340,8 @@ public final class CoordinatorHost {
       links.close(peer)
     case .sendWeights(let peer):
       broadcaster.join(peer, learner.state, rules.weightsVersion)
+    case .handOn(let peer, let next, let link): broadcaster.handOn(from: peer, to: next, link: link)
+    case .resend(let peer, let version): broadcaster.resend(to: peer, since: version)
     case .assign(let peer, let unit):
       recorder.beginEpoch(links)
       links.send(.work(assigned(unit)), to: [peer])

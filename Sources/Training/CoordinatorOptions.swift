@@ -21,6 +21,16 @@ public enum WeightsForm: String, CaseIterable, Sendable {
   case update
 }
 
+/// Whether workers hand parts of updates on to each other, so that the coordinator sends each once.
+public enum ChainForm: String, CaseIterable, Sendable {
+  /// Those on other machines than the coordinator do.
+  case auto
+  /// All do.
+  case always
+  /// None does: the coordinator sends each worker all parts.
+  case never
+}
+
 extension CoordinatorHost {
   /// What does not decide the weights.
   public struct Options: Sendable {
@@ -47,6 +57,8 @@ extension CoordinatorHost {
     public var bodies = BodyForm.encoded
     /// How workers come to new weights, where bodies are encoded.
     public var weights = WeightsForm.auto
+    /// Whether workers hand on parts of updates, where they make the updates themselves.
+    public var chain = ChainForm.auto
     /// The floats of a part.
     public var partFloats = Limits.standard.partFloats
     /// One worker, one thread, sockets.

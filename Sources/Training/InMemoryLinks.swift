@@ -39,6 +39,8 @@ public final class InMemoryLinks: WorkerLinks {
   public var bytesSent: Int { 0 }
   /// Without a limit.
   public var bytesPerSecond: Double? { .infinity }
+  /// Workers cannot reach each other, and need not.
+  public func place(of peer: PeerID) -> PeerPlace? { nil }
 
   private final class Link: CoordinatorLink {
     private let peer: PeerID

@@ -37,6 +37,24 @@ public protocol WorkerLinks: AnyObject, Sendable {
   var bytesSent: Int { get }
   /// What the slowest of the links carries in a second; nil where that is not known.
   var bytesPerSecond: Double? { get }
+  /// Where a peer is; nil where nobody else could connect to it, or it is gone.
+  func place(of peer: PeerID) -> PeerPlace?
+}
+
+/// Where a peer connects from.
+public struct PeerPlace: Sendable {
+  /// Its address, without the port.
+  public let host: String
+  /// Whether that is the coordinator's machine.
+  public let isThisMachine: Bool
+  /// What its connection carries in a second; nil where that is not known.
+  public let bytesPerSecond: Double?
+
+  /// With every field given.
+  public init(host: String, isThisMachine: Bool, bytesPerSecond: Double?) {
+    (self.host, self.isThisMachine) = (host, isThisMachine)
+    self.bytesPerSecond = bytesPerSecond
+  }
 }
 
 /// What can happen to a worker.

@@ -155,7 +155,8 @@ public final class WorkerHost {
     case .closed(let reason): return .disconnected(reason)
     case .message(.refuse(let reason)): return .refused("the coordinator: \(reason)")
     case .message(.finished): return .finished
-    case .message(.heartbeat): break
+    // The transport knows whom it hands parts on to.
+    case .message(.heartbeat), .message(.successor): break
     case .message(.welcome(let welcome)):
       log("welcome as worker \(welcome.worker)")
       if current?.welcome.isSameRun(as: welcome) != true {

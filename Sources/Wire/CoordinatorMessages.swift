@@ -19,6 +19,8 @@ public enum CoordinatorMessage: Sendable {
   case update(UpdateHeader)
   /// One batch to compute.
   case work(AssignedWork)
+  /// Hand on what comes of updates to this worker, from now on and to nobody else; nil for nobody.
+  case successor(Successor?)
   /// The run is over.
   case finished
   /// Nothing new: the coordinator is alive.
@@ -104,6 +106,21 @@ public struct UpdateHeader: Codable, Hashable, Sendable {
   /// The update of the weights of `version`.
   public init(version: WeightsVersion, firstStep: Int, pictures: [Int]) {
     (self.version, self.firstStep, self.pictures) = (version, firstStep, pictures)
+  }
+}
+
+/// A worker that another one hands parts of updates on to, and the link between the two.
+public struct Successor: Codable, Hashable, Sendable {
+  /// The number of the link: no two of a run have the same.
+  public var link: Int
+  /// Where the worker listens.
+  public var host: String
+  /// Where and with which key it listens.
+  public var listening: Listening
+
+  /// The worker that listens at `host`.
+  public init(link: Int, host: String, listening: Listening) {
+    (self.link, self.host, self.listening) = (link, host, listening)
   }
 }
 

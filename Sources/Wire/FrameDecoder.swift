@@ -89,7 +89,7 @@ package struct FrameDecoder<Message: WireMessage> {
 
   private mutating func message(_ payload: Payload) throws -> Message {
     if payload.kind == .hello { stage = .unready }
-    if payload.kind == .welcome { stage = .open }
+    if payload.kind == .welcome || payload.kind == .introduction { stage = .open }
     let message: Message?
     do {
       message = try Message(payload)
@@ -105,15 +105,15 @@ package struct FrameDecoder<Message: WireMessage> {
     return message
   }
 
-  /// A peer sends what is its to send, and introduces itself once, with a hello or a welcome,
-  /// before it says anything else; a coordinator may turn a worker away at once.
+  /// A peer sends what is its to send, and introduces itself once before it says anything else; a
+  /// coordinator may turn a worker away at once.
   private func checkOrder(_ kind: Kind) throws {
     guard kind.sender == .either || kind.sender == Message.sender else {
       throw WireError("received a message (\(kind)) that only this side may send")
     }
     switch kind {
     case .heartbeat, .refuse, .finished: break
-    case .hello, .welcome:
+    case .hello, .welcome, .introduction:
       guard stage == .introduction else {
         throw WireError("received a second introduction (\(kind))")
       }

@@ -12,21 +12,24 @@ import Primitives
 /// with the checksum of what comes before in them; a heartbeat has none.
 package enum Kind: UInt8, Sendable {
   /// Who sends it.
-  package enum Sender: Sendable { case coordinator, worker, either }
+  package enum Sender: Sendable { case coordinator, worker, predecessor, either }
 
   case welcome = 1
   case refuse, weights, work, finished
-  case update
+  case update, successor
   case hello = 17
-  case ready, unable, gradient, evaluated, leaving, holds
+  case ready, unable, gradient, evaluated, leaving, holds, listens, link
   case heartbeat = 33
   case part
+  case introduction = 49
 
   /// Whose messages have this kind.
   var sender: Sender {
     switch self {
-    case .welcome, .refuse, .weights, .work, .finished, .update: .coordinator
-    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds: .worker
+    case .welcome, .refuse, .weights, .work, .finished, .update, .successor: .coordinator
+    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds, .listens, .link:
+      .worker
+    case .introduction: .predecessor
     case .heartbeat, .part: .either
     }
   }
@@ -64,7 +67,7 @@ package enum Kind: UInt8, Sendable {
   func maximumPayload(_ limits: Limits) -> Int {
     switch self {
     case .welcome: limits.welcome
-    case .hello: limits.hello
+    case .hello, .introduction: limits.hello
     case .part: Part.maximumBytes(limits)
     case .finished, .leaving, .heartbeat: 0
     default: limits.header

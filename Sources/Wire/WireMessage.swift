@@ -68,6 +68,7 @@ extension CoordinatorMessage: WireMessage {
       case .part(let part): Payload(part)
       case .update(let header): try Payload(.update, header)
       case .work(let header): try Payload(.work, header)
+      case .successor(let successor): try Payload(.successor, Succession(to: successor))
       case .finished: Payload(.finished)
       case .heartbeat: Payload(.heartbeat)
       }
@@ -84,6 +85,7 @@ extension CoordinatorMessage: WireMessage {
     case .part: self = .part(try Part(payload: payload.header))
     case .update: self = .update(try payload.decoded())
     case .work: self = .work(try payload.decoded())
+    case .successor: self = .successor(try payload.decoded(Succession.self).to)
     case .finished: self = .finished
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -128,6 +130,8 @@ extension WorkerMessage: WireMessage {
       case .gradient(let header, nil): try Payload(.gradient, header)
       case .gradient(_, .some): throw WireError.notInParts
       case .evaluated(let header): try Payload(.evaluated, header)
+      case .listens(let listening): try Payload(.listens, listening)
+      case .link(let report): try Payload(.link, report)
       case .leaving: Payload(.leaving)
       case .heartbeat: Payload(.heartbeat)
       }
@@ -145,6 +149,8 @@ extension WorkerMessage: WireMessage {
     case .part: self = .part(try Part(payload: payload.header))
     case .gradient: self = .gradient(try payload.decoded(), nil)
     case .evaluated: self = .evaluated(try payload.decoded())
+    case .listens: self = .listens(try payload.decoded())
+    case .link: self = .link(try payload.decoded(LinkReport.self).printable)
     case .leaving: self = .leaving
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -169,6 +175,15 @@ extension WireError {
 }
 
 private struct Reason: Codable { let reason: String }
+
+private struct Succession: Codable { let to: Successor? }
+
+extension LinkReport {
+  /// The same with a text that may be printed.
+  fileprivate var printable: LinkReport {
+    LinkReport(link: link, failure: failure?.printable())
+  }
+}
 
 extension Welcome {
   /// Itself, where its heartbeats can be kept.

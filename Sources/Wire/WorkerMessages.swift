@@ -20,6 +20,10 @@ public enum WorkerMessage: Sendable {
   case gradient(GradientHeader, ParameterBuffer?)
   /// The totals of a validation batch.
   case evaluated(EvaluationHeader)
+  /// Where another worker may connect to hand on parts of updates.
+  case listens(Listening)
+  /// What became of a link to or from another worker.
+  case link(LinkReport)
   /// The worker goes, on request of its user.
   case leaving
   /// Nothing new: the worker is alive.

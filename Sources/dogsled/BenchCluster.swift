@@ -43,6 +43,12 @@ struct BenchCluster: ParsableCommand {
       valueName: "form"))
   var weights: WeightsForm?
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Which workers hand parts of updates on: auto, always or never, as in a run (default: auto).",
+      valueName: "which"))
+  var chain: ChainForm?
+  @Option(
     help: ArgumentHelp(
       "A model's layers: Keras's JSON, or an .h5 file; the default is the book's network.",
       valueName: "file"),
@@ -83,6 +89,7 @@ struct BenchCluster: ParsableCommand {
     let others = [
       ("--workers", workers != nil), ("--compute", compute != nil), ("--count", count != nil),
       ("--batches-per-update", batchesPerUpdate != nil), ("--weights", weights != nil),
+      ("--chain", chain != nil),
       ("--model", model != nil), ("--batch-size", batchSize != nil), ("--listen", listen != nil),
       ("--threads", threading.threads != nil), ("--insecure", insecure),
     ]
@@ -102,8 +109,8 @@ struct BenchCluster: ParsableCommand {
         model: model, workers: workers, milliseconds: compute,
         batchesPerUpdate: batchesPerUpdate ?? workers, count: count ?? 50,
         batchSize: batchSize ?? 20),
-      weights: weights ?? .auto, threads: threading.count, kernels: kernels, listen: listen,
-      insecure: insecure
+      weights: weights ?? .auto, chain: chain ?? .auto, threads: threading.count,
+      kernels: kernels, listen: listen, insecure: insecure
     ).run()
   }
 

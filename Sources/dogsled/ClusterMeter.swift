@@ -70,7 +70,7 @@ final class ClusterMeter {
 
   /// What was measured.
   func result(
-    _ recording: Recording, _ weights: WeightsForm, threads: Int, kernels: KernelSet
+    _ recording: Recording, _ options: CoordinatorHost.Options, threads: Int, kernels: KernelSet
   ) throws -> ClusterResult {
     let timed = readings.dropFirst(ClusterPlan.warmUp - 1)
     guard let first = timed.first, let last = timed.last, timed.count > 1, let record else {
@@ -82,7 +82,8 @@ final class ClusterMeter {
     let updates = Double(plan.job.schedule.updates)
     return ClusterResult(
       workers: plan.workers, batches_per_update: steps, count: times.count,
-      weights: weights.rawValue, threads: threads, kernels: kernels.rawValue,
+      weights: options.weights.rawValue, chain: options.chain.rawValue, threads: threads,
+      kernels: kernels.rawValue,
       compute_ms: plan.step / .milliseconds(1), apply_ms: recording.update / .milliseconds(1),
       update_ms: update, ideal_ms: ideal, share: ideal / update,
       bytes_up_per_step: (last.received - first.received) / (times.count * steps),
@@ -112,6 +113,7 @@ struct ClusterResult: Encodable {
   let batches_per_update: Int
   let count: Int
   let weights: String
+  let chain: String
   let threads: Int
   let kernels: String
   let compute_ms: Double

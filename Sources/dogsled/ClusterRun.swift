@@ -11,6 +11,7 @@ import Training
 struct ClusterRun {
   let plan: ClusterPlan
   let weights: WeightsForm
+  let chain: ChainForm
   /// The coordinator's.
   let threads: Int
   let kernels: KernelSet
@@ -55,6 +56,7 @@ struct ClusterRun {
     options.threads = threads
     options.probe = try Probe(recording)
     options.weights = weights
+    options.chain = chain
     let meter = ClusterMeter(plan, server, end: { mailbox.put(.interrupted) })
     var local: LocalWorkers?
     if let logs {
@@ -77,7 +79,7 @@ struct ClusterRun {
     guard coordinator.digest == recording.digest else {
       throw Failure("the coordinator came to other weights: this is a defect of Dogsled")
     }
-    try emit(try jsonLine(meter.result(recording, weights, threads: threads, kernels: kernels)))
+    try emit(try jsonLine(meter.result(recording, options, threads: threads, kernels: kernels)))
   }
 
   private func launch(

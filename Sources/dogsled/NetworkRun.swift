@@ -74,6 +74,7 @@ struct NetworkRun {
     hostOptions.probe = probe
     hostOptions.verify = options.verify
     hostOptions.weights = options.weights
+    hostOptions.chain = options.chain
     hostOptions.heartbeatBound = .seconds(options.heartbeat)
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {

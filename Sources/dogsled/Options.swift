@@ -29,6 +29,8 @@ extension PictureSettings.Decoding: ExpressibleByArgument {}
 
 extension WeightsForm: ExpressibleByArgument {}
 
+extension ChainForm: ExpressibleByArgument {}
+
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
   @Option(
@@ -93,6 +95,13 @@ struct TrainingOptions: ParsableArguments {
         + "themselves; auto, in whichever way takes fewer bytes.", valueName: "form"))
   var weights = WeightsForm.auto
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Which workers hand parts of updates on to each other, so that the coordinator sends each "
+        + "once: auto, those on other machines; always, all; never, none.", valueName: "which"))
+  var chain = ChainForm.auto
+
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
@@ -145,6 +154,7 @@ struct TrainingOptions: ParsableArguments {
     if heartbeat != 3 { words += ["--heartbeat", "\(heartbeat)"] }
     if verify != 0 { words += ["--verify", "\(verify)"] }
     if weights != .auto { words += ["--weights", weights.rawValue] }
+    if chain != .auto { words += ["--chain", chain.rawValue] }
     if skipUnreadable { words.append("--skip-unreadable") }
     return words
   }

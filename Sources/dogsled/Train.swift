@@ -33,6 +33,9 @@ struct Train: ParsableCommand {
     if options.verify > 0, workers == nil {
       throw ValidationError("--verify needs --workers: one process has nobody to compare with")
     }
+    if options.chain != .auto, workers == nil {
+      throw ValidationError("--chain needs --workers: one process has nobody to hand anything on")
+    }
     if options.weights != .auto, workers == nil {
       throw ValidationError("--weights needs --workers: in one process no weights travel")
     }
