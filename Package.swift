@@ -113,7 +113,8 @@ let package = Package(
       name: "KerasFilesTests",
       dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives", "TestSupport"],
       exclude: ["Files"]),
-    .testTarget(name: "CoordinationTests", dependencies: ["Coordination", "Wire", "Primitives"]),
+    .testTarget(
+      name: "CoordinationTests", dependencies: ["Coordination", "Wire", "Engine", "Primitives"]),
     .testTarget(
       name: "RunsTests",
       dependencies: [

@@ -65,7 +65,8 @@ struct Chain: Sendable {
     guard peers.contains(peer) else { return ([], nil) }
     row.removeAll { $0.peer == peer }
     let orphan = links.first { $0.value.from == peer && $0.value.isUp }?.key
-    return (connect(), orphan)
+    let actions = connect()
+    return (isGone ? actions.filter { $0 != .handOn(peer, to: nil, link: 0) } : actions, orphan)
   }
 
   /// Nobody stands in the row any more: all are sent the weights anew.
@@ -75,8 +76,11 @@ struct Chain: Sendable {
   }
 
   /// A worker has its link.
-  mutating func isUp(_ number: Int, to peer: PeerID) {
-    if links[peer]?.number == number { links[peer]?.isUp = true }
+  /// - Returns: whom it is from; nil where there is no such link.
+  mutating func isUp(_ number: Int, to peer: PeerID) -> PeerID? {
+    guard let link = links[peer], link.number == number, !link.isUp else { return nil }
+    links[peer]?.isUp = true
+    return link.from
   }
 
   /// There is no such link, or no more.

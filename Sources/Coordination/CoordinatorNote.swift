@@ -14,6 +14,8 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   case reassigned(WorkUnit, worker: Int)
   /// A slow unit was given to `worker` as well.
   case duplicated(WorkUnit, worker: Int)
+  /// A worker gets updates from another one now.
+  case linked(worker: Int, from: Int)
   /// A worker has not answered for `time`; after `most` it counts as lost, where others are there.
   case awaited(WorkUnit?, worker: Int, time: Duration, most: Duration)
   /// The run was rolled back to the weights after `updates`.
@@ -57,6 +59,7 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
     case .reassigned(let unit, let worker): "\(unit) was reassigned to worker \(worker)"
     case .duplicated(let unit, let worker):
       "\(unit) is slow: worker \(worker) computes it as well"
+    case .linked(let worker, let from): "worker \(worker) gets updates from worker \(from)"
     case .awaited(let unit, let worker, let time, let most):
       "waiting for worker \(worker): no answer\(unit.map { " to \($0)" } ?? "") for "
         + "\(time.inSeconds); it counts as lost after \(most.inSeconds) where there are others"

@@ -24,8 +24,10 @@ extension CoordinatorRules {
     _ peer: PeerID, _ report: LinkReport, now: Duration
   ) -> [CoordinatorAction] {
     guard let failure = report.failure else {
-      chain.isUp(report.link, to: peer)
-      return []
+      guard let from = chain.isUp(report.link, to: peer).flatMap({ members[$0]?.number }),
+        let worker = members[peer]?.number
+      else { return [] }
+      return [.note(.linked(worker: worker, from: from))]
     }
     return breakLink(report.link, by: peer, failure)
   }

@@ -15,6 +15,7 @@ extension CoordinatorNote {
     case .exited(let worker, let reason): Event(.exited, worker: worker, reason: reason)
     case .reassigned(let unit, let worker), .duplicated(let unit, let worker):
       Event(.reassigned, worker: worker, step: unit.step, reason: description)
+    case .linked(let worker, _): Event(.linked, worker: worker, reason: description)
     case .awaited(let unit, let worker, _, _):
       Event(.waiting, worker: worker, step: unit?.step, reason: description)
     case .rolledBack(let updates): Event(.rollback, updates: updates, reason: description)

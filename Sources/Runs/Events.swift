@@ -26,6 +26,8 @@ public struct Event: Hashable, Sendable, Encodable {
     case exited
     /// A lost or slow worker's step was given to another.
     case reassigned
+    /// A worker gets updates from another worker from now on.
+    case linked
     /// A worker makes errors: the run rolled back to the weights after `updates`.
     case rollback
     /// An epoch ended.

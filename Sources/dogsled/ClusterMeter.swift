@@ -101,7 +101,7 @@ extension CoordinatorNote {
   fileprivate var isDisturbance: Bool {
     switch self {
     case .lost, .exited, .reassigned, .rolledBack, .failure: true
-    case .waiting, .joined, .refused, .awaited, .duplicated, .interrupted: false
+    case .waiting, .joined, .refused, .awaited, .duplicated, .linked, .interrupted: false
     }
   }
 }

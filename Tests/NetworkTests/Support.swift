@@ -179,8 +179,13 @@ struct TestServer {
     return parts.isEmpty ? gradients : nil
   }
 
+  /// What happens next, but for workers that say where they listen.
   func next(_ seconds: Double = 10) -> CoordinatorInput? {
-    mailbox.next(timeout: .seconds(seconds))
+    while let input = mailbox.next(timeout: .seconds(seconds)) {
+      if case .message(_, .listens) = input { continue }
+      return input
+    }
+    return nil
   }
 
   /// Why the next peer that goes is gone.

@@ -49,6 +49,7 @@ import Wire
       var bytesReceived: Int { 0 }
       var bytesSent: Int { 0 }
       var bytesPerSecond: Double? { nil }
+      func place(of peer: PeerID) -> PeerPlace? { nil }
     }
 
     let outbox = Outbox()

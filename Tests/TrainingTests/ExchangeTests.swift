@@ -30,6 +30,7 @@ import Wire
       var bytesReceived: Int { 0 }
       var bytesSent: Int { 0 }
       var bytesPerSecond: Double? { nil }
+      func place(of peer: PeerID) -> PeerPlace? { nil }
     }
 
     /// A worker that sends a step's gradient.

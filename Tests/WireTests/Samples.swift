@@ -42,6 +42,9 @@ func coordinatorMessages() -> [CoordinatorMessage] {
       AssignedWork(
         .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25))),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
+    .successor(
+      Successor(link: 3, host: "10.0.0.2", listening: Listening(port: 40112, key: .max))),
+    .successor(nil),
     .heartbeat,
     .refuse(reason: "the data differ"),
     .finished,
@@ -71,6 +74,9 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
     .evaluated(
       EvaluationHeader(
         batch: 2, weightsVersion: .init(update: 1), loss: .nan, correct: 0, count: 20)),
+    .listens(Listening(port: 40112, key: .max)),
+    .link(LinkReport(link: 3)),
+    .link(LinkReport(link: 3, failure: "silent for 3 s")),
     .unable(reason: "no picture"),
     .leaving,
   ]
