@@ -6,7 +6,7 @@ import Testing
 @Suite struct OptionTests {
   /// What each option's value is, whatever the verb.
   static let options: [String: String] = [
-    "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
+    "chain": "<which>", "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
     "classes": "<a,b>", "compute": "<ms>", "csv": "", "join": "<host:port>", "json": "",
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
