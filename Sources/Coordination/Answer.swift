@@ -29,7 +29,17 @@ public enum AnswerFault: Error, Hashable, Sendable {
 extension GradientHeader {
   /// The digest of all that the answer says.
   var answer: Digest {
-    .init(of: [digest.high, digest.low, loss.bitPattern, .init(bits: correct), .init(bits: count)])
+    let results = totals.flatMap {
+      [$0.loss.bitPattern, .init(bits: $0.correct), .init(bits: $0.count)]
+    }
+    return .init(of: [digest.high, digest.low] + results)
+  }
+}
+
+extension WorkUnit {
+  /// What a gradient's header answers.
+  package init(_ header: GradientHeader) {
+    self = .steps(header.step..<header.step + header.totals.count)
   }
 }
 

@@ -31,6 +31,9 @@ struct Chain: Sendable {
   /// Those in the row, in order.
   var peers: [PeerID] { row.map(\.peer) }
 
+  /// Whether some worker is on another machine.
+  var isInUse: Bool { !row.isEmpty }
+
   /// Whether a worker gets all parts from another one.
   func feeds(_ peer: PeerID) -> Bool { links[peer]?.isUp == true }
 

@@ -10,8 +10,8 @@ extension CoordinatorRules {
     _ peer: PeerID, _ header: GradientHeader, now: Duration
   ) -> GradientDecision {
     let decision = answered(
-      peer, .step(header.step), header.weightsVersion, header.answer,
-      isFinite: header.loss.isFinite, now)
+      peer, WorkUnit(header), header.weightsVersion, header.answer,
+      isFinite: header.isFinite, now)
     switch decision {
     case .drop(let consequence): return .drop(consequence)
     case .keep(let expelled):
@@ -77,6 +77,11 @@ extension CoordinatorRules {
     return progress.standing(of: unit, version) != nil
   }
 
+  /// The unit that a worker was given and that a step belongs to; nil where it was given none.
+  public func unit(of peer: PeerID, step: Int, _ version: WeightsVersion) -> WorkUnit? {
+    members[peer]?.progress?.unit(of: step, version)
+  }
+
   /// Whether an answer to a unit would count: only then are its numbers worth the memory.
   public func wants(_ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion) -> Bool {
     members[peer]?.progress?.standing(of: unit, version) == .assigned
@@ -92,14 +97,13 @@ extension CoordinatorRules {
   /// Whether two workers have to agree about a unit before its numbers may go anywhere.
   public func isVerified(_ unit: WorkUnit) -> Bool { verification.contains(unit) }
 
-  /// A worker's gradient of a step is another than what workers were sent of it, which another
+  /// A worker's gradient of a unit is another than what workers were sent of it, which another
   /// worker had computed that was lost: one of the two machines makes errors.
   public mutating func contradicts(
-    _ peer: PeerID, _ step: Int, _ version: WeightsVersion, now: Duration
+    _ peer: PeerID, _ unit: WorkUnit, _ version: WeightsVersion, now: Duration
   ) -> Consequence {
-    let unit = WorkUnit.step(step)
     finish(peer, unit, version, now)
-    _ = verification.doubt(step..<step + 1)
+    _ = verification.doubt([unit])
     phase.rollBack()
     let note = CoordinatorNote.failure(
       worker: members[peer]?.number,

@@ -67,7 +67,7 @@ extension CoordinatorRules {
     for peer in chain.peers {
       guard let link = chain.link(to: peer), chain.feeds(peer),
         let since = members[peer]?.progress?.weightsSince,
-        patience.time - since > patience.linkMost
+        patience.time - since > patience.linkMost(stepsOfUnit)
       else { continue }
       let time = (patience.time - since).inSeconds
       actions += breakLink(link, by: peer, "it has waited \(time) for an update")

@@ -92,7 +92,7 @@ extension CoordinatorRules {
   /// Two workers compute the update's steps again; where two did, the run ends.
   private mutating func overflowed() -> Consequence {
     let update = updatesApplied - 1
-    guard verification.doubt(schedule.steps(ofUpdate: update)) else {
+    guard verification.doubtLastUpdate() else {
       return .goOn(stop(.diverged("a weight", "update \(update + 1)")))
     }
     phase.rollBack()

@@ -155,14 +155,35 @@ public struct CoordinatorRules: Sendable {
         validation: schedule.validationBatches, of: epochsFinished, version: weightsVersion)
       phase = .validating(board((0..<schedule.validationBatches).map(WorkUnit.validation)))
     } else if update < schedule.updates {
-      let steps = schedule.steps(ofUpdate: update)
-      verification.begin(steps, version: weightsVersion)
-      phase = .updating(board(steps.map(WorkUnit.step)), isLast: isLast)
+      let units = schedule.steps(ofUpdate: update).units(of: stepsOfUnit)
+      verification.begin(units, version: weightsVersion)
+      phase = .updating(board(units), isLast: isLast)
     } else {
       return ended + stop(.finished)
     }
     return distribute(now) + ended
   }
+
+  /// Consecutive steps of the update under way that one worker computes, and sends as one what is
+  /// summed of them.
+  ///
+  /// That is as many as leave each worker a unit where their links are slow: a power of two, as
+  /// nodes of the tree have, and at most as many gradients as are summed at once. One where work is
+  /// on this machine, or one worker is much slower than another, so that the quicker can do more.
+  var stepsOfUnit: Int {
+    let steps = schedule.steps(ofUpdate: min(updatesApplied, schedule.updates - 1))
+    if let count = verification.stepsOfDisputes(in: steps) { return count }
+    guard chain.isInUse else { return 1 }
+    let paces = members.able.compactMap { $0.progress.pace.quickest }
+    guard let quickest = paces.min(), let slowest = paces.max() else { return 1 }
+    let share = steps.count / max(1, members.able.count)
+    let most = slowest > quickest * 1.5 ? share / 2 : share
+    var count = 1
+    while count < Self.stepsOfUnitMost, count * 2 <= most { count *= 2 }
+    return count
+  }
+
+  private static let stepsOfUnitMost = 8
 
   private func board(_ units: [WorkUnit]) -> WorkBoard {
     WorkBoard(units, version: weightsVersion, missing: verification.missing)

@@ -1,6 +1,6 @@
 // How long work takes: of one worker, and of all.
 
-/// What a worker needs for a step, and for a validation batch: the quickest of its last few.
+/// What a worker needs for the batch of a step, and for one of a validation: the quickest of its last few.
 package struct Pace: Sendable {
   private static let most = 3
   /// A figure counts for this many times as long as it is: who was slow gets another chance, which
@@ -14,24 +14,28 @@ package struct Pace: Sendable {
   /// It needed so long for a unit.
   mutating func append(_ duration: Duration, of unit: WorkUnit, now: Duration) {
     measured = now
+    let duration = duration / unit.batches
     switch unit {
-    case .step: steps = steps.suffix(Self.most - 1) + [duration]
+    case .steps: steps = steps.suffix(Self.most - 1) + [duration]
     case .validation: validations = validations.suffix(Self.most - 1) + [duration]
     }
   }
 
-  /// The longest that it needed for any of the last few; nil where it has not answered.
+  /// The quickest of the last few steps; nil where it has answered none.
+  var quickest: Duration? { steps.min() }
+
+  /// The longest that it needed for a batch of the last few units; nil where it has not answered.
   package var slowest: Duration? { (steps + validations).max() }
 
-  /// nil where nothing is known, or too long ago.
+  /// How long it is expected to need for a unit; nil where nothing is known, or too long ago.
   func expected(of unit: WorkUnit, now: Duration) -> Duration? {
     let quickest =
       switch unit {
-      case .step: steps.min()
+      case .steps: steps.min()
       case .validation: validations.min()
       }
-    guard let quickest, now - measured <= quickest * Self.trust else { return nil }
-    return quickest
+    guard let quickest, now - measured <= quickest * unit.batches * Self.trust else { return nil }
+    return quickest * unit.batches
   }
 }
 

@@ -42,8 +42,9 @@ struct Patience: Sendable {
 
   /// A worker needed so long for a unit.
   mutating func append(_ duration: Duration, of unit: WorkUnit) {
+    let duration = duration / unit.batches
     switch unit {
-    case .step: steps.append(duration)
+    case .steps: steps.append(duration)
     case .validation: validations.append(duration)
     }
   }
@@ -52,19 +53,23 @@ struct Patience: Sendable {
   func slow(_ unit: WorkUnit) -> Duration {
     let median =
       switch unit {
-      case .step: steps.median
+      case .steps: steps.median
       case .validation: validations.median
       }
-    return median.map { max($0 * Self.slowFactor, Self.slowFloor) } ?? Self.slowUnknown
+    let usual = median.map { max($0 * Self.slowFactor, Self.slowFloor) }
+    return (usual ?? Self.slowUnknown) * unit.batches
   }
 
   /// How long a worker that gets an update from another one may take to come to its weights.
-  var linkMost: Duration { max(heartbeatBound, slow(.step(0))) }
+  /// - Parameter batches: that it may be computing.
+  func linkMost(_ batches: Int) -> Duration {
+    max(heartbeatBound, slow(.steps(0..<batches)))
+  }
 
-  /// How long a worker of that pace may owe an answer.
-  func most(_ pace: Pace) -> Duration {
+  /// How long a worker of that pace may owe an answer to a unit of so many batches.
+  func most(_ pace: Pace, batches: Int) -> Duration {
     let usual = [steps.usual, validations.usual, pace.slowest].compactMap { $0 }
-    guard let longest = usual.max() else { return Self.stuckUnknown }
+    guard let longest = usual.max().map({ $0 * batches }) else { return Self.stuckUnknown }
     let floor = pace.slowest == nil ? Self.stuckNew : Self.stuckFloor
     // Standing still within the heartbeat's bound is no fault.
     return max(longest * Self.stuckFactor, floor, heartbeatBound * 2)

@@ -83,8 +83,8 @@ package struct Verification: Sendable {
     guard fraction > 0 else { return false }
     let draw =
       switch unit {
-      case .step(let step):
-        CounterRandom(seed: seed, purpose: .verification, UInt64(step)).double(0)
+      case .steps(let steps):
+        CounterRandom(seed: seed, purpose: .verification, UInt64(steps.lowerBound)).double(0)
       case .validation(let batch):
         CounterRandom(seed: seed, purpose: .verification, UInt64(batch), UInt64(epoch)).double(1)
       }
@@ -109,9 +109,17 @@ package struct Verification: Sendable {
 
   // MARK: Events
 
-  /// Steps are given out, to be computed with weights of `version`.
-  package mutating func begin(_ steps: Range<Int>, version: WeightsVersion) {
-    begin(steps.map(WorkUnit.step), version)
+  /// Units are given out, to be computed with weights of `version`.
+  package mutating func begin(_ units: [WorkUnit], version: WeightsVersion) {
+    present = Decided(version: version)
+    witnesses = [:]
+    for unit in units where contains(unit) { witnesses[unit] = Witnesses() }
+  }
+
+  /// How many steps a unit had that workers disagreed about, of those that begin in `steps`: as
+  /// many it must have again. Nil where they agreed about all.
+  func stepsOfDisputes(in steps: Range<Int>) -> Int? {
+    disputes.keys.filter { $0.step.map(steps.contains) == true }.map(\.batches).max()
   }
 
   /// So many validation batches of `epoch` are given out.
@@ -120,13 +128,7 @@ package struct Verification: Sendable {
   package mutating func begin(validation batches: Int, of epoch: Int, version: WeightsVersion) {
     if epoch != self.epoch { disputes = disputes.filter { $0.key.step != nil } }
     self.epoch = epoch
-    begin((0..<batches).map(WorkUnit.validation), version)
-  }
-
-  private mutating func begin(_ units: [WorkUnit], _ version: WeightsVersion) {
-    present = Decided(version: version)
-    witnesses = [:]
-    for unit in units where contains(unit) { witnesses[unit] = Witnesses() }
+    begin((0..<batches).map(WorkUnit.validation), version: version)
   }
 
   /// The present steps are in the weights.
@@ -217,11 +219,15 @@ package struct Verification: Sendable {
     contains(unit) ? unchecked.firstUpdate(of: [process]) : nil
   }
 
-  /// Finite gradients of these steps made weights that are not: nobody believes them.
-  ///
+  /// Finite gradients of the last update made weights that are not: nobody believes them.
   /// - Returns: whether two workers compute them again; false where two did.
-  package mutating func doubt(_ steps: Range<Int>) -> Bool {
-    let units = steps.map(WorkUnit.step)
+  package mutating func doubtLastUpdate() -> Bool {
+    doubt(previous.map { Array($0.answers.keys) } ?? [])
+  }
+
+  /// Nobody believes the answers to these units.
+  /// - Returns: whether two workers compute them again; false where two did.
+  package mutating func doubt(_ units: [WorkUnit]) -> Bool {
     guard units.contains(where: { !contains($0) }) else { return false }
     dispute(.init(uniqueKeysWithValues: units.map { ($0, []) }))
     return true

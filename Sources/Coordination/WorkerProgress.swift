@@ -114,6 +114,14 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
     return void.contains { $0.isFor(unit, version) } ? .void : nil
   }
 
+  /// The unit that it was given and that a step belongs to.
+  func unit(of step: Int, _ version: WeightsVersion) -> WorkUnit? {
+    (queue + void).first { assignment in
+      guard case .steps(let steps) = assignment.unit else { return false }
+      return assignment.version == version && steps.contains(step)
+    }?.unit
+  }
+
   /// How long it is expected to need for all that it has and one more, at `pace` a unit.
   package func expected(_ pace: Duration, now: Duration) -> Duration {
     let (begun, waiting): (Duration?, Int) =

@@ -43,10 +43,14 @@ public final class Updater {
 
   /// sum = the gradients of at most `gradientsAtOnce` consecutive steps, in a `SumTree` over their
   /// places.
-  /// - Parameter sum: in the parameters' layout; overwritten.
-  public func sum(_ steps: [StepGradient], into sum: ParameterBuffer) {
+  /// - Parameters:
+  ///   - wholes: in `layout.buffer`, the sums of all but the factors, where these were made before.
+  ///   - sum: in the parameters' layout; overwritten.
+  public func sum(
+    _ steps: [StepGradient], wholes: ParameterBuffer? = nil, into sum: ParameterBuffer
+  ) {
     check(steps, sum)
-    gradients.forEachRun(of: steps, wholes: nil, pool, kernels) { parameter, sums, count in
+    gradients.forEachRun(of: steps, wholes: wholes, pool, kernels) { parameter, sums, count in
       (sum.floats + parameter).update(from: sums, count: count)
     }
   }

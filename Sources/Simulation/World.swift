@@ -257,7 +257,9 @@ final class World {
     if process.isDead { return crash() }
     if looksAtRules, let wrong = coordinator.inconsistency { violation = wrong }
     let buffers = coordinator.gradientBuffers
-    if buffers > job.job.schedule.batchesPerUpdate + workers.count + 1 {
+    // Those of the update, and of each worker's present unit.
+    let steps = job.job.schedule.batchesPerUpdate
+    if buffers > steps + workers.count * min(steps, Updater.gradientsAtOnce) + 1 {
       violation = "\(buffers) gradients kept"
     }
     if disk.isWriting { schedule(.synced, in: moment(.milliseconds(200))) }

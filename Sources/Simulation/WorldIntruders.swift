@@ -59,7 +59,7 @@ extension World {
             floats: UnsafeBufferPointer(rebasing: zeros.buffer[place.floats]), bytesPerSecond: nil)
         }
         let header = GradientHeader(
-          step: step, weightsVersion: version, loss: 1, correct: 1, count: 2,
+          step: step, weightsVersion: version, totals: [.init(loss: 1, correct: 1, count: 2)],
           digest: Digest(of: parts.map(\.digest)))
         return parts.map(WorkerMessage.part) + [.gradient(header, nil)]
       }

@@ -194,7 +194,7 @@ final class SimulatedLink: CoordinatorLink, @unchecked Sendable {
     case .gradient(var header, let local) where worker.lies:
       worker.lies = false
       // No two lie alike.
-      header.loss += world.draws.double()
+      header.totals[0].loss += world.draws.double()
       return .gradient(header, local)
     case .evaluated(var header) where worker.lies:
       worker.lies = false

@@ -6,8 +6,21 @@ import Pictures
 import Wire
 
 extension BatchPlan {
-  /// The totals that an answer to `unit` names.
-  /// - Throws: `AnswerFault` where they cannot be right, or there is no such unit.
+  /// The totals that an answer names, step by step.
+  /// - Throws: `AnswerFault` where they cannot be right, or there are no such steps.
+  package func totals(of header: GradientHeader) throws(AnswerFault) -> [Engine.Totals] {
+    var all: [Engine.Totals] = []
+    for (index, totals) in header.totals.enumerated() {
+      all.append(
+        try self.totals(
+          of: .step(header.step + index), loss: totals.loss, correct: totals.correct,
+          count: totals.count))
+    }
+    return all
+  }
+
+  /// The totals that an answer to one batch names.
+  /// - Throws: `AnswerFault` where they cannot be right, or there is no such batch.
   package func totals(
     of unit: WorkUnit, loss: Double, correct: Int, count: Int
   ) throws(AnswerFault) -> Engine.Totals {
@@ -30,13 +43,16 @@ extension BatchPlan {
     return totals
   }
 
-  /// How many pictures a unit has, whatever number a peer may name; nil where there is none.
+  /// How many pictures a batch has, whatever number a peer may name; nil where there is none, and
+  /// for a unit of several.
   ///
   /// It does not permute them, which would be work that any peer could cause.
   package func pictures(of unit: WorkUnit) -> Int? {
     switch unit {
-    case .step(let step):
-      guard step >= 0, trainingCount > 0 else { return nil }
+    case .steps(let steps):
+      guard let step = steps.first, steps.count == 1, step >= 0, trainingCount > 0 else {
+        return nil
+      }
       return min(batchSize, trainingCount - step % batchesPerPass * batchSize)
     case .validation(let batch):
       guard (0..<validationBatches).contains(batch) else { return nil }

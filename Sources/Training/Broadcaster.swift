@@ -124,30 +124,30 @@ package struct Broadcaster {
 
   // MARK: The update under way
 
-  /// Sends what follows from a part of a step's gradient, which belongs to the update of `steps`.
+  /// Sends what follows from a part of a gradient, which belongs to the update of `steps`.
   /// - Parameters:
-  ///   - factor: the part as it came, where it belongs to a factor.
+  ///   - step: the one that it belongs to; where it is a sum over a unit, the first.
   ///   - peer: whose gradient it is; nil where it needs its factors although it keeps them, since
   ///     it hands them on.
   package mutating func take(
-    _ index: Int, of incoming: IncomingGradient, from peer: PeerID?, factor: Part?,
+    _ index: Int, of step: Int, _ incoming: IncomingGradient, from peer: PeerID?,
     steps: Range<Int>, using updater: Updater, followers: [PeerID]
   ) {
-    guard form == .update, let sums, let digest = incoming.digests[index] else { return }
+    guard form == .update, let sums else { return }
     if update?.version != incoming.version {
       update = OutgoingUpdate(steps, version: incoming.version, parts: parts, sums: sums)
     }
     let part = update?.take(
-      index, of: incoming.gradient, digest, step: incoming.step, factor: factor, using: updater,
-      bytesPerSecond: links.bytesPerSecond)
+      index, of: step, incoming, using: updater, bytesPerSecond: links.bytesPerSecond)
     guard let part = part ?? nil else { return }
-    links.send(.part(part), to: factor == nil ? followers : followers.filter { $0 != peer })
+    links.send(
+      .part(part), to: parts[index].isFactor ? followers.filter { $0 != peer } : followers)
   }
 
-  /// Whether workers were sent other numbers of this gradient's step.
+  /// Whether workers were sent other numbers of this unit.
   package func contradicts(_ incoming: IncomingGradient) -> Bool {
     guard let update, update.version == incoming.version else { return false }
-    return update.contradicts(incoming.digests, step: incoming.step)
+    return update.contradicts(incoming)
   }
 
   /// All of the update has come: it is certain.

@@ -153,38 +153,47 @@ public final class CoordinatorHost {
       return perform(rules.dismiss(peer, reason: "sent numbers that are no gradient's", now: now))
     }
     if rules.ignores(peer) { return }
-    let unit = WorkUnit.step(step)
     // Decoding is work that no peer may cause unasked.
-    guard rules.isAsked(peer, for: unit, part.version) else {
-      return follow(rules.unasked(peer, unit, now: now))
-    }
-    guard rules.wants(peer, unit, part.version), let pictures = job.plan.pictures(of: unit) else {
-      return incoming[peer] = nil
-    }
+    guard let unit = rules.unit(of: peer, step: step, part.version),
+      rules.isAsked(peer, for: unit, part.version)
+    else { return follow(rules.unasked(peer, .step(step), now: now)) }
+    guard rules.wants(peer, unit, part.version) else { return incoming[peer] = nil }
     // Taken out, so that it is not copied where it changes.
     var gradient = incoming.removeValue(forKey: peer)
-    if gradient?.step != step || gradient?.version != part.version { gradient = nil }
-    var present =
-      gradient
-      ?? IncomingGradient(
-        step: step, version: part.version,
-        gradient: StepGradient(learner.gradientBuffer(), pictures: pictures),
-        parts: broadcaster.parts.count)
+    if gradient?.version != part.version || gradient.map({ .steps($0.steps) }) != unit {
+      gradient = nil
+    }
+    guard var present = gradient ?? incomingGradient(unit, part.version) else { return }
     gradient = nil
     do throws(AnswerFault) {
-      try present.take(part, broadcaster.parts)
+      try present.take(part, of: step, broadcaster.parts)
     } catch {
       return follow(rules.unusable(peer, unit, part.version, error, now: now))
     }
     incoming[peer] = present
-    if !rules.isVerified(unit) { forward(part.index, of: present, from: peer) }
+    if !rules.isVerified(unit) { forward(part.index, of: step, present, from: peer) }
+  }
+
+  /// Memory for a unit's gradients; nil for one that has none.
+  private func incomingGradient(
+    _ unit: WorkUnit, _ version: WeightsVersion
+  ) -> IncomingGradient? {
+    guard case .steps(let steps) = unit else { return nil }
+    var gradients: [StepGradient] = []
+    for step in steps {
+      guard let pictures = job.plan.pictures(of: .step(step)) else { return nil }
+      gradients.append(StepGradient(learner.gradientBuffer(), pictures: pictures))
+    }
+    return IncomingGradient(
+      first: steps.lowerBound, version: version, gradients: gradients, parts: broadcaster.parts)
   }
 
   /// Sends the followers what follows from a part of a gradient of the update under way.
-  private func forward(_ index: Int, of incoming: IncomingGradient, from peer: PeerID) {
+  private func forward(
+    _ index: Int, of step: Int, _ incoming: IncomingGradient, from peer: PeerID
+  ) {
     broadcaster.take(
-      index, of: incoming, from: rules.handsOn(peer) ? nil : peer,
-      factor: incoming.factors[index],
+      index, of: step, incoming, from: rules.handsOn(peer) ? nil : peer,
       steps: job.schedule.steps(ofUpdate: learner.state.updates), using: learner.updater,
       followers: rules.directFollowers)
   }
@@ -192,49 +201,49 @@ public final class CoordinatorHost {
   private func take(
     _ header: GradientHeader, _ local: ParameterBuffer?, from peer: PeerID
   ) {
-    let unit = WorkUnit.step(header.step)
+    let unit = WorkUnit(header)
     let received = incoming.removeValue(forKey: peer)
     if rules.ignores(peer) { return }
     guard rules.isAsked(peer, for: unit, header.weightsVersion) else {
       return follow(rules.unasked(peer, unit, now: now))
     }
-    let totals: Engine.Totals
-    var gradient = local.map { StepGradient($0, pictures: header.count) }
+    let totals: [Engine.Totals]
+    var gradients: [StepGradient]?
     do throws(AnswerFault) {
-      totals = try job.plan.totals(
-        of: unit, loss: header.loss, correct: header.correct, count: header.count)
-      if gradient == nil, rules.wants(peer, unit, header.weightsVersion) {
-        gradient = try check(received, header)
+      totals = try job.plan.totals(of: header)
+      if let local {
+        gradients = totals.map { StepGradient(local, pictures: $0.count) }
+      } else if rules.wants(peer, unit, header.weightsVersion) {
+        gradients = try check(received, header)
       }
     } catch {
       return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
     }
-    if let received, gradient != nil, broadcaster.contradicts(received) {
-      return follow(rules.contradicts(peer, header.step, header.weightsVersion, now: now))
+    if let received, gradients != nil, broadcaster.contradicts(received) {
+      return follow(rules.contradicts(peer, unit, header.weightsVersion, now: now))
     }
     let decision = rules.gradient(peer, header, now: now)
     switch decision {
     case .keep(let place, let actions):
-      keep(gradient, received, from: peer, totals, waited: header.waited, at: place)
+      keep(gradients, received, from: peer, totals, waited: header.waited, at: place)
       perform(actions)
     case .completeUpdate(let place, let first, let ahead):
-      keep(gradient, received, from: peer, totals, waited: header.waited, at: place)
+      keep(gradients, received, from: peer, totals, waited: header.waited, at: place)
       perform(first)
       applyUpdate(while: ahead)
     case .drop(let consequence): follow(consequence)
     }
   }
 
-  /// A gradient whose parts have come, and whose totals did now.
+  /// Gradients whose parts have come, and whose totals did now.
   private func check(
     _ received: IncomingGradient?, _ header: GradientHeader
-  ) throws(AnswerFault) -> StepGradient {
-    guard let received, received.step == header.step, received.version == header.weightsVersion
-    else {
-      throw .damaged("the numbers of its gradient of step \(header.step) did not come")
-    }
-    try received.check(header)
-    return received.gradient
+  ) throws(AnswerFault) -> [StepGradient] {
+    let unit = WorkUnit(header)
+    guard let received, .steps(received.steps) == unit, received.version == header.weightsVersion
+    else { throw .damaged("the numbers of its gradient of \(unit) did not come") }
+    try received.check(header, broadcaster.parts)
+    return received.gradients
   }
 
   private func take(_ header: EvaluationHeader, from peer: PeerID) {
@@ -259,17 +268,21 @@ public final class CoordinatorHost {
   // MARK: Weights
 
   private func keep(
-    _ gradient: StepGradient?, _ received: IncomingGradient?, from peer: PeerID,
-    _ totals: Engine.Totals, waited: Double, at place: Int
+    _ gradients: [StepGradient]?, _ received: IncomingGradient?, from peer: PeerID,
+    _ totals: [Engine.Totals], waited: Double, at place: Int
   ) {
-    guard let gradient else { return }
+    guard let gradients else { return }
     if let received {
-      for part in broadcaster.parts { forward(part.index, of: received, from: peer) }
+      for step in received.steps {
+        for part in broadcaster.parts { forward(part.index, of: step, received, from: peer) }
+      }
     }
     let count = job.schedule.steps(ofUpdate: learner.state.updates).count
-    learner.take(gradient, at: place, of: count)
+    learner.take(gradients, at: place, of: count)
     if options.bodies == .encoded { recorder.addWait(ofWorker: .limited(seconds: waited)) }
-    recorder.add(totals, at: place, of: count)
+    for (index, totals) in totals.enumerated() {
+      recorder.add(totals, at: place + index, of: count)
+    }
     recorder.tellProgress(workers: rules.readyWorkers)
   }
 
@@ -380,7 +393,8 @@ public final class CoordinatorHost {
   private func assigned(_ unit: WorkUnit) -> AssignedWork {
     let work: Work =
       switch unit {
-      case .step(let step): .gradient(step: step, pictures: job.plan.training(step: step))
+      case .steps(let steps):
+        .gradient(step: steps.lowerBound, pictures: steps.map { job.plan.training(step: $0) })
       case .validation(let batch):
         .validation(batch: batch, pictures: job.plan.validation(batch: batch))
       }

@@ -1,4 +1,5 @@
 import Engine
+import Wire
 
 /// The gradients of an update's steps, summed as `SumTree` says whatever the order of arrival.
 ///
@@ -6,10 +7,16 @@ import Engine
 /// sums them in the cache. Of more, every full run of `Updater.gradientsAtOnce` neighbours is
 /// summed once it is there: a run is a node of the tree.
 public struct GradientTree {
+  private struct Leaf {
+    let gradient: StepGradient
+    /// Whether what is no factor is in another one's, summed.
+    let isSummed: Bool
+  }
+
   /// What is added to what.
   private let shape: SumTree
   /// Runs of neighbouring leaves, until they are summed.
-  private var runs: [[StepGradient?]]
+  private var runs: [[Leaf?]]
   /// Sums of runs and of runs of runs, waiting for their siblings.
   private var sums: [SumTree.Node: ParameterBuffer] = [:]
   private var missing: Int
@@ -32,21 +39,43 @@ public struct GradientTree {
   /// Whether every leaf is there.
   public var isComplete: Bool { missing == 0 }
 
-  /// Adds the gradient of a place from 0 to `count` - 1, each once.
+  /// Adds the gradients of consecutive places from 0 to `count` - 1, each once.
   ///
   /// - Parameters:
-  ///   - gradient: nobody may write to it any more.
+  ///   - gradients: nobody may write to them any more. Several are a node of the tree, and what is
+  ///     no factor is summed in the first.
+  ///   - place: of the first.
   ///   - updater: computes the sums.
-  public mutating func insert(_ gradient: StepGradient, at place: Int, using updater: Updater) {
+  public mutating func insert(
+    _ gradients: [StepGradient], at place: Int, using updater: Updater
+  ) {
     let (run, index) = place.quotientAndRemainder(dividingBy: Updater.gradientsAtOnce)
-    runs[run][index] = gradient
-    missing -= 1
-    pictures += gradient.pictures
+    for (offset, gradient) in gradients.enumerated() {
+      runs[run][index + offset] = Leaf(gradient: gradient, isSummed: offset > 0)
+      pictures += gradient.pictures
+    }
+    missing -= gradients.count
     guard runs.count > 1, runs[run].allSatisfy({ $0 != nil }) else { return }
     let sum = ParameterBuffer(updater.layout.parameters)
-    updater.sum(runs[run].compactMap { $0 }, into: sum)
+    let (steps, wholes) = Self.parts(of: runs[run], using: updater)
+    updater.sum(steps, wholes: wholes, into: sum)
     runs[run] = []
     insert(sum, at: SumTree.Node(level: Self.runLevel, place: run), using: updater)
+  }
+
+  /// The gradients of a run, with the sums of what is no factor where some are summed already.
+  private static func parts(
+    of run: [Leaf?], using updater: Updater
+  ) -> (steps: [StepGradient], wholes: ParameterBuffer?) {
+    let leaves = run.compactMap { $0 }
+    let steps = leaves.map(\.gradient)
+    guard leaves.contains(where: \.isSummed) else { return (steps, nil) }
+    let wholes = ParameterBuffer(updater.layout.buffer)
+    let own = leaves.filter { !$0.isSummed }.map(\.gradient)
+    for part in updater.layout.parts(most: Limits.standard.partFloats) where !part.isFactor {
+      updater.sum(part.floats, of: own, into: wholes)
+    }
+    return (steps, wholes)
   }
 
   /// A node is summed as soon as both children are there, into the buffer of its left child.
@@ -74,7 +103,8 @@ public struct GradientTree {
   ) -> Bool {
     precondition(isComplete)
     guard runs.count > 1 else {
-      return updater.apply(optimizer, to: &state, steps: runs[0].compactMap { $0 })
+      let (steps, wholes) = Self.parts(of: runs[0], using: updater)
+      return updater.apply(optimizer, to: &state, steps: steps, wholes: wholes)
     }
     guard let sum = sums[shape.root] else { preconditionFailure("a complete tree has a root") }
     return updater.apply(optimizer, to: &state, gradientSum: sum, pictures: pictures)

@@ -3,56 +3,79 @@ import Engine
 import Primitives
 import Wire
 
-/// The gradient of a step as its parts come from one worker.
+/// The gradients of a unit's steps, as their parts come from one worker.
+///
+/// Where there are several steps, what is no factor comes summed over them, in the first one's
+/// memory.
 package struct IncomingGradient {
-  /// The step, counted over the run.
-  package let step: Int
-  /// The weights that it is computed with.
+  /// The steps, counted over the run.
+  package let steps: Range<Int>
+  /// The weights that they are computed with.
   package let version: WeightsVersion
-  /// Its numbers, as far as they are there.
-  package let gradient: StepGradient
-  /// The digest of each part that is there.
-  package private(set) var digests: [Digest?]
-  /// Those of its parts that others are sent as they are, where they are there, by index.
-  package private(set) var factors: [Int: Part] = [:]
+  /// Their numbers, as far as they are there, step by step.
+  package let gradients: [StepGradient]
+  /// Step by step the digest of each part that is there.
+  package private(set) var digests: [[Digest?]]
+  /// Those of the parts that others are sent as they are, where they are there, step by step.
+  package private(set) var factors: [[Int: Part]]
   private var missing: Int
 
-  /// - Parameter gradient: what the numbers are written to.
-  package init(step: Int, version: WeightsVersion, gradient: StepGradient, parts: Int) {
-    (self.step, self.version, self.gradient) = (step, version, gradient)
-    digests = Array(repeating: nil, count: parts)
-    missing = parts
+  /// - Parameter gradients: what the numbers are written to.
+  package init(
+    first step: Int, version: WeightsVersion, gradients: [StepGradient], parts: [GradientPart]
+  ) {
+    steps = step..<step + gradients.count
+    (self.version, self.gradients) = (version, gradients)
+    digests = gradients.map { _ in parts.map { _ in nil } }
+    factors = gradients.map { _ in [:] }
+    missing = parts.reduce(0) { $0 + ($1.isFactor ? gradients.count : 1) }
   }
 
-  /// Takes one of its parts.
+  /// Takes a part of a step's gradient.
   /// - Throws: `AnswerFault` where there is no such part, it was there, or it is damaged.
-  package mutating func take(_ part: Part, _ parts: [GradientPart]) throws(AnswerFault) {
-    guard parts.indices.contains(part.index), digests[part.index] == nil else {
+  package mutating func take(
+    _ part: Part, of step: Int, _ parts: [GradientPart]
+  ) throws(AnswerFault) {
+    let place = step - steps.lowerBound
+    guard gradients.indices.contains(place), parts.indices.contains(part.index),
+      parts[part.index].isFactor || place == 0, digests[place][part.index] == nil
+    else {
       throw .damaged("it sent part \(part.index) of its gradient of step \(step) out of turn")
     }
-    let place = parts[part.index]
+    let floats = parts[part.index].floats
     do throws(WireError) {
       try part.decode(
-        into: UnsafeMutableBufferPointer(rebasing: gradient.buffer.buffer[place.floats]))
+        into: UnsafeMutableBufferPointer(
+          rebasing: gradients[place].buffer.buffer[floats]))
     } catch {
       throw .damaged("its gradient of step \(step): \(error)")
     }
-    digests[part.index] = part.digest
-    if place.isFactor { factors[part.index] = part }
+    digests[place][part.index] = part.digest
+    if parts[part.index].isFactor { factors[place][part.index] = part }
     missing -= 1
   }
 
   /// Checks that all of it is there, and that it is what its sender says.
-  /// - Throws: `AnswerFault`, also where it is not finite although its loss is.
-  package func check(_ header: GradientHeader) throws(AnswerFault) {
-    guard missing == 0, Digest(of: digests.compactMap { $0 }) == header.digest else {
-      throw .damaged("the digest of its gradient of step \(step) is not the one it names")
+  /// - Throws: `AnswerFault`, also where it is not finite although its losses are.
+  package func check(
+    _ header: GradientHeader, _ parts: [GradientPart]
+  ) throws(AnswerFault) {
+    let unit = WorkUnit(header)
+    guard missing == 0, Digest(of: digests.joined().compactMap { $0 }) == header.digest else {
+      throw .damaged("the digest of its gradient of \(unit) is not the one it names")
     }
     // A worker says so itself, by its loss.
-    guard gradient.buffer.isFinite || !header.loss.isFinite else {
+    guard isFinite(parts) || !header.isFinite else {
       throw .impossible(
-        "its gradient of step \(step) is not finite, though its loss is: its memory or its "
+        "its gradient of \(unit) is not finite, though its loss is: its memory or its "
           + "processor makes errors")
+    }
+  }
+
+  private func isFinite(_ parts: [GradientPart]) -> Bool {
+    gradients.enumerated().allSatisfy { place, gradient in
+      guard place > 0 else { return gradient.buffer.isFinite }
+      return parts.allSatisfy { !$0.isFactor || gradient.buffer.isFinite($0.floats) }
     }
   }
 }

@@ -48,16 +48,17 @@ package struct Learner {
   /// A buffer for a gradient that arrives, of whatever contents; free again once nobody holds it.
   package mutating func gradientBuffer() -> ParameterBuffer { gradients.take() }
 
-  /// Takes the gradient of a step of the update under way, each once.
+  /// Takes the gradients of a unit's steps, each once.
   ///
   /// - Parameters:
-  ///   - gradient: nobody may write to it any more.
-  ///   - place: the step's in the update, from 0 to `count` - 1.
+  ///   - gradients: nobody may write to them any more. Of several, what is no factor is summed in
+  ///     the first.
+  ///   - place: the first step's in the update, from 0 to `count` - 1.
   ///   - count: steps of the update.
-  package mutating func take(_ gradient: StepGradient, at place: Int, of count: Int) {
+  package mutating func take(_ gradients: [StepGradient], at place: Int, of count: Int) {
     if tree == nil { tree = GradientTree(count: count) }
     let updater = updater
-    tree?.insert(gradient, at: place, using: updater)
+    tree?.insert(gradients, at: place, using: updater)
   }
 
   /// Applies the mean of the update's gradients, all of which must be there, and begins the next

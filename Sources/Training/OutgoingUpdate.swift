@@ -38,44 +38,54 @@ struct OutgoingUpdate {
     missing = parts.map { _ in steps.count }
   }
 
-  /// Whether some of a step's parts that were taken are others than those with these digests.
-  func contradicts(_ digests: [Digest?], step: Int) -> Bool {
-    zip(steps[step - firstStep].digests, digests).contains { taken, digest in
-      taken.map { $0 != digest } == true
+  /// Whether some of a unit's parts that were taken are others than those that came.
+  func contradicts(_ incoming: IncomingGradient) -> Bool {
+    zip(incoming.steps, incoming.digests).contains { step, digests in
+      zip(steps[step - firstStep].digests, digests).contains { taken, digest in
+        taken.map { $0 != digest } == true
+      }
     }
   }
 
-  /// Takes a part of a step's gradient, where it has not come before.
+  /// Takes a part of a gradient, where it has not come before.
   ///
   /// - Parameters:
-  ///   - factor: the part as it came, where it belongs to a factor.
+  ///   - step: the one that it belongs to; where it is a sum over a unit, the first.
   ///   - bytesPerSecond: of the links that the result is for; nil where it is not known.
   /// - Returns: what is to be sent now.
   mutating func take(
-    _ index: Int, of gradient: StepGradient, _ digest: Digest, step: Int, factor: Part?,
-    using updater: Updater, bytesPerSecond: Double?
+    _ index: Int, of step: Int, _ incoming: IncomingGradient, using updater: Updater,
+    bytesPerSecond: Double?
   ) -> Part? {
-    let place = step - firstStep
-    guard steps[place].digests[index] == nil else { return nil }
+    let (place, own) = (step - firstStep, step - incoming.steps.lowerBound)
+    guard steps[place].digests[index] == nil, let digest = incoming.digests[own][index] else {
+      return nil
+    }
     steps[place].digests[index] = digest
-    missing[index] -= 1
-    let floats = parts[index].floats
-    if let own = steps[place].gradient {
+    let part = parts[index]
+    missing[index] -= part.isFactor ? 1 : incoming.steps.count
+    let gradient = incoming.gradients[own]
+    if let present = steps[place].gradient {
       // Where another worker was lost, or both compute it: one buffer a step is enough.
-      if own.buffer !== gradient.buffer { own.buffer.copy(floats, from: gradient.buffer) }
+      if present.buffer !== gradient.buffer {
+        present.buffer.copy(part.floats, from: gradient.buffer)
+      }
     } else {
       steps[place].gradient = gradient
     }
-    if let factor {
+    if let factor = incoming.factors[own][index] {
       sent.append(factor)
       return factor
     }
     guard missing[index] == 0 else { return nil }
-    updater.sum(floats, of: steps.compactMap(\.gradient), into: sums)
-    let part = Part(
+    // One of each unit: all others are in it.
+    let summed = steps.filter { $0.digests[index] != nil }.compactMap(\.gradient)
+    updater.sum(part.floats, of: summed, into: sums)
+    let sum = Part(
       .sum, version: version, index: index,
-      floats: UnsafeBufferPointer(rebasing: sums.buffer[floats]), bytesPerSecond: bytesPerSecond)
-    sent.append(part)
-    return part
+      floats: UnsafeBufferPointer(rebasing: sums.buffer[part.floats]),
+      bytesPerSecond: bytesPerSecond)
+    sent.append(sum)
+    return sum
   }
 }

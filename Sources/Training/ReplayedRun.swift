@@ -9,6 +9,7 @@ import Wire
 /// All else is as in a worker that computes: what it sends and receives is encoded and decoded.
 final class ReplayedRun: StepComputer {
   let welcome: Welcome
+  let layout: GradientLayout
   let parts: [GradientPart]
   var replica: Replica
   private let recording: Recording
@@ -17,7 +18,7 @@ final class ReplayedRun: StepComputer {
   init(_ welcome: Welcome, kernels: KernelSet) throws {
     self.welcome = welcome
     let (architecture, optimizer) = try welcome.run()
-    let layout = GradientLayout(architecture.parameters, batch: welcome.batchSize)
+    layout = GradientLayout(architecture.parameters, batch: welcome.batchSize)
     recording = try Recording(welcome.probe, layout, pictures: welcome.batchSize)
     try MemoryNeed.replaying(
       architecture, optimizer: optimizer, batch: welcome.batchSize,

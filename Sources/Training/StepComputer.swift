@@ -8,7 +8,9 @@ import Wire
 protocol StepComputer: AnyObject {
   /// What it was built for.
   var welcome: Welcome { get }
-  /// How a gradient is cut on its way.
+  /// Of a step's gradient.
+  var layout: GradientLayout { get }
+  /// How it is cut on its way.
   var parts: [GradientPart] { get }
   /// The weights, and what they become.
   var replica: Replica { get set }

@@ -55,8 +55,17 @@ public final class WorkerHost {
   /// Since when there has been nothing to compute.
   private var idleSince: Duration?
   private var sender: GradientSender?
+  /// A unit to compute, and what of it is done.
+  private struct Pending {
+    let work: AssignedWork
+    /// Steps that are computed.
+    var done = 0
+    /// Seconds that were waited before those.
+    var waited = 0.0
+  }
+
   /// What is left to compute, in order; some of it may be for weights that are still to come.
-  private var queue: [AssignedWork] = []
+  private var queue: [Pending] = []
   /// What a machine that makes errors does to each gradient before anybody sees it.
   ///
   /// Tests and the simulation set it before the first connection.
@@ -118,7 +127,7 @@ public final class WorkerHost {
 
   private var nextWork: Int? {
     guard let version = current?.replica.held?.version else { return nil }
-    return queue.firstIndex { $0.weightsVersion == version }
+    return queue.firstIndex { $0.work.weightsVersion == version }
   }
 
   /// Takes what came, or, where that is nothing, computes what is next.
@@ -129,8 +138,8 @@ public final class WorkerHost {
       if let input {
         ending = try take(input, link)
       } else if let next = nextWork {
-        let waited = (clock() - (idleSince ?? clock())) / .seconds(1)
-        try compute(queue.remove(at: next), waited: waited, link)
+        queue[next].waited += (clock() - (idleSince ?? clock())) / .seconds(1)
+        if try compute(&queue[next], link) { queue.remove(at: next) }
         idleSince = clock()
       }
     } catch let error where error is ThreadError || error is MemoryError {
@@ -163,7 +172,8 @@ public final class WorkerHost {
         (current, sender) = (nil, nil)
         let run = try computer(welcome)
         if bodies == .encoded {
-          let sender = try GradientSender(run.parts, inBackground: sendsInBackground)
+          let sender = try GradientSender(
+            run, kernels: kernels, inBackground: sendsInBackground)
           run.replica.willChange = sender.wait
           self.sender = sender
         }
@@ -176,17 +186,18 @@ public final class WorkerHost {
       // What it had to compute with weights that it is sent anew, others have got.
       let isSentAnew = current?.replica.held?.version == header.version
       queue.removeAll {
-        $0.weightsVersion < header.version || isSentAnew && $0.weightsVersion == header.version
+        let version = $0.work.weightsVersion
+        return version < header.version || isSentAnew && version == header.version
       }
       try follow(link) { try $0.begin(header, local) }
     case .message(.part(let part)): try follow(link) { try $0.take(part) }
     case .message(.update(let header)):
       // All that is left of it to compute here, others have computed.
-      queue.removeAll { $0.weightsVersion <= header.version }
+      queue.removeAll { $0.work.weightsVersion <= header.version }
       try follow(link) { try $0.take(header) }
     case .message(.work(let work)):
       current?.prefetch(work.work)
-      queue.append(work)
+      queue.append(Pending(work: work))
     }
     return nil
   }
@@ -214,14 +225,21 @@ public final class WorkerHost {
     sender.tell(held.version, held.weights, digest: known, link)
   }
 
-  private func compute(
-    _ work: AssignedWork, waited: Double, _ link: any CoordinatorLink
-  ) throws {
-    guard let current else { return }
-    switch work.work {
-    case .gradient(let step, let pictures):
+  /// Computes a batch.
+  /// - Returns: whether that was the unit's last.
+  private func compute(_ unit: inout Pending, _ link: any CoordinatorLink) throws -> Bool {
+    guard let current else { return true }
+    switch unit.work.work {
+    case .gradient(let first, let pictures):
+      guard pictures.indices.contains(unit.done) else { throw WorkerError.nonsense }
+      if unit.done == 0 {
+        sender?.begin(first, count: pictures.count, version: unit.work.weightsVersion, link)
+      }
       try computeGradient(
-        current, step: step, pictures, work.weightsVersion, waited: waited, link)
+        current, step: first + unit.done, pictures[unit.done], unit.work.weightsVersion, link)
+      unit.done += 1
+      guard unit.done == pictures.count else { return false }
+      sender?.finish(waited: unit.waited)
     case .validation(let batch, let pictures):
       var totals = try current.evaluate(pictures)
       if !totals.loss.isFinite { totals.loss = .nan }
@@ -230,26 +248,28 @@ public final class WorkerHost {
       link.send(
         .evaluated(
           EvaluationHeader(
-            batch: batch, weightsVersion: work.weightsVersion, loss: totals.loss,
+            batch: batch, weightsVersion: unit.work.weightsVersion, loss: totals.loss,
             correct: totals.correct, count: totals.count)))
     }
+    return true
   }
 
   private func computeGradient(
     _ run: any StepComputer, step: Int, _ pictures: [Int], _ version: WeightsVersion,
-    waited: Double, _ link: any CoordinatorLink
+    _ link: any CoordinatorLink
   ) throws {
     let gradient = run.gradientBuffer()
     guard let sender else {
-      let totals = try run.gradient(pictures, into: gradient, ready: nil)
+      var totals = try run.gradient(pictures, into: gradient, ready: nil)
       damage?(gradient)
+      if !gradient.isFinite || !totals.loss.isFinite { totals.loss = .nan }
       let header = GradientHeader(
         step: step, weightsVersion: version,
-        loss: gradient.isFinite && totals.loss.isFinite ? totals.loss : .nan,
-        correct: totals.correct, count: totals.count, digest: gradient.digest)
+        totals: [.init(loss: totals.loss, correct: totals.correct, count: totals.count)],
+        digest: gradient.digest)
       return link.send(.gradient(header, gradient))
     }
-    sender.begin(step: step, version: version, gradient, link)
+    sender.step(gradient)
     // Errors are made before anything leaves.
     let ready: ((String) -> Void)? = if damage == nil { sender.ready } else { nil }
     let totals = try run.gradient(pictures, into: gradient, ready: ready)
@@ -257,7 +277,7 @@ public final class WorkerHost {
       damage(gradient)
       sender.readyAll()
     }
-    sender.finish(totals, waited: waited)
+    sender.finish(totals)
     try follow(link) { try $0.take(gradient, step: step, version) }
   }
 }

@@ -17,6 +17,8 @@ final class WorkerRun: StepComputer {
   var replica: Replica
   /// How a gradient is cut on its way.
   let parts: [GradientPart]
+  /// Of a step's gradient.
+  var layout: GradientLayout { engine.gradientLayout }
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
@@ -76,7 +78,7 @@ final class WorkerRun: StepComputer {
   func prefetch(_ work: Work) {
     switch work {
     case .gradient(_, let pictures):
-      training.prefetch(pictures.filter(training.entries.indices.contains))
+      training.prefetch(pictures.joined().filter(training.entries.indices.contains))
     case .validation(_, let pictures):
       validation.prefetch(pictures.filter(validation.entries.indices.contains))
     }

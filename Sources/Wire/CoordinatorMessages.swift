@@ -17,7 +17,7 @@ public enum CoordinatorMessage: Sendable {
   case part(Part)
   /// An update is certain: whoever holds the weights before it makes it once all its parts are in.
   case update(UpdateHeader)
-  /// One batch to compute.
+  /// Batches to compute.
   case work(AssignedWork)
   /// Hand on what comes of updates to this worker, from now on and to nobody else; nil for nobody.
   case successor(Successor?)
@@ -124,19 +124,20 @@ public struct Successor: Codable, Hashable, Sendable {
   }
 }
 
-/// One batch to compute.
+/// Batches to compute as one.
 ///
 /// Pictures are indices into the manifest's list of that kind.
 public enum Work: Codable, Hashable, Sendable {
-  /// The gradient of the sum of the losses of these training pictures.
-  case gradient(step: Int, pictures: [Int])
+  /// The gradients of the sums of the losses of these training pictures: of each step from `step`
+  /// on.
+  case gradient(step: Int, pictures: [[Int]])
   /// Loss and accuracy on these validation pictures.
   case validation(batch: Int, pictures: [Int])
 }
 
 /// Work, and the weights that it is for, which may be still on their way.
 public struct AssignedWork: Codable, Hashable, Sendable {
-  /// The batch.
+  /// The batches.
   public var work: Work
   /// The version of the weights to compute with.
   public var weightsVersion: WeightsVersion

@@ -147,7 +147,7 @@ extension WorkerMessage: WireMessage {
       self = .unable(reason: try payload.decoded(Reason.self).reason.printable(most: 500))
     case .holds: self = .holds(try payload.decoded())
     case .part: self = .part(try Part(payload: payload.header))
-    case .gradient: self = .gradient(try payload.decoded(), nil)
+    case .gradient: self = .gradient(try payload.decoded(GradientHeader.self).checked(), nil)
     case .evaluated: self = .evaluated(try payload.decoded())
     case .listens: self = .listens(try payload.decoded())
     case .link: self = .link(try payload.decoded(LinkReport.self).printable)
@@ -193,6 +193,16 @@ extension Welcome {
     }
     guard (16...PartCoding.maximumFloats).contains(partFloats), partFloats % 16 == 0 else {
       throw WireError("received a welcome with parts of \(partFloats) floats")
+    }
+    return self
+  }
+}
+
+extension GradientHeader {
+  /// Itself, where it names steps.
+  fileprivate func checked() throws -> GradientHeader {
+    guard (0...Int(UInt32.max)).contains(step), (1...1 << 20).contains(totals.count) else {
+      throw WireError("received the totals of \(totals.count) steps from step \(step) on")
     }
     return self
   }

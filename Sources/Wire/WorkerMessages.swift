@@ -85,36 +85,49 @@ public struct HeldWeights: Codable, Hashable, Sendable {
   }
 }
 
-/// What comes after a gradient: sums over the pictures of the batch.
+/// What comes after the gradients of a unit.
 public struct GradientHeader: Codable, Hashable, Sendable {
-  /// The step, counted over the run.
+  /// Sums over the pictures of a step's batch.
+  public struct Totals: Codable, Hashable, Sendable {
+    /// The sum of the pictures' losses.
+    public var loss: Double
+    /// Pictures whose probability rounds to their label.
+    public var correct: Int
+    /// Pictures.
+    public var count: Int
+
+    /// Totals with every field given.
+    public init(loss: Double, correct: Int, count: Int) {
+      (self.loss, self.correct, self.count) = (loss, correct, count)
+    }
+  }
+
+  /// The first step, counted over the run.
   public var step: Int
-  /// The version of the weights it was computed with.
+  /// The version of the weights they were computed with.
   public var weightsVersion: WeightsVersion
-  /// The sum of the pictures' losses.
-  public var loss: Double
-  /// Pictures whose probability rounds to their label.
-  public var correct: Int
-  /// Pictures.
-  public var count: Int
-  /// The digest of the digests of its parts, in order.
+  /// Of each step.
+  public var totals: [Totals]
+  /// The digest of the digests of the parts, step by step in order: of the first all, of the others
+  /// those of factors alone, since all else is summed in the first.
   public var digest: Digest
-  /// Seconds that the worker had nothing to compute before it.
+  /// Seconds that the worker had nothing to compute before each of them.
   public var waited: Double
 
   /// A header with every field given.
   public init(
-    step: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, count: Int,
-    digest: Digest, waited: Double = 0
+    step: Int, weightsVersion: WeightsVersion, totals: [Totals], digest: Digest,
+    waited: Double = 0
   ) {
     self.step = step
     self.weightsVersion = weightsVersion
-    self.loss = loss
-    self.correct = correct
-    self.count = count
+    self.totals = totals
     self.digest = digest
     self.waited = waited
   }
+
+  /// Whether all losses are finite.
+  public var isFinite: Bool { totals.allSatisfy(\.loss.isFinite) }
 }
 
 /// The totals of a validation batch: sums over its pictures.
