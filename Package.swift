@@ -99,7 +99,7 @@ let package = Package(
       ]),
 
     .target(name: "CountingMalloc", path: "Tests/CountingMalloc"),
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Pictures"], path: "Tests/TestSupport"),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
     .testTarget(name: "EngineTests", dependencies: ["Engine", "Primitives", "CountingMalloc"]),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Engine", "Primitives"]),
@@ -107,7 +107,6 @@ let package = Package(
       name: "WireTests",
       dependencies: [
         "Wire", "Engine", "Primitives", .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOTestUtils", package: "swift-nio"),
       ]),
     .testTarget(
       name: "KerasFilesTests",
@@ -144,10 +143,10 @@ let package = Package(
     .testTarget(
       name: "FaultTests",
       dependencies: [
-        "Network", "Training", "Wire", "Engine", "Primitives",
+        "Network", "Training", "Wire", "Engine", "Primitives", "TestSupport",
         .product(name: "NIOCore", package: "swift-nio"),
       ]),
-    .testTarget(name: "ClusterTests"),
+    .testTarget(name: "ClusterTests", dependencies: ["TestSupport"]),
     .testTarget(name: "TidyTests"),
   ] + widerKernels
 )

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Hosts node1 and node2 on this machine, and node3, where nobody listens; or three namespaces.
@@ -68,8 +69,7 @@ final class Cluster {
       try await eventually("sshd listens") { try await self.isReached(host) }
     }
     try write(Self.model, to: "model.json")
-    try await run(
-      Self.dogsled, ["sample", file("data"), "--train", "30", "--validation", "10", "--test", "1"])
+    try DrawnPictures.write(to: file("data"), train: 30, validation: 10, test: 1)
   }
 
   /// Ends sshd and what a test that failed left behind, and removes the folder.

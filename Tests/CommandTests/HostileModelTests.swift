@@ -17,8 +17,8 @@ import Testing
   /// A folder with drawn pictures in `data`, a picture, and a run with a checkpoint in `run`.
   init() throws {
     folder = try TemporaryFolder()
-    _ = try BookLayout.sample(
-      to: folder.path + "/data", .init(train: 4, validation: 2, test: 2), seed: 4)
+    try DrawnPictures.write(
+      to: folder.path + "/data", train: 4, validation: 2, test: 2, seed: 4)
     let architecture = try Architecture(
       input: Shape(height: 12, width: 10, channels: 3),
       layers: [

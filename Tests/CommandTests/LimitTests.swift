@@ -17,9 +17,7 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     chmod(folder.path, 0o777)
-    try #require(
-      try Command("sample", "data", "--train", "20", "--validation", "4", "--test", "2", in: folder)
-        .status == 0)
+    try DrawnPictures.write(to: folder.path + "/data", train: 20, validation: 4, test: 2)
     try folder.write(Data(Self.model.utf8), to: "model.json")
     let run = try Command(["train", "data", "--run", "run"] + Self.options, in: folder)
     try #require(run.status == 0, "\(run.errors)")

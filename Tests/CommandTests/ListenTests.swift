@@ -9,9 +9,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    let sample = try Command(
-      "sample", "data", "--train", "20", "--validation", "4", "--test", "1", in: folder)
-    try #require(sample.status == 0, "\(sample.errors)")
+    try DrawnPictures.write(to: folder.path + "/data", train: 20, validation: 4, test: 1)
   }
 
   @Test(arguments: [

@@ -13,8 +13,8 @@ import Testing
   /// which a picture takes 256 MB to train.
   init() throws {
     folder = try TemporaryFolder()
-    _ = try BookLayout.sample(
-      to: folder.path + "/data", .init(train: 20, validation: 7, test: 1), seed: 4)
+    try DrawnPictures.write(
+      to: folder.path + "/data", train: 20, validation: 7, test: 1, seed: 4)
     let book = try Architecture.book()
     try ModelFile(
       architecture: book, state: ModelState(weights: ParameterBuffer(book.parameters))

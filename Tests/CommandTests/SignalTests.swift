@@ -13,9 +13,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    try #require(
-      try Command("sample", "data", "--train", "16", "--validation", "4", "--test", "1", in: folder)
-        .status == 0)
+    try DrawnPictures.write(to: folder.path + "/data", train: 16, validation: 4, test: 1)
     try folder.write(
       Data(
         """

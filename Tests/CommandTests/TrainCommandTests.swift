@@ -12,8 +12,8 @@ import Testing
   /// A folder with drawn pictures in `data` and a small network in `model.json`.
   init() throws {
     folder = try TemporaryFolder()
-    _ = try BookLayout.sample(
-      to: folder.path + "/data", .init(train: 20, validation: 7, test: 1), seed: 4)
+    try DrawnPictures.write(
+      to: folder.path + "/data", train: 20, validation: 7, test: 1, seed: 4)
     let architecture = try Architecture(
       input: Shape(height: 40, width: 44, channels: 3),
       layers: [

@@ -11,8 +11,8 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    _ = try BookLayout.sample(
-      to: folder.path + "/data", .init(train: 20, validation: 7, test: 1), seed: 4)
+    try DrawnPictures.write(
+      to: folder.path + "/data", train: 20, validation: 7, test: 1, seed: 4)
     let architecture = try Architecture(
       input: Shape(height: 24, width: 24, channels: 3),
       layers: [

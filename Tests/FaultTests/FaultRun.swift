@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// All faults, one after the other: each is a run of real processes on real sockets that is
@@ -102,10 +103,7 @@ final class FaultRun {
     folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     port = try #require((20000...32000).randomElement())
-    let sample = try Running(
-      Self.dogsled, ["sample", "data", "--train", "20", "--validation", "7", "--test", "1"],
-      in: folder, log: "sample")
-    try #require(try sample.status() == 0, "\(sample.output)")
+    try DrawnPictures.write(to: folder + "/data", train: 20, validation: 7, test: 1)
     try Self.model.write(toFile: "\(folder)/model.json", atomically: true, encoding: .utf8)
   }
 

@@ -3,11 +3,11 @@ import Foundation
 /// The python that `DOGSLED_PYTHON` names, as a witness.
 enum Python {
   /// It, where it has TensorFlow with Keras; nil elsewhere.
-  static let withKeras = path(having: "tensorflow")
+  static let withKeras = path("import tensorflow")
   /// It, where it has tf_keras, which is Keras 2; nil elsewhere.
-  static let withKeras2 = path(having: "tf_keras")
+  static let withKeras2 = path("import importlib.util as u; u.find_spec('tf_keras').name")
   /// It, where it has h5py; nil elsewhere.
-  static let withHDF5 = path(having: "h5py")
+  static let withHDF5 = path("import h5py")
 
   /// Photographs beside the repository, or in `DOGSLED_SHARED`; nil where there are none.
   static let photographs: String? = {
@@ -49,12 +49,13 @@ enum Python {
 
   struct Failure: Error, CustomStringConvertible { let description: String }
 
-  private static func path(having module: String) -> String? {
+  /// It, where it can run `line`.
+  private static func path(_ line: String) -> String? {
     guard let python = ProcessInfo.processInfo.environment["DOGSLED_PYTHON"], !python.isEmpty
     else { return nil }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = ["-c", "import \(module)"]
+    process.arguments = ["-c", line]
     (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
     do { try process.run() } catch { return nil }
     process.waitUntilExit()
