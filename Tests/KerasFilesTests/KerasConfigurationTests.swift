@@ -129,14 +129,14 @@ struct KerasConfigurationTests {
 
   @Test(
     "what is no model is refused",
-    arguments: [
+    arguments: LongText.all([
       "", "[1, 2", "7", "{}", #"{"class_name": "Functional", "config": {}}"#,
       #"{"class_name": "Sequential", "config": {"layers": [{}]}}"#,
       #"{"class_name": "Sequential", "config": {"layers": []}}"#,
       String(repeating: "[", count: 100_000),
-    ])
-  func noModel(json: String) {
-    #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.decode(json) }
+    ]))
+  func noModel(json: LongText) {
+    #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.decode(json.text) }
   }
 
   @Test("an input of unknown size is refused")

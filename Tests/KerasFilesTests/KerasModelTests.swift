@@ -184,7 +184,7 @@ struct KerasModelTests {
 
   @Test(
     "hostile text is one clear line",
-    arguments: [
+    arguments: LongText.all([
       String(repeating: "[", count: 100_000), String(repeating: #"{"a":"#, count: 100_000),
       String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000),
       #"{"class_name": "Sequential", "class_name": "Sequential", "config": {"layers": []}}"#,
@@ -196,9 +196,11 @@ struct KerasModelTests {
       "{} {}",
       "", " ", "\0",
       "[" + String(repeating: "0,", count: 9 << 20) + "0]",
-    ])
-  func hostile(_ json: String) {
-    let error = #expect(throws: KerasConfigurationError.self) { try KerasConfiguration.read(json) }
+    ]))
+  func hostile(_ json: LongText) {
+    let error = #expect(throws: KerasConfigurationError.self) {
+      try KerasConfiguration.read(json.text)
+    }
     let said = error?.description ?? ""
     #expect(said.hasPrefix("the model's configuration") && !said.contains("\n"), "\(said)")
     #expect(said.utf8.count < 300)

@@ -2,6 +2,7 @@ import Foundation
 import KerasFiles
 import Primitives
 import TestSupport
+import Testing
 
 /// Files of h5py and Keras: `Files/make.py` made them.
 enum Fixture: String, CaseIterable {
@@ -49,4 +50,12 @@ struct ModelContents: Equatable {
     }
     iteration = try optimizer.integer("rm_sprop/iteration")
   }
+}
+
+/// A text as a test's argument; the log has its beginning alone, not megabytes.
+struct LongText: CustomTestStringConvertible {
+  let text: String
+  var testDescription: String { String(text.prefix(80)) }
+
+  static func all(_ texts: [String]) -> [LongText] { texts.map(LongText.init) }
 }
