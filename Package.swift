@@ -139,7 +139,7 @@ let package = Package(
     .testTarget(
       name: "ParityTests",
       dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives"],
-      exclude: ["keras_reference.py", "hdf5_witness.py"]),
+      exclude: ["keras_augmentation.py", "keras_reference.py", "hdf5_witness.py"]),
     .testTarget(
       name: "FaultTests",
       dependencies: [

@@ -158,9 +158,19 @@ def keras_epochs(options):
         def on_epoch_end(self, epoch, logs=None):
             times.append(time.perf_counter() - self.start)
 
-    model.fit(
-        x, y, batch_size=options.batch_size, epochs=3, verbose=0, validation_data=validation,
-        validation_batch_size=options.batch_size, callbacks=[Watch()])
+    settings = {"epochs": 3, "verbose": 0, "validation_data": validation, "callbacks": [Watch()],
+                "validation_batch_size": options.batch_size}
+    if options.augment:
+        from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+        # The book's settings.
+        generator = ImageDataGenerator(
+            rotation_range=40, width_shift_range=0.2, height_shift_range=0.2, shear_range=0.2,
+            zoom_range=0.2, horizontal_flip=True)
+        batches = generator.flow(x, y, batch_size=options.batch_size)
+        model.fit(batches, steps_per_epoch=100, **settings)
+    else:
+        model.fit(x, y, batch_size=options.batch_size, **settings)
     return times[1:]
 
 
@@ -196,7 +206,8 @@ def dogsled_epochs(options, threads):
         run = os.path.join(folder, "run")
         subprocess.run(
             [options.dogsled, "train", options.data, "--run", run, "--epochs", "3", "--threads",
-             threads, "--batch-size", str(options.batch_size)],
+             threads, "--batch-size", str(options.batch_size)]
+            + ["--augment"] * options.augment,
             check=True, capture_output=True)
         with open(os.path.join(run, "history.csv")) as file:
             rows = [line.split(",") for line in file.read().splitlines()[2:]]
@@ -214,7 +225,7 @@ def measurements(options, threads):
         settings += ["--input-size", options.input_size]
         own += ["--input-size", options.input_size]
     if options.data:
-        settings += ["--data", options.data]
+        settings += ["--data", options.data] + ["--augment"] * options.augment
 
     def peer(name):
         return lambda: median_of(
@@ -237,7 +248,10 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--torch", action="store_true")
+    parser.add_argument("--augment", action="store_true")
     options = parser.parse_args()
+    if options.augment and not options.data:
+        parser.error("--augment is for whole epochs: it needs --data")
     if options.what[:1] == ["peer"]:
         options.threads = int(options.threads)
         return run_peer(options.what[1], options)

@@ -30,8 +30,18 @@ public struct BatchPlan: Sendable {
   /// The indices of the training pictures of `step`, counted from 0 over the whole run.
   public func training(step: Int) -> [Int] {
     guard trainingCount > 0 else { return [] }
-    let (pass, batch) = step.quotientAndRemainder(dividingBy: batchesPerPass)
+    let (pass, batch) = Self.place(of: step, count: trainingCount, batchSize: batchSize)
     return Array(passes.order(of: pass)[range(batch, of: trainingCount)])
+  }
+
+  /// The pass over `count` training pictures that a step is of, and its batch in that pass.
+  ///
+  /// - Parameters:
+  ///   - step: counted from 0 over the whole run.
+  ///   - count: at least 1.
+  static func place(of step: Int, count: Int, batchSize: Int) -> (pass: Int, batch: Int) {
+    let (pass, batch) = step.quotientAndRemainder(dividingBy: (count + batchSize - 1) / batchSize)
+    return (pass, batch)
   }
 
   /// The indices of the validation pictures of `batch`, 0 to `validationBatches` - 1; the same

@@ -66,6 +66,12 @@ public final class PictureStore: Sendable {
       owners: pictures)
   }
 
+  /// The picture at `index`; waits where it is not there yet.
+  /// - Throws: as `batch`.
+  func picture(_ index: Int) throws(PictureError) -> DecodedPicture {
+    try core.collect([index])[0].get()
+  }
+
   /// Decodes every picture and keeps as many as the limit allows.
   /// - Returns: all that cannot be decoded or whose digest differs, with what is wrong with each.
   public func check() -> [(index: Int, error: PictureError)] {

@@ -22,6 +22,8 @@ public struct CounterRandom: Sendable {
     case verification = 8
     /// The world of a simulated run.
     case simulation = 7
+    /// How a training picture is changed in one pass over the data.
+    case augmentation = 9
   }
 
   private let key: UInt64

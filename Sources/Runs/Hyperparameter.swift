@@ -1,3 +1,5 @@
+import Pictures
+
 /// One of the values that decide the weights, and all that belongs to it.
 ///
 /// That is its option, its check, its key in `run.json`, and the difference that `--resume` names.
@@ -22,14 +24,17 @@ public struct Hyperparameter: Sendable {
   /// - Parameters:
   ///   - defaultText: where the default is not the number that `Hyperparameters()` has.
   ///   - bounds: nil where the type allows no wrong value.
+  ///   - writesDefault: false for a value that came after runs had been written: `run.json` has it
+  ///     only where it is not the default, so that those runs go on.
   init<Value: Codable & Hashable & Sendable>(
     _ name: String, _ value: WritableKeyPath<Hyperparameters, Value> & Sendable, help: String?,
-    defaultText: String? = nil, bounds: Bounds<Value>? = nil
+    defaultText: String? = nil, bounds: Bounds<Value>? = nil, writesDefault: Bool = true
   ) {
     self.name = name
     self.help = help
     self.value = value
-    self.defaultText = defaultText ?? "\(Hyperparameters()[keyPath: value])"
+    let defaultValue = Hyperparameters()[keyPath: value]
+    self.defaultText = defaultText ?? "\(defaultValue)"
     let title = help == nil ? name : "--\(name)"
     let key = Key(name)
     check = { values in
@@ -40,8 +45,14 @@ public struct Hyperparameter: Sendable {
       let (new, old) = (new[keyPath: value], old[keyPath: value])
       return new == old ? nil : "\(title) \(old) (not \(new))"
     }
-    write = { try $1.encode($0[keyPath: value], forKey: key) }
-    read = { $0[keyPath: value] = try $1.decode(Value.self, forKey: key) }
+    write = {
+      guard writesDefault || $0[keyPath: value] != defaultValue else { return }
+      try $1.encode($0[keyPath: value], forKey: key)
+    }
+    read = {
+      guard writesDefault || $1.contains(key) else { return }
+      $0[keyPath: value] = try $1.decode(Value.self, forKey: key)
+    }
   }
 
   /// The key in `run.json`: `batchSize`.
@@ -88,12 +99,26 @@ extension Hyperparameter.Bounds<Int> {
 
 extension Hyperparameter.Bounds<Float> {
   static var positive: Self { Self(description: "a number above 0") { $0 > 0 && $0.isFinite } }
-  static var fraction: Self { Self(description: "at least 0 and below 1") { $0 >= 0 && $0 < 1 } }
+  static var fraction: Self { below(1) }
+
+  static func below(_ limit: Int, _ unit: String = "") -> Self {
+    Self(description: "at least 0 and below \(limit)\(unit)") { $0 >= 0 && $0 < Float(limit) }
+  }
+
+  static func from0(to most: Float, _ unit: String) -> Self {
+    Self(description: "from 0 to \(Int(most))\(unit)") { (0...most).contains($0) }
+  }
+}
+
+extension Hyperparameter.Bounds<FactorRange> {
+  static var factors: Self { Self(description: FactorRange.rule) { $0.isValid } }
 }
 
 extension Hyperparameters {
   /// Every value, in the order of the command's help.
-  public static let table: [Hyperparameter] = [
+  public static let table = general + augmentation
+
+  private static let general: [Hyperparameter] = [
     .init(
       "epochs", \.epochs, help: "Passes of --steps-per-epoch steps", bounds: .from1(to: 1_000_000)),
     .init(

@@ -31,6 +31,9 @@ public struct Hyperparameters: Hashable, Sendable {
   /// How JPEGs are decoded.
   public var decode = PictureSettings.Decoding.exact
 
+  /// How training pictures are changed at random.
+  public var augmentation = Augmentation()
+
   /// The book's values.
   public init() {}
 
@@ -47,7 +50,12 @@ public struct Hyperparameters: Hashable, Sendable {
   /// Checks every value by itself.
   /// - Throws: `HyperparameterError` with one line a problem.
   public func validate() throws {
-    let problems = Self.table.compactMap { $0.problem(in: self) }
+    var problems = Self.table.compactMap { $0.problem(in: self) }
+    if augmentation.fillMode != .nearest, !augmentation.movesPixels {
+      problems.append(
+        "--fill-mode \(augmentation.fillMode) fills nothing: it needs --rotation, --width-shift, "
+          + "--height-shift, --shear or --zoom")
+    }
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
   }
 

@@ -45,6 +45,8 @@ public final class SimulatedJob: Sendable {
     values.validationSteps = 4
     values.learningRate = 3e-3
     values.batchesPerUpdate = batchesPerUpdate
+    // In a third of the runs.
+    if batchesPerUpdate == 3 { values.augmentation = .book }
     let architecture = try Architecture(
       input: Shape(height: 8, width: 8, channels: 3),
       layers: [

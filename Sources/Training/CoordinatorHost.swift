@@ -378,7 +378,9 @@ public final class CoordinatorHost {
       floats: job.architecture.parameters.bufferCount, partFloats: options.partFloats,
       optimizer: job.hyperparameters.optimizer, batchSize: job.hyperparameters.batchSize,
       batchesPerUpdate: job.schedule.batchesPerUpdate,
-      pictures: job.hyperparameters.pictures.description, manifest: manifestJSON,
+      pictures: job.hyperparameters.pictures.description,
+      augmentation: job.hyperparameters.augmentation.description,
+      seed: job.hyperparameters.seed, manifest: manifestJSON,
       probe: options.probe?.jpegs ?? [])
   }
 

@@ -9,14 +9,20 @@ extension MemoryNeed {
   /// - Parameters:
   ///   - optimizer: makes the updates.
   ///   - steps: of an update.
+  ///   - augments: whether training pictures are changed.
   static func worker(
     _ architecture: Architecture, optimizer: any Optimizer, batch: Int, steps: Int, threads: Int,
-    bodies: BodyForm
+    bodies: BodyForm, augments: Bool
   ) -> MemoryNeed {
     var need = MemoryNeed()
     need.addEngine(architecture, batch: batch, threads: threads)
     // The batch that is computed, and the next.
     need.addPictures(2 * batch, of: architecture.input)
+    if augments {
+      // Changed ones of the step that is computed and of the next two; and what each thread keeps:
+      // a picture in 64 bits a pixel.
+      need.addPictures(3 * batch + 3 * (threads + 1), of: architecture.input)
+    }
     switch bodies {
     case .encoded: need.addExchange(architecture, optimizer: optimizer, batch: batch, steps: steps)
     case .local: need.add(2, GradientLayout(architecture.parameters, batch: batch).buffer)
@@ -94,7 +100,8 @@ extension MemoryNeed {
     var need = coordinator(architecture, hyperparameters, bodies: .local)
     let worker = worker(
       architecture, optimizer: hyperparameters.optimizer, batch: hyperparameters.batchSize,
-      steps: hyperparameters.batchesPerUpdate, threads: threads, bodies: .local)
+      steps: hyperparameters.batchesPerUpdate, threads: threads, bodies: .local,
+      augments: !hyperparameters.augmentation.isNone)
     need.add(1, ofBytes: worker.bytes)
     return need
   }
@@ -128,7 +135,8 @@ extension MemoryNeed {
     need.cover(probe)
     let worker = worker(
       architecture, optimizer: hyperparameters.optimizer, batch: hyperparameters.batchSize,
-      steps: hyperparameters.batchesPerUpdate, threads: workerThreads, bodies: .encoded)
+      steps: hyperparameters.batchesPerUpdate, threads: workerThreads, bodies: .encoded,
+      augments: !hyperparameters.augmentation.isNone)
     need.add(localWorkers, ofBytes: worker.bytes)
     return need
   }

@@ -32,7 +32,8 @@ public struct Probe: Sendable {
       stepSize: hyperparameters.batchSize, threads: threads, kernels: kernels)
     self.jpegs = jpegs
     answer = try Self.answer(
-      jpegs, decoder: PictureDecoder(hyperparameters.pictures, for: input), engine: engine)
+      jpegs, decoder: PictureDecoder(hyperparameters.pictures, for: input),
+      augmentation: hyperparameters.augmentation, seed: hyperparameters.seed, engine: engine)
   }
 
   /// What a benchmark's workers get in its place: a recording.
@@ -42,15 +43,22 @@ public struct Probe: Sendable {
     answer = recording.answer
   }
 
-  /// What `engine` makes of the pictures.
+  /// What `engine` makes of the pictures, changed as those of the first step are.
   /// - Throws: `PictureError` where they cannot be decoded.
   static func answer(
-    _ jpegs: [Data], decoder: PictureDecoder, engine: Engine
+    _ jpegs: [Data], decoder: PictureDecoder, augmentation: Augmentation, seed: UInt64,
+    engine: Engine
   ) throws -> ProbeAnswer {
-    let pictures = try jpegs.prefix(engine.batchCapacity).map { jpeg in
-      try jpeg.withUnsafeBytes { try decoder.decode($0) }
+    guard !jpegs.isEmpty else { return .none }
+    let warp = try Warp(height: decoder.height, width: decoder.width)
+    let pictures = try jpegs.prefix(engine.batchCapacity).enumerated().map { number, jpeg in
+      let change = PictureTransform(
+        augmentation, seed: seed, pass: 0, picture: number, height: decoder.height,
+        width: decoder.width)
+      return try warp.apply(
+        change, fill: augmentation.fillMode,
+        to: try jpeg.withUnsafeBytes { try decoder.decode($0) })
     }
-    guard !pictures.isEmpty else { return .none }
     var hasher = DigestHasher()
     for picture in pictures {
       hasher.update(UnsafeRawBufferPointer(start: picture.bytes, count: picture.count))

@@ -38,7 +38,7 @@ final class ReplayedRun: StepComputer {
   func gradientBuffer() -> ParameterBuffer { recording.gradient }
 
   func gradient(
-    _ pictures: [Int], into gradient: ParameterBuffer, ready: ((String) -> Void)?
+    _ pictures: [Int], step: Int, into gradient: ParameterBuffer, ready: ((String) -> Void)?
   ) -> Engine.Totals {
     let script = recording.script
     let alarm = Alarm()

@@ -21,9 +21,11 @@ protocol StepComputer: AnyObject {
   /// A buffer for a gradient; the caller's until nobody holds it any more.
   func gradientBuffer() -> ParameterBuffer
   /// The gradient of the sum of the losses of training pictures, with the weights that are held.
-  /// - Parameter ready: told each layer whose gradient is there.
+  /// - Parameters:
+  ///   - step: counted from 0 over the whole run.
+  ///   - ready: told each layer whose gradient is there.
   func gradient(
-    _ pictures: [Int], into gradient: ParameterBuffer, ready: ((String) -> Void)?
+    _ pictures: [Int], step: Int, into gradient: ParameterBuffer, ready: ((String) -> Void)?
   ) throws -> Engine.Totals
   /// Loss and accuracy on validation pictures, with the weights that are held.
   func evaluate(_ pictures: [Int]) throws -> Engine.Totals

@@ -260,7 +260,7 @@ public final class WorkerHost {
   ) throws {
     let gradient = run.gradientBuffer()
     guard let sender else {
-      var totals = try run.gradient(pictures, into: gradient, ready: nil)
+      var totals = try run.gradient(pictures, step: step, into: gradient, ready: nil)
       damage?(gradient)
       if !gradient.isFinite || !totals.loss.isFinite { totals.loss = .nan }
       let header = GradientHeader(
@@ -272,7 +272,7 @@ public final class WorkerHost {
     sender.step(gradient)
     // Errors are made before anything leaves.
     let ready: ((String) -> Void)? = if damage == nil { sender.ready } else { nil }
-    let totals = try run.gradient(pictures, into: gradient, ready: ready)
+    let totals = try run.gradient(pictures, step: step, into: gradient, ready: ready)
     if let damage {
       damage(gradient)
       sender.readyAll()
@@ -295,6 +295,7 @@ extension Welcome {
   fileprivate func isSameRun(as other: Welcome) -> Bool {
     model == other.model && batchSize == other.batchSize
       && pictures == other.pictures && manifest == other.manifest
+      && augmentation == other.augmentation && seed == other.seed
       && optimizer == other.optimizer && optimizerValues == other.optimizerValues
       && batchesPerUpdate == other.batchesPerUpdate && partFloats == other.partFloats
   }

@@ -10,7 +10,8 @@ final class WorkerRun: StepComputer {
   let welcome: Welcome
   private let decoder: PictureDecoder
   private let engine: Engine
-  private let training: PictureStore
+  private let augmentation: Augmentation
+  private let training: AugmentedStore
   private let validation: PictureStore
   private var gradients: BufferPool
   /// The weights, and what they become.
@@ -31,32 +32,38 @@ final class WorkerRun: StepComputer {
     self.welcome = welcome
     let (architecture, optimizer) = try welcome.run()
     guard let settings = PictureSettings(welcome.pictures),
+      let augmentation = Augmentation(welcome.augmentation),
       let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
       manifest.classes.count == architecture.loss.classes
     else { throw WorkerError.nonsense }
     let decoder = PictureDecoder(settings, for: architecture.input)
     self.decoder = decoder
+    self.augmentation = augmentation
+    let stores: [PictureStore]
     switch source {
     case .recorded: throw WorkerError("nothing is computed without pictures")
     case .shared(let training, let validation):
-      (self.training, self.validation) = (training, validation)
+      stores = [training, validation]
     case .folder(let folder):
       let need = MemoryNeed.worker(
         architecture, optimizer: optimizer, batch: welcome.batchSize,
-        steps: welcome.batchesPerUpdate, threads: threads, bodies: .encoded)
+        steps: welcome.batchesPerUpdate, threads: threads, bodies: .encoded,
+        augments: !augmentation.isNone)
       try need.check(
         "the coordinator's run",
         advice: "start the worker with fewer --threads, or the run with a "
           + "smaller --batch-size")
       log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
-      let stores = try [manifest.training, manifest.validation].map {
+      stores = try [manifest.training, manifest.validation].map {
         try PictureStore(
           folder: folder, entries: $0, decoder: decoder, threads: threads,
           memoryLimit: need.pictureCache(sharedBy: processes))
       }
-      (training, validation) = (stores[0], stores[1])
       for store in stores { store.startReading() }
     }
+    validation = stores[1]
+    training = try AugmentedStore(
+      stores[0], augmentation, seed: welcome.seed, batchSize: welcome.batchSize, threads: threads)
     // While the files are read.
     engine = try Engine(
       architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
@@ -65,22 +72,28 @@ final class WorkerRun: StepComputer {
     replica = try Replica(
       optimizer, engine.gradientLayout, welcome, threads: threads, kernels: kernels)
     guard case .folder = source else { return }
-    for store in [training, validation] { try Self.finishReading(store) }
-    for store in [training, validation] { store.decodeAll() }
+    for store in stores { try Self.finishReading(store) }
+    for store in stores { store.decodeAll() }
   }
 
   /// What this machine makes of a probe's pictures.
   func answer(_ probe: [Data]) throws -> ProbeAnswer {
-    try Probe.answer(probe, decoder: decoder, engine: engine)
+    try Probe.answer(
+      probe, decoder: decoder, augmentation: augmentation, seed: welcome.seed, engine: engine)
   }
 
   /// Begins to decode what is needed soon.
   func prefetch(_ work: Work) {
     switch work {
-    case .gradient(_, let pictures):
-      training.prefetch(pictures.joined().filter(training.entries.indices.contains))
+    case .gradient(let first, let pictures):
+      for (offset, pictures) in pictures.enumerated() {
+        // What the manifest has not is refused when it is to be computed.
+        guard isPossible(pictures, of: training.entries) else { return }
+        training.prefetch(pictures, step: first &+ offset)
+      }
     case .validation(_, let pictures):
-      validation.prefetch(pictures.filter(validation.entries.indices.contains))
+      guard isPossible(pictures, of: validation.entries) else { return }
+      validation.prefetch(pictures)
     }
   }
 
@@ -88,34 +101,40 @@ final class WorkerRun: StepComputer {
   func gradientBuffer() -> ParameterBuffer { gradients.take() }
 
   /// The gradient of the sum of the losses of training pictures, with the weights that are held.
-  /// - Parameter ready: told each layer whose gradient is there.
+  /// - Parameters:
+  ///   - step: counted from 0 over the whole run.
+  ///   - ready: told each layer whose gradient is there.
   func gradient(
-    _ pictures: [Int], into gradient: ParameterBuffer, ready: ((String) -> Void)?
+    _ pictures: [Int], step: Int, into gradient: ParameterBuffer, ready: ((String) -> Void)?
   ) throws -> Engine.Totals {
-    let (batch, weights) = try take(pictures, of: training)
+    let weights = try weights(for: pictures, of: training.entries)
+    let batch = try training.batch(pictures, step: step)
     return engine.gradient(batch, weights: weights, into: gradient, ready: ready)
   }
 
   /// Loss and accuracy on validation pictures, with the weights that are held.
   func evaluate(_ pictures: [Int]) throws -> Engine.Totals {
-    let (batch, weights) = try take(pictures, of: validation)
-    return engine.evaluate(batch, weights: weights)
+    let weights = try weights(for: pictures, of: validation.entries)
+    return engine.evaluate(try validation.batch(pictures), weights: weights)
   }
 
-  /// The pictures of a work, and the weights that are held.
-  /// - Throws: where the coordinator cannot mean it, or a picture's file has changed.
-  private func take(
-    _ pictures: [Int], of store: PictureStore
-  ) throws -> (Batch, ParameterBuffer) {
+  private func isPossible(_ pictures: [Int], of entries: [ManifestEntry]) -> Bool {
+    (1...welcome.batchSize).contains(pictures.count)
+      && pictures.allSatisfy(entries.indices.contains)
+  }
+
+  /// The weights that are held, for work on these pictures.
+  /// - Throws: where the coordinator cannot mean it.
+  private func weights(
+    for pictures: [Int], of entries: [ManifestEntry]
+  ) throws -> ParameterBuffer {
     guard let held = replica.held else {
       throw WorkerError("the coordinator sent work for weights that it did not send")
     }
-    guard (1...welcome.batchSize).contains(pictures.count),
-      pictures.allSatisfy(store.entries.indices.contains)
-    else {
+    guard isPossible(pictures, of: entries) else {
       throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
     }
-    return (try store.batch(pictures), held.weights)
+    return held.weights
   }
 
   /// Waits until every file is read and compared with the manifest.

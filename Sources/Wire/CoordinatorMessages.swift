@@ -47,6 +47,10 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var batchesPerUpdate: Int
   /// How JPEGs become pictures, as `PictureSettings` spells it.
   public var pictures: String
+  /// How training pictures are changed, as `Augmentation` spells it.
+  public var augmentation: String
+  /// The seed of the run: the key of every draw.
+  public var seed: UInt64
   /// The manifest of the data set as JSON.
   public var manifest: String
   /// JPEG pictures whose gradient the worker shows that it computes as the coordinator does.
@@ -60,7 +64,7 @@ public struct Welcome: Codable, Hashable, Sendable {
   public init(
     worker: Int, model: String, floats: Int, partFloats: Int = Limits.standard.partFloats,
     optimizer: any Optimizer, batchSize: Int, batchesPerUpdate: Int, pictures: String,
-    manifest: String, probe: [Data] = []
+    augmentation: String, seed: UInt64, manifest: String, probe: [Data] = []
   ) {
     self.worker = worker
     self.model = model
@@ -73,6 +77,8 @@ public struct Welcome: Codable, Hashable, Sendable {
     self.batchSize = batchSize
     self.batchesPerUpdate = batchesPerUpdate
     self.pictures = pictures
+    self.augmentation = augmentation
+    self.seed = seed
     self.manifest = manifest
     self.probe = probe
   }

@@ -10,7 +10,9 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure this machine; prints one JSON object a line.",
-    subcommands: [BenchStep.self, BenchDecode.self, BenchGradient.self, BenchCluster.self])
+    subcommands: [
+      BenchStep.self, BenchDecode.self, BenchAugment.self, BenchGradient.self, BenchCluster.self,
+    ])
 }
 
 /// One training step: forward, backward and the update, on pictures of noise.

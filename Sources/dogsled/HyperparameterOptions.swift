@@ -16,33 +16,22 @@ struct HyperparameterOptions: ParsableArguments {
   @Option(\.batchesPerUpdate, valueName: "u") var batchesPerUpdate: Int?
   @Option(\.interpolation) var interpolation: Interpolation?
   @Option(\.decode) var decode: PictureSettings.Decoding?
+  @OptionGroup var augmentation: AugmentationOptions
 
   /// What was given: how each sets its value.
-  private var given: [Given] {
+  private var given: [GivenValue] {
     [
-      Given(\.epochs, epochs), Given(\.stepsPerEpoch, stepsPerEpoch),
-      Given(\.batchSize, batchSize), Given(\.validationSteps, validationSteps),
-      Given(\.learningRate, learningRate), Given(\.rho, rho), Given(\.seed, seed),
-      Given(\.batchesPerUpdate, batchesPerUpdate), Given(\.interpolation, interpolation),
-      Given(\.decode, decode),
-    ].compactMap { $0 }
-  }
-
-  private struct Given {
-    let value: PartialKeyPath<Hyperparameters>
-    let set: (inout Hyperparameters) -> Void
-
-    /// Nil where the option was not given.
-    init?<Value>(_ value: WritableKeyPath<Hyperparameters, Value>, _ given: Value?) {
-      guard let given else { return nil }
-      self.value = value
-      set = { $0[keyPath: value] = given }
-    }
+      GivenValue(\.epochs, epochs), GivenValue(\.stepsPerEpoch, stepsPerEpoch),
+      GivenValue(\.batchSize, batchSize), GivenValue(\.validationSteps, validationSteps),
+      GivenValue(\.learningRate, learningRate), GivenValue(\.rho, rho), GivenValue(\.seed, seed),
+      GivenValue(\.batchesPerUpdate, batchesPerUpdate), GivenValue(\.interpolation, interpolation),
+      GivenValue(\.decode, decode),
+    ].compactMap { $0 } + augmentation.given
   }
 
   /// `base` with the values that were given.
   func over(_ base: Hyperparameters) -> Hyperparameters {
-    given.reduce(into: base) { values, option in option.set(&values) }
+    given.reduce(into: augmentation.preset(over: base)) { values, option in option.set(&values) }
   }
 
   /// Whether a value was given.
@@ -59,9 +48,22 @@ struct HyperparameterOptions: ParsableArguments {
   }
 }
 
+/// How an option that was given sets its value.
+struct GivenValue {
+  let value: PartialKeyPath<Hyperparameters>
+  let set: (inout Hyperparameters) -> Void
+
+  /// Nil where the option was not given.
+  init?<Value>(_ value: WritableKeyPath<Hyperparameters, Value>, _ given: Value?) {
+    guard let given else { return nil }
+    self.value = value
+    set = { $0[keyPath: value] = given }
+  }
+}
+
 extension Option {
   /// The option of a hyper-parameter: its name and its help are the table's.
-  fileprivate init<Argument: ExpressibleByArgument>(
+  init<Argument: ExpressibleByArgument>(
     _ value: KeyPath<Hyperparameters, Argument>, valueName: String? = nil
   ) where Value == Argument? {
     guard let entry = Hyperparameters.entry(value), let help = entry.help else {

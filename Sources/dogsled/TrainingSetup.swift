@@ -69,11 +69,12 @@ struct TrainingSetup: Sendable {
     let pictures = job.manifest.classes.enumerated().map { label, name in
       "\(name) \(count(job.manifest.training, label))+\(count(job.manifest.validation, label))"
     }
+    let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
     log(
       """
       model       \(job.architecture.parameters.parameterCount) parameters, input \
       \(job.architecture.input.height) x \(job.architecture.input.width)
-      pictures    \(pictures.joined(separator: ", ")) (training+validation)
+      pictures    \(pictures.joined(separator: ", ")) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
       update      average of U = \(values.batchesPerUpdate) steps, learning rate \

@@ -48,6 +48,22 @@ import Testing
     #expect(missing.errorLines.last?.contains("nowhere.jpg") == true, "\(missing.errors)")
   }
 
+  @Test func `Augmentation is timed`() throws {
+    let result = try #require(
+      try objects(
+        Command(["bench", "augment", "--count", "20", "--input-size", "40x50"], in: folder)
+      ).first)
+    #expect(result["size"] as? String == "40x50")
+    #expect(result["count"] as? Int == 20)
+    let (median, speed) = (
+      try #require(result["median_ms"] as? Double),
+      try #require(result["pictures_per_second"] as? Double)
+    )
+    #expect(median > 0 && abs(speed * median - 1000) <= 0.001 * speed + 1)
+    let wrong = try Command("bench", "augment", "--count", "0", in: folder)
+    #expect(wrong.status == 2 && wrong.errors.contains("--count must be"), "\(wrong.errors)")
+  }
+
   /// Of a small model, on pictures that were drawn: every encoding gives the floats back.
   @Test func `A gradient is encoded, tensor by tensor`() throws {
     try DrawnPictures.write(to: folder.path + "/set", train: 4, validation: 1, test: 0)

@@ -7,13 +7,17 @@ import Testing
 @Suite struct HyperparameterOptionTests {
   static let entries = Hyperparameters.table.filter { $0.help != nil }
 
+  /// Those that take no value, but have an opposite.
+  static let flags: Set<String> = ["horizontal-flip", "vertical-flip"]
+
   @Test(arguments: [["train"], ["coordinator"]])
   func `The help has every entry's name, words and default`(_ verb: [String]) throws {
     let help = try Command(verb + ["--help"], in: TemporaryFolder())
     let words = help.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     for entry in Self.entries {
       let text = try #require(entry.help)
-      #expect(words.contains("--\(entry.name) <"), "\(entry.name)")
+      let takes = Self.flags.contains(entry.name) ? "/--no-\(entry.name) " : " <"
+      #expect(words.contains("--\(entry.name)\(takes)"), "\(entry.name)")
       #expect(words.contains("\(text) (default: \(entry.defaultText))"), "\(entry.name)")
     }
   }

@@ -6,8 +6,12 @@ import Testing
 @Suite struct OptionTests {
   /// What each option's value is, whatever the verb.
   static let options: [String: String] = [
-    "chain": "<which>", "batch-size": "<batch-size>", "batches-per-update": "<u>", "checkpoint-every": "<k>",
+    "augment": "", "batch-size": "<batch-size>", "batches-per-update": "<u>", "brightness": "<b>",
+    "chain": "<which>", "checkpoint-every": "<k>",
     "classes": "<a,b>", "compute": "<ms>", "csv": "", "join": "<host:port>", "json": "",
+    "fill-mode": "<mode>", "height-shift": "<fraction>", "horizontal-flip": "",
+    "rotation": "<degrees>", "shear": "<degrees>", "vertical-flip": "",
+    "width-shift": "<fraction>", "zoom": "<z>",
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
     "learning-rate": "<learning-rate>", "link": "<mbit>", "listen": "<host:port>",
@@ -21,8 +25,10 @@ import Testing
   ]
 
   static let verbs = [
-    ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["summary"], ["evaluate"],
+    ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["augment"], ["summary"],
+    ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
+    ["bench", "augment"],
     ["bench", "gradient"], ["bench", "cluster"],
   ]
 
@@ -49,6 +55,8 @@ import Testing
       (["bench", "step", "--size", "3"], "Did you mean '--input-size'?"),
       (["train", "x", "--epoch", "3"], "Did you mean '--epochs'?"),
       (["train", "x", "--num-workers", "3"], "Did you mean '--workers'?"),
+      (["train", "x", "--rotation_range", "3"], "Did you mean '--rotation'?"),
+      (["train", "x", "--augmentation"], "Did you mean '--augment'?"),
       (["evaluate", "x", "y", "--thraeds", "3"], "Did you mean '--threads'?"),
       (["trian", "x"], "'trian' is no verb. Did you mean 'train'?"),
       (["summry"], "'summry' is no verb. Did you mean 'summary'?"),

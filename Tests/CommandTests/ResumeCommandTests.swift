@@ -105,9 +105,18 @@ import Testing
     #expect(
       options.contains("started with --epochs 40 (not 5), --learning-rate 0.0001 (not 0.5)"),
       "\(options)")
-    let other = ["interpolation": "area", "decode": "fast", "rho": "0.5"]
+    let other = [
+      "interpolation": "area", "decode": "fast", "rho": "0.5", "width-shift": "0.5",
+      "height-shift": "0.5", "zoom": "0.5", "brightness": "0.5,1.5", "fill-mode": "wrap",
+      "horizontal-flip": "true", "vertical-flip": "true",
+    ]
     let entries = Hyperparameters.table.filter { $0.help != nil }
-    let all = try refusal(entries.flatMap { ["--\($0.name)", other[$0.name] ?? "3"] })
+    let flags = HyperparameterOptionTests.flags
+    let all = try refusal(
+      entries.flatMap {
+        flags.contains($0.name)
+          ? ["--\($0.name)"] : ["--\($0.name)", other[$0.name] ?? "3"]
+      })
     for entry in entries {
       let said = try #require(all.firstRange(of: "--\(entry.name) "), "\(entry.name): \(all)")
       #expect(all[said.upperBound...].contains("(not \(other[entry.name] ?? "3")"))

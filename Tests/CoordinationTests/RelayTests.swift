@@ -121,7 +121,7 @@ import Wire
     let welcome = CoordinatorMessage.welcome(
       Welcome(
         worker: 1, model: "{}", floats: 16, optimizer: RMSprop(), batchSize: 1,
-        batchesPerUpdate: 1, pictures: "", manifest: "{}"))
+        batchesPerUpdate: 1, pictures: "", augmentation: "", seed: 1, manifest: "{}"))
     #expect(words(relay.received(welcome)) == ["deliver welcome", "listens 5"])
     var mute = Relay(limits: .standard, listening: nil)
     #expect(words(mute.received(welcome)) == ["deliver welcome"])

@@ -75,7 +75,7 @@ final class FaultRun {
     [
       "--model", "model.json", "--epochs", "\(isLong ? 60 : 6)", "--steps-per-epoch", "40",
       "--batch-size", "6", "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
-    ]
+    ] + (isLong ? ["--augment"] : [])
   }
 
   /// What a run in one process that nobody disturbs comes to.

@@ -20,7 +20,8 @@ let hello = Hello(
   version: "1", name: "here:1", token: 1, threads: 1, kernels: "baseline")
 let welcome = Welcome(
   worker: 0, model: "{}", floats: 4_000_000, optimizer: RMSprop(), batchSize: 20,
-  batchesPerUpdate: 1, pictures: "exact nearest", manifest: "{}")
+  batchesPerUpdate: 1, pictures: "exact nearest",
+  augmentation: "", seed: 1, manifest: "{}")
 
 /// Numbers of so many bytes, as they travel where bytes cost nothing.
 func parts(_ content: Part.Content, _ byteCount: Int) -> [Part] {

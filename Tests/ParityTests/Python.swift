@@ -6,6 +6,8 @@ enum Python {
   static let withKeras = path("import tensorflow")
   /// It, where it has tf_keras, which is Keras 2; nil elsewhere.
   static let withKeras2 = path("import importlib.util as u; u.find_spec('tf_keras').name")
+  /// It, where it has scipy, which Keras changes pictures with; nil elsewhere.
+  static let withSciPy = path("import scipy")
   /// It, where it has h5py; nil elsewhere.
   static let withHDF5 = path("import h5py")
 

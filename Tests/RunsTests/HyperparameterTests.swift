@@ -42,13 +42,21 @@ import Testing
     }
     """
 
+  /// What came later, as JSON; it is written only where it is not the default.
+  private static let later = [
+    "rotation": "40.5", "widthShift": "0.25", "heightShift": "0.5", "shear": "0.125",
+    "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
+    "verticalFlip": "true", "fillMode": #""wrap""#,
+  ]
+
   private static func decoded(_ text: String) throws -> Hyperparameters {
     try JSONDecoder().decode(Hyperparameters.self, from: Data(text.utf8))
   }
 
   /// The text with another value for `key`.
   private static func changed(_ key: String, to value: String) -> String {
-    written.split(separator: "\n").map { line in
+    if later[key] != nil { return written.replacing("{\n", with: "{\n  \"\(key)\" : \(value),\n") }
+    return written.split(separator: "\n").map { line in
       guard line.contains("\"\(key)\"") else { return String(line) }
       return "  \"\(key)\" : \(value)" + (line.hasSuffix(",") ? "," : "")
     }.joined(separator: "\n")
@@ -72,21 +80,61 @@ import Testing
 
   @Test func `Every entry has a key in run.json, and every key an entry`() throws {
     let object = try JSONSerialization.jsonObject(with: Data(Self.written.utf8))
-    let keys = try #require(object as? [String: Any]).keys
-    #expect(Set(Hyperparameters.table.map(\.key)) == Set(keys))
+    let keys = Set(try #require(object as? [String: Any]).keys).union(Self.later.keys)
+    #expect(Set(Hyperparameters.table.map(\.key)) == keys)
     #expect(Hyperparameters.table.count == keys.count)
     #expect(Set(Hyperparameters.table.map(\.name)).count == keys.count)
-    for entry in Hyperparameters.table {
+    for entry in Hyperparameters.table where Self.later[entry.key] == nil {
       let without = Self.written.replacing("\"\(entry.key)\"", with: "\"other\"")
       #expect(throws: DecodingError.self) { try Self.decoded(without) }
     }
+  }
+
+  @Test func `What came later is written where it is not the default, and read again`() throws {
+    let book = try Self.decoded(Self.written)
+    #expect(book.augmentation == Augmentation())
+    var all = book
+    for (key, value) in Self.later {
+      let one = try Self.decoded(Self.changed(key, to: value))
+      let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(one))
+      let keys = try #require(object as? [String: Any]).keys
+      #expect(keys.contains(key) && keys.count == 12)
+      #expect(
+        try JSONDecoder().decode(Hyperparameters.self, from: JSONEncoder().encode(one)) == one)
+      all.augmentation = one.augmentation
+      #expect(all == one && all != book)
+      // Of another type, or null, it is not passed over.
+      #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "[]")) }
+      #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "null")) }
+    }
+  }
+
+  @Test func `A fill mode needs something to fill`() throws {
+    var values = Hyperparameters()
+    values.augmentation.fillMode = .reflect
+    values.augmentation.horizontalFlip = true
+    let error = #expect(throws: HyperparameterError.self) { try values.validate() }
+    #expect(error?.problems.count == 1)
+    #expect(error?.description.contains("--fill-mode reflect fills nothing") == true)
+    for change in [
+      \Augmentation.rotation, \.widthShift, \.heightShift, \.shear,
+    ] {
+      var moved = values
+      moved.augmentation[keyPath: change] = 0.5
+      try moved.validate()
+    }
+    values.augmentation.zoom = .between(1, 1.5)
+    try values.validate()
   }
 
   /// Either the type has no such value, or the check names it.
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a check`(_ index: Int) throws {
     let entry = Hyperparameters.table[index]
-    guard let wrong = try? Self.decoded(Self.changed(entry.key, to: "-1")) else { return }
+    guard
+      let wrong = try? Self.decoded(
+        Self.changed(entry.key, to: Self.isText(entry.key) ? #""-1""# : "-1"))
+    else { return }
     #expect(Self.isNumber(entry.key))
     let error = #expect(throws: HyperparameterError.self) { try wrong.validate() }
     #expect(error?.problems.count == 1)
@@ -95,13 +143,19 @@ import Testing
   }
 
   private static func isNumber(_ key: String) -> Bool {
-    !["seed", "interpolation", "decode"].contains(key)
+    ![
+      "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode",
+    ].contains(key)
   }
+
+  private static func isText(_ key: String) -> Bool { ["zoom", "brightness"].contains(key) }
 
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a difference`(_ index: Int) throws {
     let entry = Hyperparameters.table[index]
-    let other = ["interpolation": #""area""#, "decode": #""fast""#, "rho": "0.5"][entry.key] ?? "3"
+    let other =
+      Self.later[entry.key]
+      ?? ["interpolation": #""area""#, "decode": #""fast""#, "rho": "0.5"][entry.key] ?? "3"
     let old = try Self.decoded(Self.written)
     let new = try Self.decoded(Self.changed(entry.key, to: other))
     #expect(new != old && old.differences(from: old).isEmpty)

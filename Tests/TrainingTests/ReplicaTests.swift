@@ -383,6 +383,6 @@ extension Welcome {
       worker: 1, model: "", floats: job.architecture.parameters.bufferCount,
       partFloats: partFloats, optimizer: job.hyperparameters.optimizer,
       batchSize: job.hyperparameters.batchSize, batchesPerUpdate: job.schedule.batchesPerUpdate,
-      pictures: "", manifest: "")
+      pictures: "", augmentation: "", seed: 1, manifest: "")
   }
 }

@@ -28,6 +28,7 @@ import Wire
       optimizer: run.job.hyperparameters.optimizer,
       batchSize: run.job.hyperparameters.batchSize, batchesPerUpdate: 1,
       pictures: run.job.hyperparameters.pictures.description,
+      augmentation: run.job.hyperparameters.augmentation.description, seed: 1,
       manifest: String(decoding: manifest, as: UTF8.self))
     worker.begin(link)
     let ending = worker.step(.message(.welcome(welcome)), link)

@@ -141,7 +141,7 @@ import Wire
   @Test func `The welcome's heartbeats count from then on`() {
     var welcome = Welcome(
       worker: 0, model: "{}", floats: 1, optimizer: RMSprop(), batchSize: 1, batchesPerUpdate: 1,
-      pictures: "", manifest: "")
+      pictures: "", augmentation: "", seed: 1, manifest: "")
     (welcome.heartbeat, welcome.heartbeatBound) = (0.125, 0.75)
     var state = opened()
     _ = state.received(now: .seconds(0.5))

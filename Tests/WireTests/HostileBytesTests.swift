@@ -52,7 +52,7 @@ struct HostileBytesTests {
   @Test func largerThanTheLimit() throws {
     var welcome = Welcome(
       worker: 0, model: "", floats: Limits.standard.floats + 1, optimizer: RMSprop(), batchSize: 1,
-      batchesPerUpdate: 1, pictures: "", manifest: "")
+      batchesPerUpdate: 1, pictures: "", augmentation: "", seed: 1, manifest: "")
     expectError(
       "the limit is", try bytes(CoordinatorMessage.welcome(welcome)), as: CoordinatorMessage.self,
       stage: .introduction)
