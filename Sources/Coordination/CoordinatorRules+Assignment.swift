@@ -135,7 +135,9 @@ extension CoordinatorRules {
         let progress = members[peer]?.progress, let debt = progress.debt
       else { continue }
       let batches = progress.queue.map(\.unit.batches).max() ?? 1
-      let (time, most) = (patience.time - debt.since, patience.most(progress.pace, batches: batches))
+      let (time, most) = (
+        patience.time - debt.since, patience.most(progress.pace, batches: batches)
+      )
       if time > most, readyWorkers > 1 {
         let reason = "it sends heartbeats, but has not answered for \(time.inSeconds)"
         actions += dismiss(peer, reason: reason, now: now)

@@ -1,6 +1,6 @@
 // How long work takes: of one worker, and of all.
 
-/// What a worker needs for the batch of a step, and for one of a validation: the quickest of its last few.
+/// What a worker needs for a batch of a step, and of a validation: the quickest of its last few.
 package struct Pace: Sendable {
   private static let most = 3
   /// A figure counts for this many times as long as it is: who was slow gets another chance, which

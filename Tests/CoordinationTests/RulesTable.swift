@@ -110,8 +110,8 @@ struct RulesTable {
   /// The peer answers the oldest unit that it has, otherwise than one that was lost had begun to.
   mutating func contradict(_ peer: PeerID) {
     confirm(peer)
-    guard case (.step(let step), let version)? = next(peer) else { return }
-    follow(rules.contradicts(peer, step, version, now: now))
+    guard case (let unit, let version)? = next(peer), unit.step != nil else { return }
+    follow(rules.contradicts(peer, unit, version, now: now))
   }
 
   /// A process that the program launched ends.
@@ -146,9 +146,11 @@ struct RulesTable {
     loss: Double = 1
   ) {
     switch unit {
-    case .step(let step):
+    case .steps(let steps):
+      let step = steps.lowerBound
       let header = GradientHeader(
-        step: step, weightsVersion: version, loss: loss, correct: 1, count: 1,
+        step: step, weightsVersion: version,
+        totals: steps.map { _ in .init(loss: loss, correct: 1, count: 1) },
         digest: digest ?? Self.digest(step))
       take(rules.gradient(peer, header, now: now), unit, from: peer)
     case .validation(let batch):

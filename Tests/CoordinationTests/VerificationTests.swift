@@ -32,7 +32,7 @@ import Wire
     _ fraction: Double, at update: Int = 0, resumedAfter updates: Int = 0
   ) -> Verification {
     var verification = Verification(seed: 1, fraction: fraction, after: updates)
-    verification.begin(0..<40, version: WeightsVersion(update: update))
+    verification.begin(Self.units(0..<40), version: WeightsVersion(update: update))
     return verification
   }
 
@@ -96,7 +96,7 @@ import Wire
       .rollBack(before: 0, faulty: [Self.first]))
     // From the start on it is known who did what.
     verification.rollBack(to: 0)
-    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    verification.begin(Self.units(0..<4), version: WeightsVersion(rollback: 1, update: 0))
     for (process, digest) in [(Self.first, 1), (Self.second, 0)] {
       _ = verification.judge(Self.step, Self.answer(process, digest), isAlone: false)
     }
@@ -120,7 +120,7 @@ import Wire
     check(verification.judge(Self.step, nan, isAlone: false), .disputed(before: 3))
     verification.rollBack(to: 2)
     for update in 2...3 {
-      verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: update))
+      verification.begin(Self.units(0..<4), version: WeightsVersion(rollback: 1, update: update))
       #expect(verification.contains(Self.step) && !verification.contains(.step(1)))
     }
     // The same machine again, and two others: it is out as soon as one has a number.
@@ -140,7 +140,7 @@ import Wire
     let nan = [Self.first, Self.second].map { Self.answer($0, -1, isFinite: false) }
     check(verification.judge(Self.step, nan[0], isAlone: false), .disputed(before: 0))
     verification.rollBack(to: 0)
-    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    verification.begin(Self.units(0..<4), version: WeightsVersion(rollback: 1, update: 0))
     _ = verification.judge(Self.step, nan[0], isAlone: false)
     check(verification.judge(Self.step, nan[1], isAlone: false), .counts(faulty: []))
     #expect(!verification.isFinite)
@@ -151,7 +151,7 @@ import Wire
     var verification = Self.verification(0)
     _ = verification.judge(Self.step, Self.answer(Self.first), isAlone: false)
     verification.updateApplied()
-    verification.begin(4..<8, version: versions[1])
+    verification.begin(Self.units(4..<8), version: versions[1])
     let wrong = Self.answer(Self.second, 1)
     check(
       verification.judgeLate(Self.step, version: versions[0], Self.answer(Self.second)), .agrees)
@@ -160,13 +160,13 @@ import Wire
     check(verification.judgeLate(Self.step, version: versions[0], wrong), .disputed(before: 0))
     // Two workers decide, and the one that was wrong then is named.
     verification.rollBack(to: 0)
-    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 0))
+    verification.begin(Self.units(0..<4), version: WeightsVersion(rollback: 1, update: 0))
     _ = verification.judge(Self.step, Self.answer(Self.third), isAlone: false)
     check(
       verification.judge(Self.step, Self.answer(Self.first), isAlone: false),
       .counts(faulty: [Self.second]))
     later.updateApplied()
-    later.begin(8..<12, version: versions[2])
+    later.begin(Self.units(8..<12), version: versions[2])
     check(later.judgeLate(Self.step, version: versions[0], wrong), .agrees)
   }
 
@@ -181,11 +181,13 @@ import Wire
       .faulty(firstUpdate: nil))
   }
 
+  private static func units(_ steps: Range<Int>) -> [WorkUnit] { steps.map(WorkUnit.step) }
+
   @Test func `Steps are doubted once`() {
     var verification = Self.verification(0)
-    check(verification.doubt(0..<4), true)
+    check(verification.doubt(Self.units(0..<4)), true)
     #expect((0..<4).allSatisfy { verification.contains(.step($0)) })
-    check(verification.doubt(0..<4), false)
+    check(verification.doubt(Self.units(0..<4)), false)
   }
 
   @Test func `An answer that cannot be right counts as a wrong one where it is verified`() {
@@ -201,8 +203,8 @@ import Wire
   @Test func `Another process of a machine that errs is held to what the machine did`() {
     var verification = Self.verification(0, at: 4)
     let again = Self.process(9, machine: Self.first.machine)
-    check(verification.doubt(1..<2), true)
-    verification.begin(0..<4, version: WeightsVersion(rollback: 1, update: 4))
+    check(verification.doubt(Self.units(1..<2)), true)
+    verification.begin(Self.units(0..<4), version: WeightsVersion(rollback: 1, update: 4))
     _ = verification.judge(Self.step, Self.answer(again), isAlone: false)
     for (process, digest) in [(Self.first, 1), (Self.second, 0)] {
       _ = verification.judge(.step(1), Self.answer(process, digest), isAlone: false)

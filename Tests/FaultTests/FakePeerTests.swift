@@ -39,7 +39,7 @@ extension FaultTests {
           let header = GradientHeader(
             step: step + Int(token % 10) * 240,
             weightsVersion: .init(update: step / 4 + Int(token % 10) * 60),
-            loss: 1, correct: 1, count: 6, digest: .ofNothing)
+            totals: [.init(loss: 1, correct: 1, count: 6)], digest: .ofNothing)
           // Numbers of who is no worker yet end its connection as they come.
           if token % 4 == 1 {
             fake.send(

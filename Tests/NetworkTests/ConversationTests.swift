@@ -14,7 +14,7 @@ extension NetworkTests {
       let test = try TestServer()
       let (peer, client, inputs) = try test.join()
       let work = AssignedWork(
-        .gradient(step: 4, pictures: [1, 2]), weightsVersion: .init(update: 1))
+        .gradient(step: 4, pictures: [[1, 2]]), weightsVersion: .init(update: 1))
       test.server.send(.welcome(welcome), to: [peer])
       test.server.send(weights(14_000_000), to: peer)
       test.server.send(.work(work), to: [peer])

@@ -53,7 +53,7 @@ func weights(_ byteCount: Int) -> [CoordinatorMessage] {
 func gradient(step: Int, _ byteCount: Int) -> [WorkerMessage] {
   let parts = parts(.gradient(step: step), byteCount)
   let header = GradientHeader(
-    step: step, weightsVersion: .init(update: 1), loss: 1, correct: 1, count: 1,
+    step: step, weightsVersion: .init(update: 1), totals: [.init(loss: 1, correct: 1, count: 1)],
     digest: Digest(of: parts.map(\.digest)))
   return parts.map { .part($0) } + [.gradient(header, nil)]
 }

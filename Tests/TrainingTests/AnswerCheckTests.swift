@@ -22,7 +22,7 @@ import Training
     }
     #expect(Self.plan.pictures(of: .validation(2)) == nil)
     #expect(Self.plan.pictures(of: .validation(.max)) == nil)
-    #expect(Self.plan.pictures(of: .step(.max)) != nil)
+    #expect(Self.plan.pictures(of: .step(.max - 1)) != nil)
   }
 
   @Test func `Totals that can be right pass, also those of a run that diverges`() throws {

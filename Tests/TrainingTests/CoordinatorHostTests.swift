@@ -29,8 +29,8 @@ import Wire
     for step in 0..<100 {
       for part in parts { host.step(.message(peer, .part(part))) }
       let header = GradientHeader(
-        step: step, weightsVersion: .init(update: 9), loss: 1, correct: 1, count: 4,
-        digest: gradient.digest)
+        step: step, weightsVersion: .init(update: 9),
+        totals: [.init(loss: 1, correct: 1, count: 4)], digest: gradient.digest)
       host.step(.message(peer, .gradient(header, nil)))
     }
     #expect(host.gradientBuffers == 0)
@@ -119,8 +119,9 @@ import Wire
         peer,
         .gradient(
           GradientHeader(
-            step: step, weightsVersion: .init(rollback: rollback, update: 0), loss: 1, correct: 1,
-            count: count, digest: Digest(of: parts.map(\.digest))),
+            step: step, weightsVersion: .init(rollback: rollback, update: 0),
+            totals: [.init(loss: 1, correct: 1, count: count)],
+            digest: Digest(of: parts.map(\.digest))),
           nil))
     }
 
@@ -139,7 +140,7 @@ import Wire
       var learner = try Learner(job, from: nil, threads: 1, kernels: .baseline)
       for step in 0..<2 {
         learner.take(
-          StepGradient(gradient(step), pictures: job.plan.pictures(of: .step(step)) ?? 0),
+          [StepGradient(gradient(step), pictures: job.plan.pictures(of: .step(step)) ?? 0)],
           at: step, of: 2)
       }
       _ = learner.applyUpdate()

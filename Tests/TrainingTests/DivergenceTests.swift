@@ -109,7 +109,9 @@ import Wire
         header.digest = .ofNothing
         return .gradient(header, nil)
       case (.gradient(var header, nil), _):
-        DivergenceTests.change(lie, &header.loss, &header.correct, &header.count)
+        var totals = header.totals[0]
+        DivergenceTests.change(lie, &totals.loss, &totals.correct, &totals.count)
+        header.totals = [totals]
         return .gradient(header, nil)
       case (.evaluated(var header), _):
         DivergenceTests.change(lie, &header.loss, &header.correct, &header.count)

@@ -41,6 +41,7 @@ import Wire
       var lostAt: Int?
       /// Whose it is; it keeps what it computes.
       let peer: PeerID
+      var step: Int { incoming.steps.lowerBound }
     }
 
     static let partFloats = 64
@@ -141,10 +142,12 @@ import Wire
       let all = gradient.parts(layout, step: step, version: version, most: Self.partFloats)
       return Sender(
         incoming: IncomingGradient(
-          step: step, version: version,
-          gradient: StepGradient(
-            learner.gradientBuffer(), pictures: job.plan.pictures(of: .step(step)) ?? 0),
-          parts: parts.count),
+          first: step, version: version,
+          gradients: [
+            StepGradient(
+              learner.gradientBuffer(), pictures: job.plan.pictures(of: .step(step)) ?? 0)
+          ],
+          parts: parts),
         left: order.map { all[$0] }, lostAt: lostAt, peer: peer)
     }
 
@@ -162,14 +165,13 @@ import Wire
     /// A part of a sender's gradient comes.
     func takePart(_ sender: inout Sender, isForwarded: Bool = true) throws {
       guard let part = sender.left.popLast() else { return }
-      try sender.incoming.take(part, parts)
+      try sender.incoming.take(part, of: sender.step, parts)
       if isForwarded { forward(part.index, sender) }
     }
 
     private func forward(_ index: Int, _ sender: Sender) {
       broadcaster.take(
-        index, of: sender.incoming, from: sender.peer,
-        factor: sender.incoming.factors[index], steps: steps,
+        index, of: sender.step, sender.incoming, from: sender.peer, steps: steps,
         using: learner.updater, followers: followers)
     }
 
@@ -178,7 +180,7 @@ import Wire
       let steps = steps
       for part in parts { forward(part.index, sender) }
       learner.take(
-        sender.incoming.gradient, at: sender.incoming.step - steps.lowerBound, of: steps.count)
+        sender.incoming.gradients, at: sender.step - steps.lowerBound, of: steps.count)
     }
 
     func contradicts(_ sender: Sender) -> Bool { broadcaster.contradicts(sender.incoming) }
@@ -216,12 +218,12 @@ import Wire
       var done: Set<Int> = []
       while !senders.isEmpty {
         let index = next(senders.count)
-        let step = senders[index].incoming.step
+        let step = senders[index].step
         if senders[index].lostAt == senders[index].left.count {
           senders.remove(at: index)
         } else if senders[index].left.isEmpty {
           let sender = senders.remove(at: index)
-          try replicas[sender.peer]?.take(sender.incoming.gradient.buffer, step: step, version)
+          try replicas[sender.peer]?.take(sender.incoming.gradients[0].buffer, step: step, version)
           guard done.insert(step).inserted else { continue }
           #expect(!contradicts(sender))
           takeTotals(sender)
@@ -269,8 +271,10 @@ import Wire
       let steps = run.job.schedule.steps(ofUpdate: update)
       for step in steps {
         alone.take(
-          StepGradient(
-            exchange.gradient(step), pictures: run.job.plan.pictures(of: .step(step)) ?? 0),
+          [
+            StepGradient(
+              exchange.gradient(step), pictures: run.job.plan.pictures(of: .step(step)) ?? 0)
+          ],
           at: step - steps.lowerBound, of: steps.count)
       }
       _ = alone.applyUpdate()
@@ -330,7 +334,7 @@ import Wire
       var lost = exchange.sender(first, wrong)
       let half = lost.left.count / 2
       while lost.left.count > half { try exchange.takePart(&lost) }
-      let wasSent = lost.incoming.digests[harmed.index] != nil
+      let wasSent = lost.incoming.digests[0][harmed.index] != nil
       var other = exchange.sender(first, exchange.gradient(first))
       while !other.left.isEmpty { try exchange.takePart(&other) }
       // What nobody was sent contradicts nobody.

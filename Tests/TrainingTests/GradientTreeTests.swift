@@ -37,7 +37,7 @@ import Training
     var tree = GradientTree(count: order.count)
     for place in order {
       #expect(!tree.isComplete)
-      tree.insert(gradient(place, layout), at: place, using: updater)
+      tree.insert([gradient(place, layout)], at: place, using: updater)
     }
     #expect(tree.isComplete)
     tree.apply(RMSprop(), to: &state, using: updater)
@@ -58,6 +58,35 @@ import Training
       let order = CounterRandom(seed: 3, purpose: .benchmark, UInt64(round)).permutation(count)
       #expect(try Self.update(order, threads: 1 + round % 2) == expected)
     }
+  }
+
+  /// What is no factor comes summed of some neighbours, as a worker sends it that computed them.
+  @Test(arguments: [2, 3, 5, 7, 8, 10, 16, 21], [2, 4, 8])
+  func `Sums of neighbours that come as one give the same bits`(count: Int, together: Int) throws {
+    let layout = try #require(Self.layout)
+    let updater = try Updater(layout, kernels: try .chosen())
+    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
+    var tree = GradientTree(count: count)
+    for first in stride(from: 0, to: count, by: together).reversed() {
+      let unit = (first..<min(first + together, count)).map { Self.gradient($0, layout) }
+      let sums = ParameterBuffer(layout.buffer)
+      for part in layout.parts(most: 64) where !part.isFactor {
+        updater.sum(part.floats, of: unit, into: sums)
+      }
+      for (index, gradient) in unit.enumerated() {
+        for part in layout.parts(most: 64) where !part.isFactor {
+          // Of the others nobody reads it.
+          if index == 0 {
+            gradient.buffer.copy(part.floats, from: sums)
+          } else {
+            for float in part.floats { gradient.buffer.buffer[float] = .nan }
+          }
+        }
+      }
+      tree.insert(unit, at: first, using: updater)
+    }
+    tree.apply(RMSprop(), to: &state, using: updater)
+    #expect(state.digest == (try Self.update(Array(0..<count))))
   }
 
   /// The sums of a tree over whole gradients, level by level.
@@ -84,7 +113,7 @@ import Training
     updater.apply(RMSprop(), to: &expected, gradientSum: level[0], pictures: pictures)
     var gradients = GradientTree(count: count)
     for place in (0..<count).reversed() {
-      gradients.insert(Self.gradient(place, layout), at: place, using: updater)
+      gradients.insert([Self.gradient(place, layout)], at: place, using: updater)
     }
     gradients.apply(RMSprop(), to: &state, using: updater)
     #expect(state.digest == expected.digest)

@@ -23,7 +23,7 @@ import Training
           buffer[tensor][index] = draws.symmetricFloat(UInt64(tensor.offset + index))
         }
       }
-      learner.take(StepGradient(buffer, pictures: 2), at: place, of: places.count)
+      learner.take([StepGradient(buffer, pictures: 2)], at: place, of: places.count)
     }
   }
 
@@ -105,7 +105,7 @@ import Training
     var learner = try learner()
     let buffer = learner.gradientBuffer()
     buffer.floats[0] = .infinity
-    learner.take(StepGradient(buffer, pictures: 1), at: 0, of: 1)
+    learner.take([StepGradient(buffer, pictures: 1)], at: 0, of: 1)
     let isFinite = learner.applyUpdate()
     #expect(!isFinite)
   }

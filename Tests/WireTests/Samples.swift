@@ -41,7 +41,7 @@ func coordinatorMessages() -> [CoordinatorMessage] {
     .update(UpdateHeader(version: .init(update: 25), firstStep: 100, pictures: [20, 20, 7])),
     .work(
       AssignedWork(
-        .gradient(step: 7, pictures: [0, 5, 1999]), weightsVersion: .init(update: 25))),
+        .gradient(step: 7, pictures: [[0, 5, 1999], [7]]), weightsVersion: .init(update: 25))),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
     .successor(
       Successor(link: 3, host: "10.0.0.2", listening: Listening(port: 40112, key: .max))),
@@ -65,8 +65,8 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
     .part(samplePart(.gradient(step: 3), count: floats)),
     .gradient(
       GradientHeader(
-        step: 3, weightsVersion: .init(update: 1), loss: 0.1 + 0.2, correct: 11, count: 20,
-        digest: sampleDigest),
+        step: 3, weightsVersion: .init(update: 1),
+        totals: [.init(loss: 0.1 + 0.2, correct: 11, count: 20)], digest: sampleDigest),
       nil),
     .heartbeat,
     .evaluated(
