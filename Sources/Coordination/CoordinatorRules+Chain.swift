@@ -29,7 +29,8 @@ extension CoordinatorRules {
       else { return [] }
       return [.note(.linked(worker: worker, from: from))]
     }
-    return breakLink(report.link, by: peer, failure)
+    // Work may have waited for who is sent the weights anew now.
+    return breakLink(report.link, by: peer, failure) + distribute(now)
   }
 
   /// A link is not there: its receiver is sent all parts by the coordinator.

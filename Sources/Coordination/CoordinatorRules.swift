@@ -104,7 +104,7 @@ public struct CoordinatorRules: Sendable {
           + "begins without the others")
       return [.note(note)] + nextPhase(now)
     }
-    return distribute(now) + duplicateSlowest(now) + dismissStuck(now) + breakSlowLinks(now)
+    return breakSlowLinks(now) + distribute(now) + duplicateSlowest(now) + dismissStuck(now)
   }
 
   /// The host cannot go on.
