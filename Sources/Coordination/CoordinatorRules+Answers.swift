@@ -146,6 +146,8 @@ extension CoordinatorRules {
     case .void:
       members[peer]?.progress?.finishVoid(unit, version, now: now, time: patience.time)
     }
+    // Weights that were past when it said that it holds them were not compared: they may differ.
+    guard progress.confirmed == version else { return .drop(.goOn(distribute(now))) }
     return .drop(checkLate(peer, unit, version, answer, now))
   }
 

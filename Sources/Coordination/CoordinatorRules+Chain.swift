@@ -53,11 +53,15 @@ extension CoordinatorRules {
   }
 
   /// Sends a worker again what it may have missed: the parts of the update under way and of the
-  /// last one, where that is enough.
+  /// last one, where that is enough; otherwise the weights.
   private mutating func sendMissed(to peer: PeerID) -> [CoordinatorAction] {
     guard let held = members[peer]?.progress?.held, held.rollback == weightsVersion.rollback,
       held.update >= weightsVersion.update - 1
-    else { return sendWeights(to: peer) }
+    else {
+      requeue(of: peer)
+      members[peer]?.progress?.makeVoid()
+      return sendWeights(to: peer)
+    }
     return [.resend(peer, since: held)]
   }
 

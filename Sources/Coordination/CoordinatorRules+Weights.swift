@@ -43,9 +43,7 @@ extension CoordinatorRules {
     }
     // What was under way when it was sent them anew.
     if case .strayed = progress.weights { return [] }
-    for assignment in progress.queue where assignment.version == weightsVersion {
-      phase.board?.requeue(assignment.unit, from: peer)
-    }
+    requeue(of: peer)
     let reason = "came to other weights \(version) than the coordinator"
     guard members[peer]?.progress?.stray(time: patience.time) == false else {
       return putOut(peer, "\(reason) again: its memory or its processor makes errors", now)
@@ -53,6 +51,14 @@ extension CoordinatorRules {
     let note = CoordinatorNote.failure(
       worker: members[peer]?.number, reason: "it \(reason), and is sent them anew")
     return [.note(note), .sendWeights(peer)] + unchain(peer) + distribute(now)
+  }
+
+  /// Gives others what a worker has to compute: it is sent the weights anew, and drops that.
+  mutating func requeue(of peer: PeerID) {
+    for assignment in members[peer]?.progress?.queue ?? []
+    where assignment.version == weightsVersion {
+      phase.board?.requeue(assignment.unit, from: peer)
+    }
   }
 
   // MARK: Updates and rollbacks

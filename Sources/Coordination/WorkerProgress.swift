@@ -66,6 +66,8 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   private(set) var weights = Weights.none
   /// The last weights that it said it holds.
   var held: WeightsVersion?
+  /// The last of them that were seen to have the coordinator's digest.
+  private(set) var confirmed: WeightsVersion?
   /// How often it came to other weights than the coordinator.
   private var strayed = 0
   /// Since when it has not said that it holds the present weights, by `Patience.time`.
@@ -153,7 +155,7 @@ package struct WorkerProgress: Sendable, CustomStringConvertible {
   /// - Parameter time: by `Patience.time`.
   package mutating func confirm(now: Duration, time: Duration) {
     weights = .held(isConfirmed: true)
-    unconfirmedSince = nil
+    (unconfirmedSince, confirmed) = (nil, held)
     void = []
     if case .finishingVoid(_, let next, _) = activity { compute(next, isNext: true, now, time) }
   }

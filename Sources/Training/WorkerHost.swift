@@ -183,8 +183,10 @@ public final class WorkerHost {
       link.send(.ready(try current?.answer(welcome.probe) ?? .none))
       log("ready")
     case .message(.weights(let header, let local)):
-      // What it had to compute with weights that it is sent anew, others have got.
-      let isSentAnew = current?.replica.held?.version == header.version
+      // What it had to compute with weights that it is sent anew, others have got. Whoever makes
+      // updates itself is sent no weights for another reason.
+      let isSentAnew =
+        header.makesUpdates || current?.replica.held?.version == header.version
       queue.removeAll {
         let version = $0.work.weightsVersion
         return version < header.version || isSentAnew && version == header.version
