@@ -59,30 +59,29 @@ struct Evaluate: ParsableCommand, TakesAnyName {
 
   /// The label of each class's folder, by its name.
   /// - Throws: `Failure` where the model's classes are not the folder's.
-  private func labels(for file: ModelFile) throws -> [String: UInt8] {
+  private func labels(for file: ModelFile) throws -> [String: Int] {
     let found = try PictureFolder.classNames(in: folder)
     // Where there is none, or too many, the scan says so.
     let count = file.architecture.loss.classes
     guard (1...count).contains(found.count) else { return [:] }
-    let list = found.joined(separator: ", ")
+    let list = PictureFolder.listed(found)
     guard let classes = try options.classNames(for: file) else {
       throw Failure(
         "\(model): names no classes (Keras drops them when it saves a model again): say what its "
-          + "outputs 0 and 1 stand for: --classes "
-          + (found.count == count ? found.joined(separator: ",") : "\(list),OTHER")
-          + ", or the other way round")
+          + "outputs stand for, in their order: --classes "
+          + (found.count == count ? found.joined(separator: ",") : "A,B")
+          + (count == 2 ? ", or the other way round" : ", perhaps in another order"))
     }
-    guard found.allSatisfy({ classes.labels[$0] != nil }) else {
-      let (first, second) = (classes.names[0], classes.names[1])
-      let folder = FileName.shown(folder)
-      throw Failure(
-        options.classes != nil
-          ? "\(folder): has the classes \(list), and --classes names \(first), \(second)"
-          : "\(folder): has the classes \(list), and the model was trained on \(first), \(second): "
-            + "rename the folders, or say which stands for which: --classes A,B, where A is the "
-            + "folder of \(first) and B that of \(second)")
-    }
-    return classes.labels
+    let labels = classes.labels
+    guard let unknown = found.first(where: { labels[$0] == nil }) else { return labels }
+    let (folder, names) = (FileName.shown(folder), PictureFolder.listed(classes.names))
+    let which = found.count > 5 ? " (\(unknown) is not among them)" : ""
+    throw Failure(
+      options.classes != nil
+        ? "\(folder): has the classes \(list), and --classes names \(names)\(which)"
+        : "\(folder): has the classes \(list), and the model was trained on \(names)\(which): "
+          + "rename the folders, or say which stands for which: --classes A,B, where A is the "
+          + "folder of \(classes.names[0]), B that of \(classes.names[1]), and so on")
   }
 
   /// The store without the pictures that cannot be decoded, all of which are named.
