@@ -46,6 +46,9 @@ public struct Confusion: Sendable {
     counts[label * classes + judgement.answer, default: 0] += 1
   }
 
+  /// Whether a picture is of class `label`, or was taken for it.
+  public func isThere(_ label: Int) -> Bool { pictures[label] + answers[label] > 0 }
+
   /// Pictures of class `label` that were taken for `answer`.
   public func count(of label: Int, takenFor answer: Int) -> Int {
     counts[label * classes + answer] ?? 0

@@ -45,6 +45,17 @@ public struct Curves: Sendable {
     try PlainFiles.replace(path, with: bytes)
   }
 
+  /// The picture as an element of SVG for a page of HTML.
+  /// - Throws: `FileError` where libcairo cannot draw it.
+  public func inlineSVG() throws -> String {
+    guard let bytes = CurvesDrawing.svg(of: self) else {
+      throw FileError("libcairo cannot draw the curves")
+    }
+    let text = String(decoding: bytes, as: UTF8.self)
+    // What stands before the element belongs to a file of its own.
+    return text.range(of: "<svg").map { String(text[$0.lowerBound...]) } ?? text
+  }
+
   /// One of the two diagrams.
   struct Panel {
     let title: String
