@@ -12,6 +12,13 @@ public struct SplitLayout: Sendable {
     /// Test pictures; may be 0.
     public let test: Int
 
+    /// 70, 15 and 15.
+    public static let standard = Shares(train: 70, validation: 15, test: 15)
+
+    private init(train: Int, validation: Int, test: Int) {
+      (self.train, self.validation, self.test) = (train, validation, test)
+    }
+
     /// From `70,15,15`; nil where that is not three whole numbers that make 100, or the first two
     /// are not at least 1.
     public init?(_ description: String) {
@@ -20,7 +27,7 @@ public struct SplitLayout: Sendable {
       guard fields.count == 3, numbers.count == 3, numbers.allSatisfy({ (0...100).contains($0) }),
         numbers.reduce(0, +) == 100, numbers[0] > 0, numbers[1] > 0
       else { return nil }
-      (train, validation, test) = (numbers[0], numbers[1], numbers[2])
+      self.init(train: numbers[0], validation: numbers[1], test: numbers[2])
     }
 
     /// `70,15,15`.
@@ -73,7 +80,7 @@ public struct SplitLayout: Sendable {
       guard let counts = shares.counts(of: files.pictures.count) else {
         throw PictureError(
           path: "\(source)/\(name)",
-          "\(files.pictures.count) pictures: too few to have one in each part of \(shares)")
+          "too few pictures (\(files.pictures.count)) to have one in each part of \(shares)")
       }
       let order = CounterRandom(seed: seed, purpose: .split, UInt64(index))
         .permutation(files.pictures.count)

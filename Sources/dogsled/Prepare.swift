@@ -19,7 +19,7 @@ struct Prepare: ParsableCommand {
 struct PrepareBook: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "as-book",
-    abstract: "Split Kaggle's Dogs vs. Cats photographs as the book does (the default).",
+    abstract: "Split Kaggle's Dogs vs. Cats photographs as the book does.",
     discussion: """
       Copies cat.0.jpg, dog.0.jpg and so on from SOURCE, or from its train folder, into
       DEST/{train,validation,test}/{cats,dogs} and prints how many there are.

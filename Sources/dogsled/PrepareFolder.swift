@@ -1,11 +1,6 @@
 import ArgumentParser
 import Pictures
 
-extension SplitLayout.Shares: ExpressibleByArgument {
-  /// From `70,15,15`.
-  public init?(argument: String) { self.init(argument) }
-}
-
 /// Any folder of class folders into train, validation and test.
 struct PrepareFolder: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -29,8 +24,15 @@ struct PrepareFolder: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp(
       "Training, validation and test pictures of a hundred: whole numbers that make 100; test may "
-        + "be 0.", valueName: "t,v,e"))
-  var split = SplitLayout.Shares("70,15,15")!
+        + "be 0.", valueName: "t,v,e"),
+    transform: { text in
+      guard let shares = SplitLayout.Shares(text) else {
+        throw ValidationError(
+          "three whole numbers that make 100, the first two at least 1, as 70,15,15")
+      }
+      return shares
+    })
+  var split = SplitLayout.Shares.standard
 
   @Option(parsing: .unconditional, help: "Random seed of the split.")
   var seed: UInt64 = 1
