@@ -8,6 +8,8 @@ public enum Activation: String, Hashable, Sendable {
   case relu
   /// 1 / (1 + exp(-x)).
   case sigmoid
+  /// exp(x) / the sum of exp over the layer's outputs; of a model's last layer alone.
+  case softmax
 }
 
 /// How a convolution treats the border of its input.
@@ -115,7 +117,10 @@ public struct Architecture: Hashable, Sendable {
     var shape = input
     var outputs: [Shape] = []
     var tensors: [ParameterLayout.Tensor] = []
-    for (name, layer) in named {
+    for (index, (name, layer)) in named.enumerated() {
+      if case .dense(_, .softmax) = layer, index + 1 < named.count {
+        throw ArchitectureError("\(name): only the last layer can have the activation softmax")
+      }
       let (output, added) = try layer.applied(to: shape, name: name)
       for size in added.map(\.shape) + [[output.height, output.width, output.channels]]
       where size.reduce(1, { $0 * Double($1) }) > Self.floatsMax {
@@ -137,8 +142,11 @@ public struct Architecture: Hashable, Sendable {
 
   /// The convnet of Deep Learning with Python by F Chollet, section 5.2.
   ///
-  /// It has 3,453,121 parameters for pictures of 150 x 150 x 3.
-  public static func book(height: Int = 150, width: Int = 150) throws -> Architecture {
+  /// It has 3,453,121 parameters for two classes of pictures of 150 x 150 x 3. For more classes it
+  /// ends in one softmax, a unit for each.
+  public static func book(
+    height: Int = 150, width: Int = 150, classes: Int = 2
+  ) throws -> Architecture {
     var layers: [(name: String?, layer: Layer)] = []
     for filters in [32, 64, 128, 128] {
       layers.append((nil, .convolution(Convolution(filters: filters))))
@@ -146,7 +154,10 @@ public struct Architecture: Hashable, Sendable {
     }
     layers.append((nil, .flatten))
     layers.append((nil, .dense(units: 512, activation: .relu)))
-    layers.append((nil, .dense(units: 1, activation: .sigmoid)))
+    let head: Layer =
+      classes > 2
+      ? .dense(units: classes, activation: .softmax) : .dense(units: 1, activation: .sigmoid)
+    layers.append((nil, head))
     return try Architecture(
       input: Shape(height: height, width: width, channels: 3), layers: layers)
   }
@@ -195,7 +206,7 @@ extension Layer {
         throw ArchitectureError("\(name): a convolution cannot follow a flat layer")
       }
       guard c.filters > 0, c.kernel.height > 0, c.kernel.width > 0, c.strides.height > 0,
-        c.strides.width > 0, c.activation != .sigmoid
+        c.strides.width > 0, [.linear, .relu].contains(c.activation)
       else { throw ArchitectureError("\(name): a size below 1, or an activation not supported") }
       let height = c.outputSize(shape.height, c.kernel.height, c.strides.height)
       let width = c.outputSize(shape.width, c.kernel.width, c.strides.width)

@@ -6,7 +6,7 @@ struct BinaryCrossEntropy: Loss {
   static let name = "binary cross-entropy"
   static let kerasName = "binary_crossentropy"
   static let kerasClass = "BinaryCrossentropy"
-  static let kerasAlias: String? = "bce"
+  static let kerasAliases = ["bce"]
   static let head = "Dense(1, activation=\"sigmoid\")"
 
   init?(head: Layer) {
@@ -21,8 +21,10 @@ struct BinaryCrossEntropy: Loss {
     let logit = logits[0]
     let (loss, derivative) = binaryCrossEntropy(logit: logit, label: Float(label))
     gradient?[0] = derivative
-    return (loss, (logit > 0) == (label == 1))
+    return (loss, answer(logits: logits) == label)
   }
+
+  func answer(logits: UnsafePointer<Float>) -> Int { logits[0] > 0 ? 1 : 0 }
 
   func probabilities(logits: UnsafePointer<Float>) -> [Double] {
     // As a `Float`: what Keras gives, and what has the same digits wherever it is printed.

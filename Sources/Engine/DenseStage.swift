@@ -34,7 +34,7 @@ final class DenseStage: Stage {
   private static let columnsPerJob = 128
   private static let inputsPerJob = 64
 
-  /// - Parameter activation: `linear` also for the last layer, whose logit the loss takes.
+  /// - Parameter activation: `linear` also for the last layer, whose logits the loss takes.
   init(_ plan: StagePlan, units: Int, activation: Activation) {
     let memory = plan.memory
     layers = plan.layers

@@ -121,6 +121,22 @@ public final class Engine {
     }
   }
 
+  /// The batch's totals, and what the model says of each picture; arguments as for `gradient`.
+  public func judge(
+    _ batch: Batch, weights: ParameterBuffer
+  ) -> (totals: Totals, judgements: [Judgement]) {
+    withExtendedLifetime(batch) {
+      _ = forward(batch.pictures, weights, nil)
+      let (logits, loss) = (plan.output, architecture.loss)
+      let judgements = batch.pictures.indices.map { picture in
+        let sums = UnsafePointer(logits.values + picture * logits.channelStride)
+        return Judgement(
+          answer: loss.answer(logits: sums), probabilities: loss.probabilities(logits: sums))
+      }
+      return (self.loss(labels: batch.labels, setsGradient: false), judgements)
+    }
+  }
+
   /// The probability of each class for each picture, height x width x channels bytes.
   public func predict(
     pictures: [UnsafePointer<UInt8>], weights: ParameterBuffer

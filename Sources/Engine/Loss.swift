@@ -8,8 +8,9 @@ public protocol Loss: Sendable {
   static var kerasName: String { get }
   /// Keras's name of the class, `BinaryCrossentropy`.
   static var kerasClass: String { get }
-  /// Keras's short name of the function, `bce`; nil where it has none.
-  static var kerasAlias: String? { get }
+  /// What else Keras calls a loss of the same value: `bce`, or the names of the loss that takes
+  /// labels instead of a target for each class.
+  static var kerasAliases: [String] { get }
   /// The last layer that it wants, as Keras writes it.
   static var head: String { get }
 
@@ -26,6 +27,8 @@ public protocol Loss: Sendable {
   func picture(
     logits: UnsafePointer<Float>, label: Int, gradient: UnsafeMutablePointer<Float>?
   ) -> (loss: Double, isCorrect: Bool)
+  /// The most probable class, of equally probable ones the first.
+  func answer(logits: UnsafePointer<Float>) -> Int
   /// The probability of each class, from the last layer's sums for one picture.
   func probabilities(logits: UnsafePointer<Float>) -> [Double]
 }
@@ -33,7 +36,9 @@ public protocol Loss: Sendable {
 /// The losses that there are.
 public enum Losses {
   /// One line for each.
-  public static let all: [any Loss.Type] = [BinaryCrossEntropy.self]
+  public static let all: [any Loss.Type] = [
+    BinaryCrossEntropy.self, CategoricalCrossEntropy.self,
+  ]
 
   /// The loss that goes with a last layer; nil where there is none.
   package static func fitting(_ head: Layer?) -> (any Loss)? {

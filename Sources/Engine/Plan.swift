@@ -22,7 +22,7 @@ struct Plan {
   ///   - gradients: of all layers' tensors; its batch decides how sums are cut.
   ///   - batch: pictures that there is room for.
   ///   - wantsInputGradient: whether the loss's gradient for `input` itself is wanted.
-  ///   - endsInLogit: whether a last layer's sigmoid is left to the loss.
+  ///   - endsInLogit: whether a last layer's sigmoid is left to the loss; its softmax always is.
   init(
     input shape: Shape, layers: [(name: String, layer: Layer)], outputs: [Shape],
     gradients: GradientLayout, batch: Int, threads: Int, wantsInputGradient: Bool,
@@ -55,7 +55,8 @@ struct Plan {
         builder.flatten(names[0])
       case .dense(let units, let activation):
         builder.flatten("input of \(names[0])")
-        let isLogit = endsInLogit && index + 1 == parts.count && activation == .sigmoid
+        let isLast = endsInLogit && index + 1 == parts.count
+        let isLogit = activation == .softmax || isLast && activation == .sigmoid
         builder.append(names, shape, border: border) {
           DenseStage($0, units: units, activation: isLogit ? .linear : activation)
         }

@@ -109,12 +109,13 @@ public enum KerasConfiguration {
         "the model has \(architecture.layers.count) layers: more than an .h5 file can describe")
     }
     var optimizer: (any Optimizer)?
+    let loss = type(of: architecture.loss)
     if let compiled = model["compile_config"] {
-      optimizer = try check.compiled(compiled, "compile_config")
+      optimizer = try check.compiled(compiled, "compile_config", loss: loss)
     }
     if let training {
       optimizer = try check.compiled(
-        try JSON(parsing: training, as: "training_config"), "training_config")
+        try JSON(parsing: training, as: "training_config"), "training_config", loss: loss)
     }
     return KerasModel(architecture: architecture, untaken: check.untaken, optimizer: optimizer)
   }

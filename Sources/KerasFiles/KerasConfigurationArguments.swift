@@ -95,13 +95,16 @@ package struct KerasArgument: Sendable {
   ]) { $1 }
 
   /// `training_config` in an .h5 file, `compile_config` in JSON.
-  package static let compiled: [String: KerasArgument] = [
-    "optimizer": .computed, "optimizer_config": .computed, "loss": loss,
-    "loss_weights": .trained(nil), "sample_weight_mode": .trained(nil), "metrics": .harmless,
-    "weighted_metrics": .harmless, "run_eagerly": .harmless, "steps_per_execution": .harmless,
-    "jit_compile": .harmless, "auto_scale_loss": .harmless, "from_serialized": .harmless,
-    "pss_evaluation_shards": .harmless,
-  ]
+  /// - Parameter loss: that of the model's last layer.
+  package static func compiled(_ loss: any Loss.Type) -> [String: KerasArgument] {
+    [
+      "optimizer": .computed, "optimizer_config": .computed, "loss": .loss(loss),
+      "loss_weights": .trained(nil), "sample_weight_mode": .trained(nil), "metrics": .harmless,
+      "weighted_metrics": .harmless, "run_eagerly": .harmless, "steps_per_execution": .harmless,
+      "jit_compile": .harmless, "auto_scale_loss": .harmless, "from_serialized": .harmless,
+      "pss_evaluation_shards": .harmless,
+    ]
+  }
 
   /// The arguments of each optimizer's class.
   package static let optimizers = Dictionary(
@@ -188,26 +191,24 @@ package struct KerasArgument: Sendable {
     accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
 
   /// By name, as an object, in a list of one, or by the output's name.
-  private static let loss = KerasArgument(
-    role: .refusedInTraining, known: Losses.all.map { $0.kerasName }.joined(separator: ", "),
-    accepts: { loss in
+  private static func loss(_ own: any Loss.Type) -> KerasArgument {
+    let names = [own.kerasName, own.kerasClass] + own.kerasAliases
+    return KerasArgument(role: .refusedInTraining, known: own.kerasName) { loss in
       var loss = loss
       if let list = loss.array, list.count == 1 { loss = list[0] }
       if loss["class_name"] == .none, let named = loss.object, named.count == 1 {
         loss = named.first?.value ?? loss
       }
       if loss == .null { return true }
-      if let name = loss.string {
-        return Losses.all.contains { [$0.kerasName, $0.kerasClass, $0.kerasAlias].contains(name) }
-      }
+      if let name = loss.string { return names.contains(name) }
       let (config, kind) = (loss["config"], loss["class_name"]?.string)
-      if kind == "function" {
-        return Losses.all.contains { config == .string($0.kerasName) }
-      }
+      if kind == "function" { return config?.string.map(names.contains) ?? false }
       let smoothing = config?["label_smoothing"]?.number ?? 0
       let reduction = config?["reduction"]?.string ?? "auto"
-      return Losses.all.contains { $0.kerasClass == kind } && smoothing == 0
+      return kind.map(names.contains) ?? false && smoothing == 0
         && config?["from_logits"] ?? false == false
+        && config?["ignore_class"] ?? .null == .null
         && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
-    })
+    }
+  }
 }

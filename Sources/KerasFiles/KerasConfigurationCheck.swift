@@ -91,10 +91,14 @@ struct KerasArgumentCheck {
 
   /// Checks what a model is compiled with.
   ///
-  /// - Parameter owner: the attribute that it stands in.
+  /// - Parameters:
+  ///   - owner: the attribute that it stands in.
+  ///   - loss: that of the model's last layer.
   /// - Returns: the optimizer with its settings; nil for one that Dogsled has not, or none.
-  mutating func compiled(_ compiled: JSON, _ owner: String) throws -> (any Optimizer)? {
-    try check(compiled, of: owner, against: KerasArgument.compiled, inTraining: true)
+  mutating func compiled(
+    _ compiled: JSON, _ owner: String, loss: any Loss.Type
+  ) throws -> (any Optimizer)? {
+    try check(compiled, of: owner, against: KerasArgument.compiled(loss), inTraining: true)
     guard let setting = compiled["optimizer_config"] ?? compiled["optimizer"] else { return nil }
     // tf.keras may write `Custom>RMSprop`.
     let kind = (setting.string ?? setting["class_name"]?.string)?.split(separator: ">").last

@@ -30,7 +30,8 @@ struct LayerReader {
     case "Flatten": return .flatten
     case "Dense":
       return .dense(
-        units: try integer("units"), activation: try activation([.linear, .relu, .sigmoid]))
+        units: try integer("units"),
+        activation: try activation([.linear, .relu, .sigmoid, .softmax]))
     default: throw unknownKind
     }
   }

@@ -23,7 +23,7 @@ public struct ModelFile: Sendable {
   public var state: ModelState
   /// What it was trained with.
   public var optimizer: any Optimizer
-  /// The names of class 0 and class 1; nil where the file does not say.
+  /// The names of the classes in the order of the outputs; nil where the file does not say.
   public var classes: [String]?
   /// How JPEGs became pictures; nil where the file does not say.
   public var pictures: PictureSettings?
@@ -61,7 +61,8 @@ public struct ModelFile: Sendable {
     static let optimizer = "optimizer_weights"
     /// A group of our own, which Keras does not look at.
     static let own = "dogsled"
-    static let classes = "classes"
+    /// A list that is too long for one attribute goes on in others, as Keras's lists do.
+    static func classes(_ part: Int) -> String { part == 0 ? "classes" : "classes\(part)" }
     static let pictures = "pictures"
     static let position = "position"
   }

@@ -143,7 +143,12 @@ extension ModelFile {
   }
 
   private mutating func readOwn(from group: HDF5Group) throws {
-    classes = try group.strings(Name.classes)
+    classes = try group.strings(Name.classes(0))
+    var number = 1
+    while let more = try group.strings(Name.classes(number)) {
+      classes? += more
+      number += 1
+    }
     pictures = try group.string(Name.pictures).flatMap(PictureSettings.init)
     guard let json = try group.string(Name.position) else { return }
     do {

@@ -67,7 +67,11 @@ extension ModelFile {
   }
 
   private func writeOwn(to group: HDF5NewGroup) throws {
-    if let classes { try group.write(attribute: Name.classes, classes) }
+    if let classes {
+      for (number, part) in Self.parts(of: classes).enumerated() {
+        try group.write(attribute: Name.classes(number), part)
+      }
+    }
     if let pictures { try group.write(attribute: Name.pictures, pictures.description) }
     if let position {
       let encoder = JSONEncoder.anyNumbers
@@ -75,6 +79,22 @@ extension ModelFile {
       let json = String(decoding: try encoder.encode(position), as: UTF8.self)
       try group.write(attribute: Name.position, json)
     }
+  }
+
+  /// `names` in order, cut so that each part fits in an attribute of HDF5, whose strings all take
+  /// as many bytes as its longest.
+  private static func parts(of names: [String]) -> [[String]] {
+    var parts: [[String]] = [[]]
+    var longest = 1
+    for name in names {
+      longest = max(longest, name.utf8.count)
+      if (parts[parts.count - 1].count + 1) * longest > 60_000 {
+        parts.append([])
+        longest = name.utf8.count
+      }
+      parts[parts.count - 1].append(name)
+    }
+    return parts
   }
 
   /// What Keras compiles the model with.

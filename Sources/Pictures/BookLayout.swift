@@ -1,4 +1,5 @@
-/// The folders of the book's data set: train, validation and test, each with cats and dogs.
+/// The folders of the book's data set: train, validation and test, each with cats and dogs, and
+/// drawn pictures also of more animals.
 ///
 /// The layout of F. Chollet, "Deep Learning with Python", section 5.2.
 public struct BookLayout: Sendable {
@@ -31,25 +32,28 @@ public struct BookLayout: Sendable {
   struct Place {
     let part: String
     let partTitle: String
-    let animal: String
+    let animal: Animal.Kind
     /// The pictures' numbers, `animal`.NUMBER.jpg.
     let numbers: Range<Int>
 
     /// Relative to the data folder.
-    var folder: String { "\(part)/\(animal)s" }
+    var folder: String { "\(part)/\(animal.folder)" }
 
-    func name(_ number: Int) -> String { "\(animal).\(number).jpg" }
+    func name(_ number: Int) -> String { "\(animal.name).\(number).jpg" }
   }
 
-  /// The six places in the order in which the book counts them.
-  static func places(_ counts: Counts) -> [Place] {
+  /// The animals that `prepare` and `sample` know, in the order of the kinds.
+  public static var kinds: [String] { Animal.Kind.allCases.map(\.folder) }
+
+  /// The places of the first `kinds` animals, in the order in which the book counts them.
+  static func places(_ counts: Counts, kinds: Int = 2) -> [Place] {
     var places: [Place] = []
     var start = 0
     for (part, title, count) in [
       ("train", "training", counts.train), ("validation", "validation", counts.validation),
       ("test", "test", counts.test),
     ] {
-      for animal in ["cat", "dog"] {
+      for animal in Animal.Kind.allCases.prefix(kinds) {
         places.append(
           Place(
             part: part, partTitle: title, animal: animal, numbers: start..<start + count))
@@ -60,11 +64,11 @@ public struct BookLayout: Sendable {
   }
 
   /// Counts the files in `folder`, as the book does after it has copied them.
-  static func report(_ folder: String) throws(PictureError) -> [String] {
+  static func report(_ folder: String, kinds: Int = 2) throws(PictureError) -> [String] {
     var lines: [String] = []
-    for place in places(Counts(train: 0, validation: 0, test: 0)) {
+    for place in places(Counts(train: 0, validation: 0, test: 0), kinds: kinds) {
       let count = try Folder.list("\(folder)/\(place.folder)").count
-      lines.append("total \(place.partTitle) \(place.animal) images: \(count)")
+      lines.append("total \(place.partTitle) \(place.animal.name) images: \(count)")
     }
     return lines
   }

@@ -24,8 +24,9 @@ public struct DataSet: Sendable {
     guard training.classes == validation.classes else {
       throw PictureError(
         path: folder,
-        "train has the classes \(training.classes.joined(separator: ", ")), validation has "
-          + validation.classes.joined(separator: ", "))
+        "train has the classes \(PictureFolder.listed(training.classes)), validation has "
+          + PictureFolder.listed(validation.classes)
+          + Self.difference(training.classes, validation.classes))
     }
     let manifest = Manifest(
       classes: training.classes, training: training.entries, validation: validation.entries)
@@ -33,5 +34,19 @@ public struct DataSet: Sendable {
       folder: folder, manifest: manifest,
       remarks: training.notes + validation.notes
         + PictureFolder.note(turned: training.turned + validation.turned))
+  }
+
+  /// The first class that only one of two lists has, where they are too long to be shown whole.
+  private static func difference(_ training: [String], _ validation: [String]) -> String {
+    guard max(training.count, validation.count) > 5,
+      let first = Set(training).symmetricDifference(validation).min()
+    else { return "" }
+    return ": only one of them has \(first)"
+  }
+
+  /// How many classes a data folder has: as many as there are folders in its training part.
+  /// - Returns: nil where they cannot be listed; `scan` says why.
+  public static func classCount(_ folder: String) -> Int? {
+    try? PictureFolder.classNames(in: folder + "/train").count
   }
 }

@@ -55,7 +55,7 @@ package final class FileBytes: @unchecked Sendable {
   /// Writes `bytes` to a new file at `path`.
   /// - Throws: `PictureError` that names the file, also where it exists.
   static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(PictureError) {
-    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let file = FileName.withPath(path) { open($0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
     guard file >= 0 else { throw PictureError(path: path, "cannot be made: \(lastError())") }
     guard PlainFiles.writeAll(bytes, to: file) else {
       let reason = lastError()

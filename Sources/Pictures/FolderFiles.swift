@@ -101,9 +101,8 @@ extension FolderFiles {
   /// A line that names the first five of `names`.
   static func note(_ names: [String], _ what: String, in folder: String) -> [String] {
     guard !names.isEmpty else { return [] }
-    let shown = names.prefix(5).joined(separator: ", ")
-    let more = names.count > 5 ? " and \(names.count - 5) more" : ""
     let count = names.count == 1 ? "1 file" : "\(names.count) files"
-    return [PictureError(path: folder, "\(count) \(what): \(shown)\(more)").description]
+    let shown = PictureFolder.listed(names)
+    return [PictureError(path: folder, "\(count) \(what): \(shown)").description]
   }
 }

@@ -5,14 +5,14 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
   /// Relative to the data folder, for example `train/cats/cat.0.jpg`; as `FileName` writes it.
   public var path: String
   /// The index of its class.
-  public var label: UInt8
+  public var label: Int
   /// Of the file's bytes; of no bytes where the file could not be read.
   public var digest: Digest
   /// The file's size.
   public var bytes: Int
 
   /// An entry as given.
-  public init(path: String, label: UInt8, digest: Digest, bytes: Int) {
+  public init(path: String, label: Int, digest: Digest, bytes: Int) {
     (self.path, self.label, self.digest, self.bytes) = (path, label, digest, bytes)
   }
 
@@ -25,7 +25,7 @@ public struct ManifestEntry: Codable, Hashable, Sendable {
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     path = try values.decode(String.self, forKey: .path)
-    label = try values.decode(UInt8.self, forKey: .label)
+    label = try values.decode(Int.self, forKey: .label)
     digest = try values.decode(Digest.self, forKey: .digest)
     bytes = try values.decode(Int.self, forKey: .bytes)
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
@@ -56,7 +56,7 @@ public struct Manifest: Codable, Hashable, Sendable {
     classes = try values.decode([String].self, forKey: .classes)
     training = try values.decode([ManifestEntry].self, forKey: .training)
     validation = try values.decode([ManifestEntry].self, forKey: .validation)
-    guard (training + validation).allSatisfy({ $0.label < classes.count }) else {
+    guard (training + validation).allSatisfy({ classes.indices.contains($0.label) }) else {
       throw DecodingError.dataCorruptedError(
         forKey: .classes, in: values, debugDescription: "a label is no class's")
     }

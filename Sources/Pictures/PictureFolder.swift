@@ -24,20 +24,20 @@ public struct PictureFolder: Sendable {
   /// - Throws: `PictureError` for a folder that cannot be listed, a class without pictures, or
   ///   other classes than `labels` has; without `labels` for another number than `classes`.
   public static func scan(
-    _ folder: String, part: String = "", classes: Int, labels: [String: UInt8]? = nil
+    _ folder: String, part: String = "", classes: Int, labels: [String: Int]? = nil
   ) throws(PictureError) -> PictureFolder {
     let root = part.isEmpty ? folder : "\(folder)/\(part)"
     let names = try classNames(in: root)
-    let labelled: [(name: String, label: UInt8)]
+    let labelled: [(name: String, label: Int)]
     if let labels {
       labelled = names.compactMap { name in labels[name].map { (name, $0) } }
         .sorted { $0.label < $1.label }
     } else {
-      labelled = names.enumerated().map { ($1, UInt8(truncatingIfNeeded: $0)) }
+      labelled = names.enumerated().map { ($1, $0) }
     }
     guard labelled.count == names.count, !names.isEmpty, labels != nil || names.count == classes
     else {
-      let found = names.isEmpty ? "none" : names.prefix(5).joined(separator: ", ")
+      let found = names.isEmpty ? "none" : listed(names)
       throw PictureError(
         path: root,
         "\(names.count) class\(names.count == 1 ? "" : "es") (\(found)): "
@@ -75,7 +75,9 @@ public struct PictureFolder: Sendable {
       }
       guard FileName.isPrintable(entry.name) else {
         throw PictureError(
-          path: place, "a class's name must be text in UTF-8 and of one line: rename the folder")
+          path: place,
+          "a class's name must be text in UTF-8 and of one line, without tabs: "
+            + "rename the folder")
       }
       // Equal as Unicode has it, though their bytes differ.
       guard names.dropLast().allSatisfy({ $0 != entry.name }) else {
@@ -87,6 +89,12 @@ public struct PictureFolder: Sendable {
       $0.precomposedStringWithCanonicalMapping.utf8.lexicographicallyPrecedes(
         $1.precomposedStringWithCanonicalMapping.utf8)
     }
+  }
+
+  /// The first five of `names` for a line of text, and how many more there are.
+  public static func listed(_ names: [String]) -> String {
+    let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+    return names.prefix(5).joined(separator: ", ") + more
   }
 
   /// Whether there is a folder at `path`.
@@ -112,7 +120,7 @@ public struct PictureFolder: Sendable {
   }
 
   /// Adds the picture `folder`/`path`.
-  private mutating func add(_ folder: String, _ path: String, _ label: UInt8) {
+  private mutating func add(_ folder: String, _ path: String, _ label: Int) {
     guard let file = try? FileBytes(path: "\(folder)/\(path)") else {
       entries.append(ManifestEntry(path: path, label: label, digest: .ofNothing, bytes: 0))
       return

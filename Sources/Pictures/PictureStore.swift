@@ -62,7 +62,7 @@ public final class PictureStore: Sendable {
     var pictures: [DecodedPicture] = []
     for result in core.collect(indices) { pictures.append(try result.get()) }
     return Batch(
-      pictures: pictures.map(\.bytes), labels: indices.map { Int(entries[$0].label) },
+      pictures: pictures.map(\.bytes), labels: indices.map { entries[$0].label },
       owners: pictures)
   }
 

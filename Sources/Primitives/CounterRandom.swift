@@ -24,6 +24,8 @@ public struct CounterRandom: Sendable {
     case simulation = 7
     /// How a training picture is changed in one pass over the data.
     case augmentation = 9
+    /// Which pictures of a class `prepare folder` puts into which part.
+    case split = 20
   }
 
   private let key: UInt64

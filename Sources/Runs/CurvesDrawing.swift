@@ -79,7 +79,8 @@ struct CurvesDrawing {
   private func draw(
     _ panel: Curves.Panel, left: Double, top: Double, width: Double, height: Double
   ) {
-    let points = (panel.training + panel.validation).joined().compactMap { $0 }
+    let points = (panel.training + panel.validation + panel.unsmoothed).joined()
+      .compactMap { $0 }
     let epochs = CurvesAxis(holding: points.map(\.epoch) + [1], room: 0.03, smallestStep: 1)
     let values = CurvesAxis(holding: points.map(\.value), room: 0.06)
     func x(_ epoch: Double) -> Double { left + width * epochs.position(epoch) }
@@ -106,17 +107,35 @@ struct CurvesDrawing {
       text("no epochs yet", at: (left + width / 2, top + height / 2), size: 14, align: 0.5)
     }
     for run in curves.runs.indices {
+      if let unsmoothed = panel.unsmoothed.dropFirst(run).first {
+        setColour(ofRun: run, paler: 0.65)
+        drawLine(unsmoothed.map { $0.map { (x($0.epoch), y($0.value)) } }, width: 1)
+      }
       setColour(ofRun: run)
-      drawLine(panel.validation[run].map { $0.map { (x($0.epoch), y($0.value)) } })
+      drawLine(panel.validation[run].map { $0.map { (x($0.epoch), y($0.value)) } }, width: 2)
       for case let point? in panel.training[run] {
         dot(at: (x(point.epoch), y(point.value)), radius: points.count > 400 ? 2 : 3.6)
       }
     }
+    // Over all curves.
+    for case (let run, let best?) in panel.best.enumerated() {
+      let place = (x: x(best.epoch), y: y(best.value))
+      setColour(ofRun: run)
+      diamond(at: place)
+      guard curves.runs.count <= Self.runsLabelled else { continue }
+      let isLate = place.x > left + width - 60
+      text(
+        "epoch \(Int(best.epoch))", at: (place.x + (isLate ? -11 : 11), place.y - 9), size: 12,
+        align: isLate ? 1 : 0)
+    }
   }
 
+  /// The most runs whose best epochs are written beside their marks.
+  private static let runsLabelled = 4
+
   /// A line through the points with a gap where one is missing; a ring where one stands alone.
-  private func drawLine(_ points: [(x: Double, y: Double)?]) {
-    cairo_set_line_width(context, 2)
+  private func drawLine(_ points: [(x: Double, y: Double)?], width: Double) {
+    cairo_set_line_width(context, width)
     cairo_set_line_join(context, CAIRO_LINE_JOIN_ROUND)
     for stretch in points.split(whereSeparator: { $0 == nil }) {
       cairo_new_path(context)
@@ -136,11 +155,16 @@ struct CurvesDrawing {
     let several = curves.runs.count > 1
     let centre = Self.width / 2
     if several { setColour(grey: 0.35) } else { setColour(ofRun: 0) }
-    dot(at: (centre - 118, top), radius: 3.6)
+    let means = curves.smoothing > 0 ? ", smoothed" : ""
+    dot(at: (centre - 268, top), radius: 3.6)
+    text("Training" + means, at: (centre - 256, top + 4.5), size: 13.5, align: 0)
     cairo_set_line_width(context, 2)
-    line(from: (centre + 10, top), to: (centre + 38, top))
-    text("Training", at: (centre - 106, top + 4.5), size: 13.5, align: 0)
-    text("Validation", at: (centre + 46, top + 4.5), size: 13.5, align: 0)
+    if several { setColour(grey: 0.35) } else { setColour(ofRun: 0) }
+    line(from: (centre - 100, top), to: (centre - 72, top))
+    text("Validation" + means, at: (centre - 64, top + 4.5), size: 13.5, align: 0)
+    if several { setColour(grey: 0.35) } else { setColour(ofRun: 0) }
+    diamond(at: (centre + 100, top))
+    text("Best epoch of the validation", at: (centre + 112, top + 4.5), size: 13.5, align: 0)
     guard several else { return }
     let column = (Self.width - 80) / Double(Self.runsARow)
     for (index, run) in curves.runs.enumerated() {
@@ -163,9 +187,11 @@ struct CurvesDrawing {
 
   private func setColour(grey: Double) { cairo_set_source_rgb(context, grey, grey, grey) }
 
-  private func setColour(ofRun run: Int) {
+  /// - Parameter paler: how near to white, 0 to 1.
+  private func setColour(ofRun run: Int, paler: Double = 0) {
     let colour = Self.colours[run % Self.colours.count]
-    cairo_set_source_rgb(context, colour.red, colour.green, colour.blue)
+    func part(_ value: Double) -> Double { value + (1 - value) * paler }
+    cairo_set_source_rgb(context, part(colour.red), part(colour.green), part(colour.blue))
   }
 
   private func line(from a: (x: Double, y: Double), to b: (x: Double, y: Double)) {
@@ -177,6 +203,24 @@ struct CurvesDrawing {
   private func dot(at centre: (x: Double, y: Double), radius: Double) {
     cairo_arc(context, centre.x, centre.y, radius, 0, 2 * .pi)
     cairo_fill(context)
+  }
+
+  /// White with an edge of the colour that is set.
+  private func diamond(at centre: (x: Double, y: Double), size: Double = 7) {
+    cairo_new_path(context)
+    for (x, y) in [(0, -size), (size, 0), (0, size), (-size, 0)] {
+      cairo_line_to(context, centre.x + x, centre.y + y)
+    }
+    cairo_close_path(context)
+    let edge = cairo_copy_path(context)
+    defer { cairo_path_destroy(edge) }
+    cairo_save(context)
+    cairo_set_source_rgb(context, 1, 1, 1)
+    cairo_fill(context)
+    cairo_restore(context)
+    cairo_append_path(context, edge)
+    cairo_set_line_width(context, 2.5)
+    cairo_stroke(context)
   }
 
   /// - Parameter align: the part of the text's width that lies left of `position`.

@@ -12,7 +12,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
   public var data: String
   /// The digest of the data set's manifest.
   public var dataDigest: Digest
-  /// The names of class 0 and class 1.
+  /// The names of the classes in the order of their labels.
   public var classes: [String]
   /// Pictures to train on.
   public var trainingPictures: Int

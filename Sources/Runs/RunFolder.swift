@@ -17,6 +17,8 @@ public final class RunFolder: Sendable {
   public var descriptionPath: String { path + "/run.json" }
   /// The digest of each picture of the run, so that a run that goes on can say which has changed.
   private var picturesPath: String { path + "/pictures.json" }
+  /// The names of the classes in the order of the model's outputs, one a line.
+  private var classesPath: String { path + "/classes.txt" }
   /// One row an epoch.
   public var historyPath: String { path + "/history.csv" }
   /// One JSON object a line.
@@ -105,7 +107,7 @@ public final class RunFolder: Sendable {
   private static func refuseOther(_ path: String) throws {
     for file in [
       "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
-      "model.h5", "curves.svg", "curves.png", "pictures.json", "rollback",
+      "model.h5", "curves.svg", "curves.png", "pictures.json", "classes.txt", "rollback",
     ] {
       try PlainFiles.refuseOther("\(path)/\(file)")
       try PlainFiles.refuseOther("\(path)/\(file).partial")
@@ -122,7 +124,7 @@ public final class RunFolder: Sendable {
     }
   }
 
-  /// Makes the folder and writes `run.json` and `pictures.json`.
+  /// Makes the folder and writes `run.json`, `pictures.json` and `classes.txt`.
   /// - Parameters:
   ///   - description: all that decides the weights, and versions.
   ///   - manifest: which pictures the run is trained on.
@@ -172,6 +174,8 @@ public final class RunFolder: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try PlainFiles.replace(picturesPath, with: encoder.encode(manifest))
+    let names = manifest.classes.map { $0 + "\n" }.joined()
+    try PlainFiles.replace(classesPath, with: Data(names.utf8))
   }
 
   /// Which pictures the run was begun with; nil where the folder does not say.

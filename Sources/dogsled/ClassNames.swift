@@ -25,8 +25,7 @@ struct ClassNames: ExpressibleByArgument {
   }
 
   /// The label of each name.
-  var labels: [String: UInt8] {
-    Dictionary(
-      uniqueKeysWithValues: names.enumerated().map { ($1, UInt8(truncatingIfNeeded: $0)) })
+  var labels: [String: Int] {
+    Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
   }
 }

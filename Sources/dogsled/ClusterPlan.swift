@@ -49,7 +49,7 @@ struct ClusterPlan {
       classes: (0..<classes).map { "class \($0)" },
       training: (0..<batches * batchSize).map {
         ManifestEntry(
-          path: "recorded/\($0).jpg", label: UInt8($0 % classes), digest: .ofNothing, bytes: 0)
+          path: "recorded/\($0).jpg", label: $0 % classes, digest: .ofNothing, bytes: 0)
       }, validation: [])
   }
 

@@ -11,6 +11,10 @@ struct Plot: ParsableCommand {
       Without --output, one run's curves go into its folder, those of several into this one, as \
       curves.svg and curves.png. Of several, those without an epoch to draw are left out.
 
+      Training is points, validation a line, both smoothed as the book does it: each is --smooth \
+      of what was before and the rest of its own value. Beneath is a thin line of the validation \
+      as it was, on which the best epoch is marked: the highest accuracy, the lowest loss.
+
       Example: dogsled plot runs/a runs/b --output both.png
       """)
 
@@ -22,7 +26,16 @@ struct Plot: ParsableCommand {
     completion: .file(extensions: ["svg", "png"]))
   var output: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How much of what was before is in each point, 0 (nothing) to 0.99.", valueName: "f"))
+  var smooth = 0.8
+
   func validate() throws {
+    guard (0...0.99).contains(smooth) else {
+      throw ValidationError("--smooth must be from 0 to 0.99, not \(smooth)")
+    }
     if let output, Curves.Format(output) == nil {
       throw ValidationError("--output \(output): curves are drawn as .svg or .png")
     }
@@ -33,7 +46,8 @@ struct Plot: ParsableCommand {
     let names = drawn.map { URL(fileURLWithPath: $0.run).lastPathComponent }
     let labels = Set(names).count == names.count ? names : drawn.map(\.run)
     let curves = Curves(
-      zip(labels, drawn).map { (name: FileName.shown($0), history: $1.history) })
+      zip(labels, drawn).map { (name: FileName.shown($0), history: $1.history) },
+      smoothing: smooth)
     let folder = runs.count == 1 && PictureFolder.exists(runs[0]) ? runs[0] + "/" : ""
     let paths = output.map { [$0] } ?? [folder + "curves.svg", folder + "curves.png"]
     for path in paths { try curves.write(to: path) }

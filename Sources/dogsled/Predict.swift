@@ -10,7 +10,7 @@ struct Predict: ParsableCommand, TakesAnyName {
     abstract: "Print each picture's class and how probable it is.",
     discussion: """
       After a header, a line for each file, with tabs between: its path, the class, and the \
-      probability of that class, 0.5 to 1. In a path \\ is written \\\\, a tab \\t, a line end \
+      probability of that class. In a path \\ is written \\\\, a tab \\t, a line end \
       \\n, and a byte that is no UTF-8 \\xE9. Of a folder all pictures below it are taken, \
       sorted. A file that cannot be read is named on standard error; the exit status is then 1.
 
@@ -18,7 +18,7 @@ struct Predict: ParsableCommand, TakesAnyName {
       {"file": ..., "class": ..., "probability": ...}. Both have all digits.
 
       A model without class names (Keras drops them when it saves a model again) has the classes \
-      "class 0" and "class 1", unless --classes names them.
+      "class 0", "class 1" and so on, unless --classes names them.
 
       Example: dogsled predict runs/pets pets/test/cats a.jpg
       """)
@@ -48,11 +48,11 @@ struct Predict: ParsableCommand, TakesAnyName {
     let file = try NamedModel.readFinite(model)
     var classes = try options.classNames(for: file)?.names
     if classes == nil {
-      let numbers = (0..<file.architecture.loss.classes).map { "class \($0)" }
+      let count = file.architecture.loss.classes
       log(
-        "\(model): names no classes: they are printed as \(numbers.joined(separator: " and ")) "
+        "\(model): names no classes: they are printed as class 0 to class \(count - 1) "
           + "(see --classes)")
-      classes = numbers
+      classes = (0..<count).map { "class \($0)" }
     }
     var unreadable = UnreadableList()
     let paths = listed(&unreadable)

@@ -1,9 +1,24 @@
 import ArgumentParser
 import Pictures
 
-/// The Kaggle folder into the book's folders.
+/// Photographs into folders for training, validation and test.
 struct Prepare: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "prepare",
+    abstract: "Split photographs into train, validation and test.",
+    discussion: """
+      prepare SOURCE DEST splits Kaggle's Dogs vs. Cats photographs as the book does; prepare \
+      folder SOURCE DEST splits any folder of class folders.
+
+      Example: dogsled prepare dogs-vs-cats cats_and_dogs_small
+      """,
+    subcommands: [PrepareBook.self, PrepareFolder.self], defaultSubcommand: PrepareBook.self)
+}
+
+/// The Kaggle folder into the book's folders.
+struct PrepareBook: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "as-book",
     abstract: "Split Kaggle's Dogs vs. Cats photographs as the book does.",
     discussion: """
       Copies cat.0.jpg, dog.0.jpg and so on from SOURCE, or from its train folder, into

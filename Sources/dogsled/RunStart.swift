@@ -29,7 +29,7 @@ struct RunStart {
     let named = model?.architecture
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
-      architecture = try named ?? .book()
+      architecture = try named ?? .book(classes: data.flatMap(DataSet.classCount) ?? 2)
       var values = Hyperparameters()
       values.batchesPerUpdate = workers
       hyperparameters = options.values.over(values)

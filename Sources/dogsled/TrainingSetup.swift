@@ -64,17 +64,23 @@ struct TrainingSetup: Sendable {
   func announce(computing: String) {
     let values = job.hyperparameters
     func count(_ entries: [ManifestEntry], _ label: Int) -> Int {
-      entries.count { Int($0.label) == label }
+      entries.count { $0.label == label }
     }
-    let pictures = job.manifest.classes.enumerated().map { label, name in
+    let classes = job.manifest.classes
+    let pictures = classes.prefix(10).enumerated().map { label, name in
       "\(name) \(count(job.manifest.training, label))+\(count(job.manifest.validation, label))"
     }
+    let others =
+      classes.dropFirst(10).isEmpty
+      ? ""
+      : ", ... \(classes.count) classes, together "
+        + "\(job.manifest.training.count)+\(job.manifest.validation.count)"
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
     log(
       """
       model       \(job.architecture.parameters.parameterCount) parameters, input \
       \(job.architecture.input.height) x \(job.architecture.input.width)
-      pictures    \(pictures.joined(separator: ", ")) (training+validation)\(changes)
+      pictures    \(pictures.joined(separator: ", "))\(others) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
       update      average of U = \(values.batchesPerUpdate) steps, learning rate \
@@ -93,8 +99,8 @@ struct TrainingSetup: Sendable {
   ///   for one that was interrupted.
   func conclude(_ ending: RunEnding, digest: Digest, again: [String]) throws {
     let files = [
-      "run.json", "pictures.json", "history.csv", "events.jsonl", "checkpoint.h5", "model.h5",
-      "curves.svg", "curves.png",
+      "run.json", "pictures.json", "classes.txt", "history.csv", "events.jsonl", "checkpoint.h5",
+      "model.h5", "curves.svg", "curves.png",
     ]
     let written = files.filter {
       FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")

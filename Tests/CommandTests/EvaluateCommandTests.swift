@@ -1,4 +1,5 @@
 import Foundation
+import Runs
 import TestSupport
 import Testing
 
@@ -14,7 +15,8 @@ import Testing
   }
 
   private func isRight(_ result: Command, pictures: Int = 9) -> Bool {
-    result.status == 0 && result.output.hasSuffix("accuracy 1.000000  pictures \(pictures)\n")
+    result.status == 0
+      && result.lines.first?.hasSuffix("accuracy 1.000000  pictures \(pictures)") == true
   }
 
   @Test func countsEveryPicture() throws {
@@ -22,11 +24,79 @@ import Testing
     let (cat, dog) = (14.4 * 20 / 255 - 7.2, 14.4 * 230 / 255 - 7.2)
     let loss = (5 * log1p(exp(cat)) + 4 * log1p(exp(-dog))) / 9
     for batch in ["1", "4", "20", "4096"] {
-      let words = try evaluate("--batch-size", batch).output.split(separator: " ")
+      let words = try #require(try evaluate("--batch-size", batch).lines.first)
+        .split(separator: " ")
       #expect(abs((Double(words[1]) ?? 0) - loss) < 2e-3)
       #expect(words[3] == "1.000000")
-      #expect(words[5] == "9\n")
+      #expect(words[5] == "9")
     }
+  }
+
+  /// One cat as bright as a dog, and one dog as dark as a cat but not quite.
+  private func mislead() throws {
+    try files.writePicture("data/cats/bright.jpg", brightness: 250)
+    try files.writePicture("data/dogs/dark.jpg", brightness: 110)
+  }
+
+  @Test func theTableAndTheWorst() throws {
+    try mislead()
+    let lines = try evaluate().lines
+    #expect(lines.count == 7)
+    #expect(lines[0].hasSuffix("accuracy 0.818182  pictures 11"))
+    #expect(
+      lines[1...3] == [
+        "class  pictures  precision  recall  taken for",
+        "cats          6     0.8333  0.8333  dogs 1",
+        "dogs          5     0.8000  0.8000  cats 1",
+      ])
+    #expect(lines[4] == "most wrong about")
+    #expect(lines[5].hasSuffix("  data/cats/bright.jpg  cats taken for dogs"))
+    #expect(lines[6].hasSuffix("  data/dogs/dark.jpg  dogs taken for cats"))
+    let bright = 1 / (1 + exp(14.4 * 250 / 255 - 7.2))
+    #expect(abs((Double(lines[5].prefix(6)) ?? 1) - bright) < 1e-3)
+    #expect(try evaluate("--worst", "1").lines == Array(lines[...5]))
+    #expect(try evaluate("--worst", "0").lines == Array(lines[...3]))
+    for worst in ["-1", "1001"] {
+      let refused = try evaluate("--worst", worst)
+      #expect(refused.status == 2 && refused.errorLines.count == 1)
+    }
+  }
+
+  @Test func thePageNeedsNoOtherFile() throws {
+    try mislead()
+    try files.rename("data/cats", to: "data/c&<b>")
+    try files.rename("data/dogs", to: "data/\"d'")
+    try files.writeModel("run/model.h5", classes: ["c&<b>", "\"d'"])
+    let record = EpochRecord(
+      epoch: 1, loss: 0.7, accuracy: 0.5, validationLoss: 0.6, validationAccuracy: 0.6, seconds: 1,
+      picturesPerSecond: 9)
+    try folder.write(Data(History([record]).csv.utf8), to: "run/history.csv")
+    let result = try Command("evaluate", "run", "data", "--html", "page.html", in: folder)
+    #expect(result.status == 0)
+    #expect(result.errorLines == ["using run/model.h5", "wrote page.html"])
+    let page = String(decoding: try folder.contents("page.html"), as: UTF8.self)
+    #expect(!page.contains("<b>") && !page.contains("\"d'"))
+    #expect(page.contains("<td class=\"name\">c&amp;&lt;b&gt;</td>"))
+    #expect(page.contains("&quot;d&#39;/dark.jpg<br>"))
+    #expect(page.contains("<svg ") && !page.contains("<?xml"))
+    let sources = page.matches(of: /src="([^"]*)"/).map(\.1)
+    #expect(sources.count == 2)
+    for source in sources {
+      #expect(source.hasPrefix("data:image/jpeg;base64,"))
+      let data = try #require(Data(base64Encoded: String(source.dropFirst(23))))
+      #expect(data.starts(with: [0xFF, 0xD8]))
+    }
+    // Nothing is fetched from anywhere.
+    #expect(page.matches(of: /(?:src|href)="(?!data:|#)/).isEmpty)
+    // Without a history there are no curves.
+    let bare = try Command(
+      "evaluate", "model.h5", "data", "--classes", "c&<b>,\"d'", "--html", "bare.html", in: folder)
+    #expect(bare.status == 0, "\(bare.errors)")
+    let text = String(decoding: try folder.contents("bare.html"), as: UTF8.self)
+    #expect(!text.contains("<svg ") && text.contains("no history.csv beside the model"))
+    let nowhere = try Command(
+      "evaluate", "run", "data", "--html", "none/page.html", in: folder)
+    #expect(nowhere.status == 1 && nowhere.errors.contains("none/page.html"))
   }
 
   @Test func namesEveryBadPicture() throws {

@@ -12,7 +12,8 @@ import Testing
     "fill-mode": "<mode>", "height-shift": "<fraction>", "horizontal-flip": "",
     "rotation": "<degrees>", "shear": "<degrees>", "vertical-flip": "",
     "width-shift": "<fraction>", "zoom": "<z>",
-    "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
+    "count": "<count>", "data": "<data>", "html": "<page>", "kinds": "<kinds>",
+    "smooth": "<f>", "split": "<t,v,e>", "worst": "<n>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
     "learning-rate": "<learning-rate>", "link": "<mbit>", "listen": "<host:port>",
     "model": "<file>",
@@ -25,7 +26,8 @@ import Testing
   ]
 
   static let verbs = [
-    ["prepare"], ["sample"], ["train"], ["coordinator"], ["worker"], ["augment"], ["summary"],
+    ["prepare"], ["prepare", "as-book"], ["prepare", "folder"], ["sample"], ["train"],
+    ["coordinator"], ["worker"], ["augment"], ["summary"],
     ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
     ["bench", "augment"],

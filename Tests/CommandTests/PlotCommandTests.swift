@@ -40,6 +40,24 @@ import Testing
     #expect(exists("both.png"))
   }
 
+  @Test func smoothingIsChosen() throws {
+    var pictures: Set<Data> = []
+    for smooth in ["0", "0.5", "0.8"] {
+      let result = try Command(
+        "plot", "runs/a", "--smooth", smooth, "--output", "\(smooth).svg", in: folder)
+      #expect(result.status == 0, "\(result.errors)")
+      pictures.insert(try folder.contents("\(smooth).svg"))
+    }
+    #expect(pictures.count == 3)
+    #expect(try Command("plot", "runs/a", "--output", "a.svg", in: folder).status == 0)
+    #expect(try folder.contents("a.svg") == folder.contents("0.8.svg"))
+    for smooth in ["1", "-0.1", "nan"] {
+      let refused = try Command("plot", "runs/a", "--smooth", smooth, in: folder)
+      #expect(refused.status == 2 && refused.errorLines.count == 1)
+      #expect(refused.errors.contains("--smooth must be from 0 to 0.99"))
+    }
+  }
+
   @Test func anotherFormatIsRefused() throws {
     let result = try Command("plot", "runs/a", "--output", "curves.gif", in: folder)
     #expect(result.status == 2)

@@ -122,6 +122,33 @@ struct KerasModelTests {
   }
 
   @Test(
+    "the loss must be that of the last layer",
+    arguments: [
+      (#""categorical_crossentropy""#, true), (#""sparse_categorical_crossentropy""#, true),
+      (
+        #"{"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": false, "#
+          + #""ignore_class": null, "reduction": "sum_over_batch_size"}}"#, true
+      ),
+      (#"{"class_name": "SparseCategoricalCrossentropy", "config": {"ignore_class": 2}}"#, false),
+      (#"{"class_name": "CategoricalCrossentropy", "config": {"from_logits": true}}"#, false),
+      (#""binary_crossentropy""#, false), (#""bce""#, false),
+    ])
+  func lossOfManyClasses(_ loss: String, isOwn: Bool) throws {
+    let (one, more) = (
+      #""activation": "sigmoid", "dtype": "float32", "name": "last", "trainable": true, "#
+        + #""units": 1"#,
+      #""activation": "softmax", "name": "last", "units": 3"#
+    )
+    let softmax = Arguments.model().replacing(one, with: more)
+    let model = try KerasConfiguration.read(softmax, training: #"{"loss": \#(loss)}"#)
+    #expect(model.architecture.loss.classes == 3)
+    #expect(model.untaken.map(\.argument) == (isOwn ? [] : ["loss"]))
+    // What the sigmoid's loss is, a softmax's is not.
+    let two = try KerasConfiguration.read(Arguments.model(), training: #"{"loss": \#(loss)}"#)
+    #expect(two.untaken.isEmpty == [#""binary_crossentropy""#, #""bce""#].contains(loss))
+  }
+
+  @Test(
     "a broken training_config is named",
     arguments: [
       (#"{"loss": "#, "training_config is no JSON"), ("[1]", "training_config is [1]"),

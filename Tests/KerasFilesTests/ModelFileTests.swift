@@ -46,6 +46,15 @@ struct ModelFileTests {
     #expect(read.position?.loss.isNaN == true)
   }
 
+  @Test("the names of any number of classes come back", arguments: [1, 7, 240, 3000])
+  func manyClasses(_ count: Int) throws {
+    var model = model
+    // Of 250 bytes each: more than one attribute of HDF5 can hold.
+    model.classes = (0..<count).map { "é\($0) " + String(repeating: "x", count: 246 - $0 % 40) }
+    try model.write(to: folder.file("model.h5"))
+    #expect(try ModelFile(reading: folder.file("model.h5")).classes == model.classes)
+  }
+
   @Test("what is not there stays nil")
   func bare() throws {
     let bare = ModelFile(

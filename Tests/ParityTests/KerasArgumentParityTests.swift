@@ -24,7 +24,7 @@ extension KerasTests {
   func argumentsAreKnown() throws {
     let tables = KerasArgument.layers.merging([
       "model": KerasArgument.model, "Sequential": KerasArgument.sequential,
-      "entry": KerasArgument.entry, "compiled": KerasArgument.compiled,
+      "entry": KerasArgument.entry, "compiled": KerasArgument.compiled(Losses.all[0]),
       "RMSprop": try #require(KerasArgument.optimizers["RMSprop"]),
     ]) { $1 }
     for (version, written) in try written() {

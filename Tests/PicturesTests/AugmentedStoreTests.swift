@@ -20,7 +20,7 @@ import Testing
       try folder.write("\(number).jpg", file)
       entries.append(
         ManifestEntry(
-          path: "\(number).jpg", label: UInt8(number % 2),
+          path: "\(number).jpg", label: number % 2,
           digest: file.withUnsafeBytes { Digest(of: $0) }, bytes: file.count))
     }
   }

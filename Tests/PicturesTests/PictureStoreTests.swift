@@ -25,7 +25,7 @@ import Testing
     /// Class 1 has the odd numbers.
     func entry(_ number: Int, _ bytes: [UInt8]) -> ManifestEntry {
       ManifestEntry(
-        path: "\(number).jpg", label: UInt8(number % 2),
+        path: "\(number).jpg", label: number % 2,
         digest: bytes.withUnsafeBytes { Digest(of: $0) },
         bytes: bytes.count)
     }
@@ -63,7 +63,7 @@ import Testing
     for indices in [[3, 1, 3], Array(0..<12), [11, 0]] {
       let batch = try store.batch(indices)
       #expect(pixels(batch) == (try indices.map(files.expected)))
-      #expect(batch.labels == indices.map { Int(files.entries[$0].label) })
+      #expect(batch.labels == indices.map { files.entries[$0].label })
     }
     #expect(store.keptCount == min(kept, 12))
   }

@@ -24,6 +24,26 @@ import Testing
     #expect(throws: PictureError.self) { try BookLayout.sample(to: place.path, few, seed: 1) }
   }
 
+  @Test func moreKindsAreFurtherFolders() throws {
+    let place = try TemporaryFolder()
+    let counts = BookLayout.Counts(train: 2, validation: 1, test: 0)
+    let two = try BookLayout.sample(to: "\(place.path)/two", counts, seed: 7)
+    let four = try BookLayout.sample(to: "\(place.path)/four", counts, kinds: 4, seed: 7)
+    #expect(two.count == 6 && four.count == 12)
+    #expect(four[2...3] == ["total training bird images: 2", "total training fish images: 2"])
+    #expect(try place.names("four/train") == ["birds", "cats", "dogs", "fish"])
+    #expect(try place.names("four/train/fish") == ["fish.0.jpg", "fish.1.jpg"])
+    var files: Set<[UInt8]> = []
+    for (folder, name) in zip(["cats", "dogs", "birds", "fish"], ["cat", "dog", "bird", "fish"]) {
+      files.insert(try place.read("four/train/\(folder)/\(name).0.jpg"))
+    }
+    #expect(files.count == 4)
+    // The first two are what they are without the others.
+    for name in ["cats/cat.1.jpg", "dogs/dog.1.jpg"] {
+      #expect(try place.read("two/train/\(name)") == place.read("four/train/\(name)"))
+    }
+  }
+
   /// Weighing pixels alone must not tell cats from dogs: that is what a convnet is for.
   @Test func aLinearClassifierStaysBelow75Percent() throws {
     let place = try TemporaryFolder()

@@ -59,6 +59,44 @@ struct CurvesTests {
     #expect(try picture("two.png").count(orange) > 3000)
   }
 
+  @Test("a smoothed point is the share of what was before, and the rest of its own")
+  func smoothed() throws {
+    func record(_ epoch: Int, _ loss: Double) -> EpochRecord {
+      EpochRecord(
+        epoch: epoch, loss: 2 * loss, accuracy: 0.5, validationLoss: loss,
+        validationAccuracy: 1 - loss, seconds: 1, picturesPerSecond: 1)
+    }
+    let losses = [0.5, 0.3, .nan, 0.2, 0.2, 0.4]
+    let history = History(losses.enumerated().map { record($0 + 1, $1) })
+    let curves = Curves([("a", history), ("none", History())], smoothing: 0.75)
+    let panel = curves.panels[1]
+    var (mean, expected) = (0.5, [0.5])
+    for loss in losses.dropFirst() where !loss.isNaN {
+      mean = 0.75 * mean + 0.25 * loss
+      expected.append(mean)
+    }
+    #expect(panel.validation[0].map { $0 == nil } == losses.map(\.isNaN))
+    for (point, value) in zip(panel.validation[0].compactMap { $0 }, expected) {
+      #expect(abs(point.value - value) < 1e-12)
+    }
+    for (point, value) in zip(panel.training[0].compactMap { $0 }, expected) {
+      #expect(abs(point.value - 2 * value) < 1e-12)
+    }
+    #expect(panel.unsmoothed[0].map { $0?.value } == losses.map { $0.isNaN ? nil : $0 })
+    // The best is that of the values as they were, and the first of equal ones.
+    #expect(panel.best.map { $0?.epoch } == [4, nil] && panel.best[0]?.value == 0.2)
+    #expect(curves.panels[0].best.map { $0?.epoch } == [4, nil])
+    let plain = Curves([("a", history)])
+    #expect(
+      plain.panels[1].validation[0].map { $0?.value } == panel.unsmoothed[0].map { $0?.value })
+    #expect(plain.panels[1].unsmoothed.isEmpty && plain.panels[1].best[0]?.epoch == 4)
+    try curves.write(to: folder.file("smooth.png"))
+    let pale: UInt32 = 0xA5CEE4
+    #expect(try picture("smooth.png").count(pale) > 100)
+    try plain.write(to: folder.file("plain.png"))
+    #expect(try picture("plain.png").count(pale) < 100)
+  }
+
   @Test("another format or a missing folder is refused by name")
   func refused() {
     for (name, says) in [("c.jpg", "drawn as .svg or .png"), ("none/c.svg", "No such file")] {

@@ -13,7 +13,7 @@ struct RunFolderLinkTests {
 
   static let files = [
     "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
-    "model.h5", "curves.svg", "curves.png", "rollback",
+    "model.h5", "curves.svg", "curves.png", "classes.txt", "rollback",
   ]
   static let names = files + files.map { $0 + ".partial" }
 

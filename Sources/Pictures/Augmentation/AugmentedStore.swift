@@ -49,7 +49,7 @@ public final class AugmentedStore: Sendable {
     var pictures: [DecodedPicture] = []
     for result in core.collect(indices, step: step) { pictures.append(try result.get()) }
     return Batch(
-      pictures: pictures.map(\.bytes), labels: indices.map { Int(entries[$0].label) },
+      pictures: pictures.map(\.bytes), labels: indices.map { entries[$0].label },
       owners: pictures)
   }
 }

@@ -2,10 +2,19 @@ import Foundation
 
 /// Everything that is drawn by lot about one animal.
 ///
-/// Colours, coats, poses, sizes and places are drawn alike for both kinds; only shapes differ:
-/// ears, eyes, muzzle, whiskers, build and tail.
+/// Colours, coats, poses, sizes and places are drawn alike for all kinds; only shapes differ, of
+/// cats and dogs ears, eyes, muzzle, whiskers, build and tail.
 struct Animal {
-  enum Kind: Int, CaseIterable { case cat, dog }
+  /// The order decides a picture's draws: new kinds come last.
+  enum Kind: Int, CaseIterable {
+    case cat, dog, bird, fish
+
+    /// The singular, of which pictures are named.
+    var name: String { "\(self)" }
+    /// The plural, as which the class's folder is named.
+    var folder: String { self == .fish ? name : name + "s" }
+  }
+
   enum Pose: CaseIterable { case portrait, sitting, standing, lying }
   enum Coat: CaseIterable { case plain, striped, patched, lightFaced }
 

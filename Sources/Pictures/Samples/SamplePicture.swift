@@ -1,7 +1,7 @@
 import Foundation
 import Primitives
 
-/// One drawn picture of a cat or a dog.
+/// One drawn picture of an animal.
 enum SamplePicture {
   /// A JPEG file, a function of the kind and the random draws alone.
   static func jpeg(_ kind: Animal.Kind, _ draws: CounterRandom) throws(PictureError) -> [UInt8] {
@@ -24,12 +24,16 @@ enum SamplePicture {
     let x = Double(canvas.width) / 2 + freeX * random.within(-0.5...0.5)
     let y = Double(canvas.height) / 2 + freeY * random.within(-0.5...0.5)
     let (angle, mirrored) = (random.within(-0.15...0.15), random.chance(0.5))
-    if animal.pose != .portrait {
+    if animal.pose != .portrait, kind != .fish {
       canvas.ellipse(x, y + scale * 1.1, scale * 0.9, scale * 0.14)
       canvas.fill(.black, opacity: 0.22)
     }
     canvas.frame(x: x, y: y, angle: angle, scale: scale, mirrored: mirrored) {
-      Body(animal: animal, canvas: canvas).draw(&random)
+      switch kind {
+      case .cat, .dog: Body(animal: animal, canvas: canvas).draw(&random)
+      case .bird: Bird(animal: animal, canvas: canvas).draw(&random)
+      case .fish: Fish(animal: animal, canvas: canvas).draw(&random)
+      }
     }
     return try photograph(canvas, &random)
   }

@@ -4,32 +4,32 @@ import Primitives
 import Synchronization
 
 extension BookLayout {
-  /// Draws a small data set of cats and dogs into the book's folders.
+  /// Draws a small data set of animals into the book's folders.
   ///
   /// A picture depends on the seed, its class and its number alone.
   /// - Parameters:
   ///   - destination: a new or empty folder.
   ///   - counts: at least 1, 1 and 0.
+  ///   - kinds: of animals, 2 to as many as `kinds` has: cats and dogs, then the next ones.
   ///   - threads: that draw at once.
-  /// - Returns: six lines, `total training cat images: 500` and so on.
+  /// - Returns: a line for each class of each part, `total training cat images: 500` and so on.
   /// - Throws: `PictureError`, or `ThreadError`; then nothing is at `destination` that was not
   ///   there before.
   public static func sample(
-    to destination: String, _ counts: Counts, seed: UInt64,
+    to destination: String, _ counts: Counts, kinds: Int = 2, seed: UInt64,
     threads: Int = Cores.ofThisProcess.usable
   ) throws -> [String] {
     let pool = try ThreadPool(threads: threads)
     try StagedFolder.build(destination) { staged throws(PictureError) in
       var jobs: [(path: String, kind: Animal.Kind, number: Int)] = []
-      for place in places(counts) {
+      for place in places(counts, kinds: kinds) {
         let folder = "\(staged)/\(place.folder)"
         try Folder.create(folder)
-        let kind: Animal.Kind = place.animal == "cat" ? .cat : .dog
-        jobs += place.numbers.map { ("\(folder)/\(place.name($0))", kind, $0) }
+        jobs += place.numbers.map { ("\(folder)/\(place.name($0))", place.animal, $0) }
       }
       try write(jobs, seed: seed, pool)
     }
-    return try report(destination)
+    return try report(destination, kinds: kinds)
   }
 
   private static func write(
