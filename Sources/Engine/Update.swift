@@ -112,7 +112,7 @@ public final class Updater {
     _ optimizer: Rule, to state: inout ModelState,
     _ forEachTile: ((_ first: Int, Source, _ count: Int, _ scale: Float) -> Void) -> Void
   ) -> Bool {
-    precondition(state.suits(Rule.self))
+    precondition(state.suits(optimizer))
     state.updates += 1
     let state = state
     forEachTile { first, sums, count, scale in

@@ -111,14 +111,9 @@ package struct KerasArgument: Sendable {
     var known = anyOptimizer
     for setting in rule.settings {
       known[setting.kerasName] =
-        setting.isFixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
+        setting.kind == .fixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
     }
-    for (name, constant) in rule.kerasConstants {
-      switch constant {
-      case .zero: known[name] = .trained(nil, 0, 0.0)
-      case .off: known[name] = .trained(false)
-      }
-    }
+    for name in rule.kerasSwitches { known[name] = .trained(false) }
     return known
   }
 

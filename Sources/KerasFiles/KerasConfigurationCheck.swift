@@ -118,10 +118,11 @@ struct KerasArgumentCheck {
     let old = OptimizerSetting(kerasName: "lr", value: \Rule.learningRate)
     for setting in [old] + Rule.numbers {
       guard let value = config[setting.kerasName] else { continue }
-      if let number = value.number {
+      let isFlag = setting.kind == .flag
+      if let number = isFlag ? value.bool.map({ $0 ? 1 : 0 }) : value.number {
         optimizer[keyPath: setting.value] = Float(number)
       } else {
-        refuseInTraining(owner, setting.kerasName, value, "numbers")
+        refuseInTraining(owner, setting.kerasName, value, isFlag ? "true, false" : "numbers")
       }
     }
     return optimizer

@@ -46,7 +46,7 @@ final class Recorder {
     self.report = report
     checkpointEvery = options.checkpointEvery
     checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
+      store, job.architecture.parameters, optimizer: job.hyperparameters.optimizer,
       inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
     lastCheckpoint = (clock(), position.updates)

@@ -119,7 +119,7 @@ extension TrainingJob {
   /// What its run has learnt at the start.
   fileprivate var initialState: ModelState {
     var state = ModelState(
-      architecture.parameters, optimizer: type(of: hyperparameters.optimizer))
+      architecture.parameters, optimizer: hyperparameters.optimizer)
     state.initialize(seed: hyperparameters.seed)
     return state
   }

@@ -77,8 +77,8 @@ struct TrainingSetup: Sendable {
       pictures    \(pictures.joined(separator: ", ")) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
-      update      average of U = \(values.batchesPerUpdate) steps, learning rate \
-      \(values.learningRate)
+      update      average of U = \(values.batchesPerUpdate) steps
+      optimizer   \(values.optimizer.summary)
       computing   \(computing)
       run folder  \(folder.path)
       """)

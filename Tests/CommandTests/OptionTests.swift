@@ -15,7 +15,9 @@ import Testing
     "count": "<count>", "data": "<data>", "decode": "<decode>", "epochs": "<epochs>",
     "heartbeat": "<seconds>", "input-size": "<hxw>", "interpolation": "<interpolation>",
     "learning-rate": "<learning-rate>", "link": "<mbit>", "listen": "<host:port>",
-    "model": "<file>",
+    "model": "<file>", "optimizer": "<name>", "momentum": "<fraction>", "nesterov": "",
+    "centered": "", "beta-1": "<fraction>", "beta-2": "<fraction>",
+    "decoupled-weight-decay": "<fraction>",
     "output": "<file>", "resume": "<run>", "rho": "<rho>", "run": "<run>", "seed": "<seed>",
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
@@ -39,7 +41,7 @@ import Testing
     let listed = help.lines.filter { $0.hasPrefix("  -") }
     #expect(!listed.isEmpty)
     for line in listed {
-      let match = try #require(line.firstMatch(of: /--([a-z-]+)( <[^>]*>)?/))
+      let match = try #require(line.firstMatch(of: /--([a-z0-9-]+)( <[^>]*>)?/))
       let value = match.2.map { String($0.dropFirst()) } ?? ""
       #expect(Self.options[String(match.1)] == value, "\(line)")
     }

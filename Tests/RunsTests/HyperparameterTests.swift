@@ -46,7 +46,9 @@ import Testing
   private static let later = [
     "rotation": "40.5", "widthShift": "0.25", "heightShift": "0.5", "shear": "0.125",
     "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
-    "verticalFlip": "true", "fillMode": #""wrap""#,
+    "verticalFlip": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#, "momentum": "0.5",
+    "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
+    "decoupledWeightDecay": "0.5",
   ]
 
   private static func decoded(_ text: String) throws -> Hyperparameters {
@@ -93,7 +95,7 @@ import Testing
   @Test func `What came later is written where it is not the default, and read again`() throws {
     let book = try Self.decoded(Self.written)
     #expect(book.augmentation == Augmentation())
-    var all = book
+    #expect(book.optimizerName.rule == RMSprop.self)
     for (key, value) in Self.later {
       let one = try Self.decoded(Self.changed(key, to: value))
       let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(one))
@@ -101,8 +103,7 @@ import Testing
       #expect(keys.contains(key) && keys.count == 12)
       #expect(
         try JSONDecoder().decode(Hyperparameters.self, from: JSONEncoder().encode(one)) == one)
-      all.augmentation = one.augmentation
-      #expect(all == one && all != book)
+      #expect(one.differences(from: book).count == 1)
       // Of another type, or null, it is not passed over.
       #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "[]")) }
       #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "null")) }
@@ -127,6 +128,45 @@ import Testing
     try values.validate()
   }
 
+  @Test func `A setting that the optimizer has not, or that changes nothing, is refused`() throws {
+    func problem(
+      _ name: OptimizerName?, _ change: (inout Hyperparameters) -> Void
+    ) throws -> String {
+      var values = Hyperparameters()
+      if let name { values.choose(name) }
+      change(&values)
+      let error = #expect(throws: HyperparameterError.self) { try values.validate() }
+      #expect(error?.problems.count == 1)
+      return error?.description ?? ""
+    }
+    let adam = OptimizerName(Adam.self)
+    #expect(
+      try problem(adam) { $0.rho = 0.5 }
+        == "--rho is no setting of adam: it needs --optimizer rmsprop")
+    #expect(try problem(nil) { $0.beta1 = 0.5 }.hasSuffix("needs --optimizer adam or adamw"))
+    #expect(try problem(adam) { $0.decoupledWeightDecay = 0 }.hasSuffix("--optimizer adamw"))
+    #expect(try problem(adam) { $0.momentum = 0.9 }.hasSuffix("--optimizer rmsprop or sgd"))
+    #expect(
+      try problem(OptimizerName(SGD.self)) { $0.nesterov = true }
+        .hasPrefix("--nesterov changes nothing without --momentum"))
+    var values = Hyperparameters()
+    try values.validate()
+    // Given, although it is the default.
+    #expect(throws: HyperparameterError.self) { try values.validate { $0 == \.beta2 } }
+    for name in OptimizerName.all {
+      values.choose(name)
+      try values.validate()
+      #expect(type(of: values.optimizer) == name.rule)
+      #expect(values.learningRate == name.rule.init().learningRate)
+      #expect(values.optimizer.values.map(\.value) == name.rule.init().values.map(\.value))
+    }
+    values.choose(OptimizerName(SGD.self))
+    (values.momentum, values.nesterov, values.learningRate) = (0.75, true, 0.5)
+    try values.validate()
+    let sgd = SGD(learningRate: 0.5, momentum: 0.75, nesterov: true)
+    #expect(values.optimizer as? SGD == sgd)
+  }
+
   /// Either the type has no such value, or the check names it.
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a check`(_ index: Int) throws {
@@ -144,7 +184,8 @@ import Testing
 
   private static func isNumber(_ key: String) -> Bool {
     ![
-      "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode",
+      "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode", "optimizer",
+      "nesterov", "centered",
     ].contains(key)
   }
 

@@ -33,7 +33,7 @@ import Training
   private static func update(_ order: [Int], threads: Int = 1) throws -> Digest {
     let layout = try #require(Self.layout)
     let updater = try Updater(layout, threads: threads, kernels: try .chosen())
-    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
+    var state = ModelState(layout.parameters, optimizer: RMSprop())
     var tree = GradientTree(count: order.count)
     for place in order {
       #expect(!tree.isComplete)
@@ -107,8 +107,8 @@ import Training
     }
     let pictures = (0..<count).reduce(0) { $0 + $1 % Self.batch + 1 }
     var (expected, state) = (
-      ModelState(layout.parameters, optimizer: RMSprop.self),
-      ModelState(layout.parameters, optimizer: RMSprop.self)
+      ModelState(layout.parameters, optimizer: RMSprop()),
+      ModelState(layout.parameters, optimizer: RMSprop())
     )
     updater.apply(RMSprop(), to: &expected, gradientSum: level[0], pictures: pictures)
     var gradients = GradientTree(count: count)
