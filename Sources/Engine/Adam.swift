@@ -67,7 +67,9 @@ extension Adam: Optimizer {
   public init() { self.init(learningRate: 1e-3) }
 
   /// The two moments.
-  public var slots: [OptimizerSlot] { [.momentum, .velocity] }
+  public var slots: [OptimizerSlot] { Self.moments }
+
+  private static let moments: [OptimizerSlot] = [.momentum, .velocity]
 
   /// Weights and slots of a tile, by the formula above.
   public func update(_ tile: UpdateTile) -> Bool { update(tile, decay: nil) }

@@ -51,8 +51,19 @@ extension RMSprop: Optimizer {
 
   /// The second moment; with momentum the step, centred the mean gradient.
   public var slots: [OptimizerSlot] {
-    [.velocity] + (momentum > 0 ? [.momentum] : []) + (centered ? [.averageGradient] : [])
+    switch (momentum > 0, centered) {
+    case (false, false): Self.plainSlots
+    case (true, false): Self.momentumSlots
+    case (false, true): Self.centeredSlots
+    case (true, true): Self.allSlots
+    }
   }
+
+  // An update asks for them: nothing is allocated then.
+  private static let plainSlots: [OptimizerSlot] = [.velocity]
+  private static let momentumSlots: [OptimizerSlot] = [.velocity, .momentum]
+  private static let centeredSlots: [OptimizerSlot] = [.velocity, .averageGradient]
+  private static let allSlots: [OptimizerSlot] = [.velocity, .momentum, .averageGradient]
 
   /// Weights and slots of a tile, by the formulas above.
   public func update(_ tile: UpdateTile) -> Bool {

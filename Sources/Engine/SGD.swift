@@ -36,7 +36,9 @@ extension SGD: Optimizer {
   public init() { self.init(learningRate: 0.01) }
 
   /// The step, where some of it is kept.
-  public var slots: [OptimizerSlot] { momentum > 0 ? [.momentum] : [] }
+  public var slots: [OptimizerSlot] { momentum > 0 ? Self.momentumSlots : [] }
+
+  private static let momentumSlots: [OptimizerSlot] = [.momentum]
 
   /// Weights and slots of a tile, by the formulas above.
   public func update(_ tile: UpdateTile) -> Bool {

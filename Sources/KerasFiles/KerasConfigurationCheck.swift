@@ -103,7 +103,10 @@ struct KerasArgumentCheck {
       refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, known)
       return nil
     }
-    guard let config = setting["config"] else { return nil }
+    guard let config = setting["config"] else {
+      // The name alone stands for Keras's defaults; RMSprop's are not the book's.
+      return type(of: Optimizers.standard) == rule ? nil : rule.init()
+    }
     return try optimizer(rule, config, "\(owner): \(rule.kerasClass)")
   }
 

@@ -76,7 +76,7 @@ import Testing
   @Test(
     "nothing is suggested that the verb has not, or that is far away",
     arguments: [
-      ["predict", "x", "y", "--lr", "3"], ["train", "x", "--optimizer", "adam"],
+      ["predict", "x", "y", "--lr", "3"], ["train", "x", "--loss", "mse"],
       ["train", "x", "--xyz"],
     ])
   func notSuggested(_ arguments: [String]) throws {

@@ -65,7 +65,7 @@ import Training
   func `Sums of neighbours that come as one give the same bits`(count: Int, together: Int) throws {
     let layout = try #require(Self.layout)
     let updater = try Updater(layout, kernels: try .chosen())
-    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
+    var state = ModelState(layout.parameters, optimizer: RMSprop())
     var tree = GradientTree(count: count)
     for first in stride(from: 0, to: count, by: together).reversed() {
       let unit = (first..<min(first + together, count)).map { Self.gradient($0, layout) }
