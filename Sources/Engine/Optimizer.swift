@@ -143,10 +143,11 @@ public struct UpdateTile {
 
   init(
     of state: ModelState, first: Int, count: Int, gradientSum: Source, scale: Float,
-    kernels: any KernelOperations.Type
+    decay: Float, kernels: any KernelOperations.Type
   ) {
     operands = UpdateOperands(
-      weights: state.weights.floats + first, gradient: gradientSum, count: count, scale: scale)
+      weights: state.weights.floats + first, gradient: gradientSum, count: count, scale: scale,
+      decay: 2 * decay)
     update = state.updates
     self.state = state
     self.first = first

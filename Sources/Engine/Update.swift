@@ -116,9 +116,15 @@ public final class Updater {
     state.updates += 1
     let state = state
     forEachTile { first, sums, count, scale in
-      let tile = UpdateTile(
-        of: state, first: first, count: count, gradientSum: sums, scale: scale, kernels: kernels)
-      if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
+      for (floats, decay) in state.layout.decays {
+        let own = floats.clamped(to: first..<first + count)
+        guard !own.isEmpty else { continue }
+        let tile = UpdateTile(
+          of: state, first: own.lowerBound, count: own.count,
+          gradientSum: sums + (own.lowerBound - first), scale: scale, decay: decay,
+          kernels: kernels)
+        if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
+      }
     }
     return isFinite.exchange(true, ordering: .relaxed)
   }

@@ -218,9 +218,12 @@ public struct UpdateOperands {
   public let count: Int
   /// What makes the mean gradient of the sum: 1 / pictures.
   public let scale: Float
+  /// What is added to the mean gradient, times the weight: twice the weight's decay.
+  public let decay: Float
 
   /// Operands that are there already.
-  public init(weights: Target, gradient: Source, count: Int, scale: Float) {
+  public init(weights: Target, gradient: Source, count: Int, scale: Float, decay: Float) {
+    self.decay = decay
     self.weights = weights
     self.gradient = gradient
     self.count = count

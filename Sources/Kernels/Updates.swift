@@ -33,10 +33,12 @@ private struct Finiteness {
 }
 
 extension UpdateOperands {
-  /// The mean gradients of 16 weights.
+  /// The mean gradients of 16 weights, with that of their decay.
   @inline(__always)
   fileprivate func meanGradient(_ i: Int) -> Vector {
-    load(gradient + i) * Vector(repeating: scale)
+    let mean = load(gradient + i) * Vector(repeating: scale)
+    // A sum with zeros might turn -0 into 0.
+    return decay == 0 ? mean : mean + load(weights + i) * Vector(repeating: decay)
   }
 }
 

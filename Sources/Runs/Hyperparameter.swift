@@ -116,7 +116,7 @@ extension Hyperparameter.Bounds<FactorRange> {
 
 extension Hyperparameters {
   /// Every value, in the order of the command's help.
-  public static let table = general + optimizing + augmentation
+  public static let table = general + optimizing + regularization + augmentation
 
   private static let general: [Hyperparameter] = [
     .init(

@@ -36,6 +36,14 @@ public struct Hyperparameters: Hashable, Sendable {
   public var decoupledWeightDecay: Float = 0.004
   /// The term beside the square root that every optimizer but SGD has.
   public var epsilon: Float = 1e-7
+  /// What dropout before the classifier drops.
+  public var dropout: Float = 0
+  /// The factor of the squares of all kernels' weights in the loss.
+  public var weightDecay: Float = 0
+  /// What of each label is spread over all classes.
+  public var labelSmoothing: Float = 0
+  /// What the losses of each class's training pictures count.
+  public var classWeights = ClassWeights.equal
   /// The random seed: the key of every draw.
   public var seed: UInt64 = 1
   /// U: steps whose gradients are averaged into one update.

@@ -79,7 +79,10 @@ package struct Replica {
     _ header: WeightsHeader, _ local: ParameterBuffer?
   ) throws(WorkerError) {
     forget()
-    if let local { return held = (header.version, local) }
+    if let local {
+      held = (header.version, local)
+      return
+    }
     willChange()
     makesUpdates = header.makesUpdates
     let slots = header.makesUpdates ? optimizer.slots : []

@@ -81,7 +81,8 @@ struct BenchStep: ParsableCommand {
     for step in -3..<count {
       if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
-        _ = engine.gradient(examples, weights: state.weights, into: gradient)
+        _ = engine.gradient(
+          examples, weights: state.weights, step: TrainingStep(seed: 0, number: 0), into: gradient)
         updater.apply(
           optimizer, to: &state, steps: [StepGradient(gradient, pictures: batch)])
       }

@@ -96,7 +96,8 @@ struct BenchGradient: ParsableCommand {
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     for step in 0...updates {
       let batch = try batches(step)
-      _ = engine.gradient(batch, weights: state.weights, into: gradient)
+      _ = engine.gradient(
+        batch, weights: state.weights, step: TrainingStep(seed: 0, number: 0), into: gradient)
       guard step < updates else { break }
       updater.apply(
         optimizer, to: &state, steps: [StepGradient(gradient, pictures: batch.count)])

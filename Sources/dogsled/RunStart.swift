@@ -29,10 +29,10 @@ struct RunStart {
     let named = model?.architecture
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
-      architecture = try named ?? .book()
       var values = Hyperparameters()
       values.batchesPerUpdate = workers
       hyperparameters = options.values.over(values)
+      architecture = try hyperparameters.regularized(try named ?? .book())
       if let optimizer = model?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
       }
@@ -61,7 +61,7 @@ struct RunStart {
         "\(path): this run was started with \(differences.joined(separator: ", ")): a run goes on "
           + "with its own options, so leave these out")
     }
-    if let named, named != architecture {
+    if let named, try hyperparameters.regularized(named) != architecture {
       throw Failure(
         "\(path): this run was started with another model than --model names: leave --model out")
     }

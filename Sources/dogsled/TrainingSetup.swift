@@ -69,6 +69,8 @@ struct TrainingSetup: Sendable {
     let pictures = job.manifest.classes.enumerated().map { label, name in
       "\(name) \(count(job.manifest.training, label))+\(count(job.manifest.validation, label))"
     }
+    let against = values.regularizationSummary
+    let regularized = against.isEmpty ? "" : "\nregularized \(against)"
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
     log(
       """
@@ -78,7 +80,7 @@ struct TrainingSetup: Sendable {
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
       update      average of U = \(values.batchesPerUpdate) steps
-      optimizer   \(values.optimizer.summary)
+      optimizer   \(values.optimizer.summary)\(regularized)
       computing   \(computing)
       run folder  \(folder.path)
       """)

@@ -133,6 +133,13 @@ import Testing
       (["train", "data", "--run", "a\nb"], #"a\nb: this name must be text"#, 2),
       (["summary", "--input-size", "8"], "--input-size", 2),
       (["train", "data", "--optimizer", "adagrad"], "--optimizer", 2),
+      (
+        ["train", "data", "--dropout", "1"], "--dropout must be at least 0 and below 1, not 1.0", 2
+      ),
+      (["train", "data", "--weight-decay=-0.1"], "--weight-decay must be at least 0", 2),
+      (["train", "data", "--label-smoothing", "1"], "--label-smoothing must be", 2),
+      (["train", "data", "--class-weights", "cats"], "--class-weights", 2),
+      (["train", "data", "--class-weights", "cats=0"], "--class-weights must be balanced, or", 2),
       (["train", "data", "--beta-1", "0.9"], "--beta-1 is no setting of rmsprop", 2),
       (["train", "data", "--optimizer", "sgd", "--rho", "0.9"], "--rho is no setting of sgd", 2),
       (["train", "data", "--optimizer", "sgd", "--nesterov"], "without --momentum", 2),

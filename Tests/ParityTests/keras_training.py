@@ -2,8 +2,9 @@
 
     keras_training.py FOLDER
 
-FOLDER has cases.json: {"steps", "batch", "cases": [NAME]}, pictures.bin: uint8 [steps, batch,
-...input], labels.bin: int32 [steps, batch], and NAME.h5 for each case: a compiled model. Writes for
+FOLDER has cases.json: {"steps", "batch", "cases": [{"name", "smoothing", "weights", "rates"}]}, where
+weights are those of the classes and rates the learning rates of the steps, pictures.bin: uint8 [steps, batch,
+...input], labels.bin: int32 [steps, batch], and NAME.h5 for each case's name: a compiled model. Writes for
 each NAME_reference.h5: weights/STEP/I, every trainable tensor after each step, and losses [steps];
 and NAME_keras.h5, the model at the end as Keras saves it.
 """
@@ -31,20 +32,26 @@ class BookRMSprop(keras.optimizers.RMSprop):
         )
 
 
-def train(folder, name, x, y):
+def train(folder, case, x, y):
+    name = case["name"]
     model = keras.models.load_model(f"{folder}/{name}.h5")
     optimizer = model.optimizer
     if type(optimizer) is keras.optimizers.RMSprop:
         if not optimizer.momentum and not optimizer.centered:
             optimizer = BookRMSprop.from_config(optimizer.get_config())
-            model.compile(optimizer, loss=model.loss, metrics=["acc"])
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=case["smoothing"])
+    model.compile(optimizer, loss=loss, metrics=["acc"])
+    weights = dict(enumerate(case["weights"])) or None
     optimizer.built = False
     optimizer.build(model.trainable_variables)
     with h5py.File(f"{folder}/{name}_reference.h5", "w") as out:
         losses = []
         for step, (pictures, labels) in enumerate(zip(x, y)):
             model.reset_metrics()
-            losses.append(float(model.train_on_batch(pictures, labels)[0]))
+            if case["rates"]:
+                optimizer.learning_rate = case["rates"][step]
+            result = model.train_on_batch(pictures, labels, class_weight=weights)
+            losses.append(float(result[0]))
             for index, weight in enumerate(model.trainable_weights):
                 out[f"weights/{step}/{index}"] = weight.numpy()
         out["losses"] = np.array(losses)
@@ -56,10 +63,10 @@ def main(folder):
         job = json.load(file)
     shape = (job["steps"], job["batch"])
     y = np.fromfile(f"{folder}/labels.bin", np.int32).reshape(shape).astype("float32")
-    for name in job["cases"]:
-        model = keras.models.load_model(f"{folder}/{name}.h5", compile=False)
+    for case in job["cases"]:
+        model = keras.models.load_model(f"{folder}/{case['name']}.h5", compile=False)
         x = np.fromfile(f"{folder}/pictures.bin", np.uint8).reshape(shape + model.input_shape[1:])
-        train(folder, name, x.astype("float32") / np.float32(255), y)
+        train(folder, case, x.astype("float32") / np.float32(255), y)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ import Testing
     "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
     "verticalFlip": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#, "momentum": "0.5",
     "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
-    "decoupledWeightDecay": "0.5",
+    "decoupledWeightDecay": "0.5", "dropout": "0.5", "weightDecay": "0.25",
+    "labelSmoothing": "0.125", "classWeights": #""cats=2.0""#,
   ]
 
   private static func decoded(_ text: String) throws -> Hyperparameters {
@@ -167,6 +168,30 @@ import Testing
     #expect(values.optimizer as? SGD == sgd)
   }
 
+  @Test func `Class weights are what they say, of the classes that there are`() throws {
+    let (classes, counts) = (["cats", "dogs"], [300, 100])
+    func weights(_ text: String) throws -> [Float] {
+      let weights = try #require(ClassWeights(text))
+      #expect(ClassWeights(weights.description) == weights)
+      return try weights.weights(classes: classes, counts: counts)
+    }
+    #expect(try weights("equal") == [] && weights("dogs=2.5") == [1, 2.5])
+    #expect(try weights("balanced") == [400 / 600, 2])
+    #expect(try weights("dogs=3,cats=0.5") == [0.5, 3])
+    let error = #expect(throws: HyperparameterError.self) { try weights("dogs=1,birds=2") }
+    #expect(
+      error?.description
+        == "--class-weights names birds, which is no class: the classes are cats, dogs")
+    for text in ["", "cats", "cats=", "=2", "cats=1,", "cats=1,cats=2", "cats=x"] {
+      #expect(ClassWeights(text) == nil, "\(text)")
+    }
+    for text in ["cats=0", "cats=-1", "cats=inf", "cats=nan"] {
+      var values = Hyperparameters()
+      values.classWeights = try #require(ClassWeights(text))
+      #expect(throws: HyperparameterError.self) { try values.validate() }
+    }
+  }
+
   /// Either the type has no such value, or the check names it.
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a check`(_ index: Int) throws {
@@ -189,7 +214,9 @@ import Testing
     ].contains(key)
   }
 
-  private static func isText(_ key: String) -> Bool { ["zoom", "brightness"].contains(key) }
+  private static func isText(_ key: String) -> Bool {
+    ["zoom", "brightness", "classWeights"].contains(key)
+  }
 
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a difference`(_ index: Int) throws {
