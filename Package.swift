@@ -139,7 +139,9 @@ let package = Package(
     .testTarget(
       name: "ParityTests",
       dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives"],
-      exclude: ["keras_augmentation.py", "keras_reference.py", "hdf5_witness.py"]),
+      exclude: [
+        "keras_augmentation.py", "keras_reference.py", "keras_training.py", "hdf5_witness.py",
+      ]),
     .testTarget(
       name: "FaultTests",
       dependencies: [

@@ -69,6 +69,9 @@ public enum Layer: Hashable, Sendable {
   case maxPooling(size: Int)
   /// Keras's `Flatten`.
   case flatten
+  /// Keras's `Dropout`: in training each number is dropped with the probability `rate`, which is
+  /// below 1.
+  case dropout(rate: Float)
   /// Keras's `Dense`; its kernel is [in, out].
   case dense(units: Int, activation: Activation)
 }
@@ -93,8 +96,11 @@ public struct Architecture: Hashable, Sendable {
 
   /// Checks that every layer fits on the one before.
   /// - Parameter layers: with names; nil makes them as Keras does (`conv2d`, `conv2d_1`, ...).
+  /// - Parameter decays: the factors of the squares of kernels' weights in the loss, by layer.
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
-  public init(input: Shape, layers: [(name: String?, layer: Layer)]) throws {
+  public init(
+    input: Shape, layers: [(name: String?, layer: Layer)], decays: [String: Float] = [:]
+  ) throws {
     self.input = input
     var named: [(name: String, layer: Layer)] = []
     var counts: [String: Int] = [:]
@@ -128,7 +134,15 @@ public struct Architecture: Hashable, Sendable {
           "\(name): \(size.map(String.init).joined(separator: " x ")) numbers are too many")
       }
       outputs.append(output)
-      tensors += added
+      let decay = decays[name] ?? 0
+      guard decay >= 0, decay.isFinite else {
+        throw ArchitectureError("\(name): a weight decay of \(decay); it must be at least 0")
+      }
+      tensors += added.map { tensor in
+        var decaying = tensor
+        if tensor.kind == .kernel { decaying.decay = decay }
+        return decaying
+      }
       shape = output
     }
     guard let loss = Losses.fitting(named.last?.layer) else {
@@ -162,9 +176,41 @@ public struct Architecture: Hashable, Sendable {
       input: Shape(height: height, width: width, channels: 3), layers: layers)
   }
 
-  /// Equal input and equal layers with equal names.
+  /// The same model with dropout before its classifier, the first dense layer, where it has one.
+  /// - Throws: `ArchitectureError` where it has dropout already, or the rate is none.
+  public func addingDropout(_ rate: Float) throws -> Architecture {
+    var layers = layers.map { (name: String?.some($0.name), layer: $0.layer) }
+    for (name, layer) in self.layers {
+      guard case .dropout = layer else { continue }
+      throw ArchitectureError("the model has dropout of its own, \(name): leave out --dropout")
+    }
+    let dense = layers.firstIndex { if case .dense = $0.layer { true } else { false } }
+    layers.insert((nil, .dropout(rate: rate)), at: dense ?? 0)
+    return try Architecture(input: input, layers: layers, decays: decays)
+  }
+
+  /// The same model with the decay of all kernels' weights in the loss.
+  /// - Throws: `ArchitectureError` where it has some already, or the factor is none.
+  public func addingDecay(_ decay: Float) throws -> Architecture {
+    if let layer = decays.keys.sorted().first {
+      throw ArchitectureError(
+        "the model has weight decay of its own, in \(layer): leave out --weight-decay")
+    }
+    return try Architecture(
+      input: input, layers: layers.map { ($0.name, $0.layer) },
+      decays: Dictionary(uniqueKeysWithValues: layers.map { ($0.name, decay) }))
+  }
+
+  /// The factors of the squares of kernels' weights in the loss, by layer; those that are above 0.
+  public var decays: [String: Float] {
+    Dictionary(
+      uniqueKeysWithValues: parameters.tensors.filter { $0.decay > 0 }.map { ($0.layer, $0.decay) })
+  }
+
+  /// Equal input and equal layers with equal names and decays.
   public static func == (a: Self, b: Self) -> Bool {
-    a.input == b.input && a.layers.elementsEqual(b.layers) { $0 == $1 }
+    a.input == b.input && a.parameters == b.parameters
+      && a.layers.elementsEqual(b.layers) { $0 == $1 }
   }
 
   /// Hashes the input, names and layers.
@@ -192,6 +238,7 @@ extension Layer {
     case .convolution: "conv2d"
     case .maxPooling: "max_pooling2d"
     case .flatten: "flatten"
+    case .dropout: "dropout"
     case .dense: "dense"
     }
   }
@@ -239,6 +286,11 @@ extension Layer {
       )
     case .flatten:
       return (Shape(units: shape.count), [])
+    case .dropout(let rate):
+      guard rate >= 0, rate < 1 else {
+        throw ArchitectureError("\(name): dropout of \(rate); it must be at least 0 and below 1")
+      }
+      return (shape, [])
     case .dense(let units, _):
       guard shape.isFlat else {
         throw ArchitectureError("\(name): a dense layer needs a flat input: put Flatten before it")

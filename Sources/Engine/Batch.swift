@@ -6,6 +6,8 @@ public struct Batch {
   package let pictures: [UnsafePointer<UInt8>]
   /// Each picture's class, from 0.
   package let labels: [Int]
+  /// What each picture's loss counts; none where all count 1.
+  private(set) var weights: [Float] = []
   /// What frees the pictures' memory.
   private let owners: [AnyObject]
 
@@ -18,6 +20,15 @@ public struct Batch {
   public init(pictures: [UnsafePointer<UInt8>], labels: [Int], owners: [AnyObject] = []) {
     precondition(pictures.count == labels.count)
     (self.pictures, self.labels, self.owners) = (pictures, labels, owners)
+  }
+
+  /// The same pictures; the loss of each counts as much as `classWeights` says of its class.
+  /// - Parameter classWeights: one a class; none for 1.
+  public func weighted(_ classWeights: [Float]) -> Batch {
+    guard !classWeights.isEmpty else { return self }
+    var batch = self
+    batch.weights = labels.map { classWeights[$0] }
+    return batch
   }
 
   /// Pictures.

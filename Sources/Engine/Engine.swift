@@ -62,6 +62,11 @@ public final class Engine {
       memory: memory)
   }
 
+  /// What of each label is spread over all classes.
+  private let smoothing: Float
+  /// The gradient of one picture for one label.
+  private var logitGradient: [Float]
+
   private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let plan: Plan
@@ -71,13 +76,16 @@ public final class Engine {
   ///   - batchCapacity: the most pictures of one call.
   ///   - stepSize: the most pictures of a step of the run, which decide how a gradient's sums are
   ///     cut and laid out; as a rule the same.
+  ///   - labelSmoothing: what of each label is spread over all classes, in losses too.
   ///   - threads: how many compute, the caller's included.
   ///   - kernels: one of `KernelSet.available`.
   /// - Throws: where the threads cannot be had.
   public init(
-    _ architecture: Architecture, batchCapacity: Int, stepSize: Int? = nil, threads: Int = 1,
-    kernels: KernelSet
+    _ architecture: Architecture, batchCapacity: Int, stepSize: Int? = nil,
+    labelSmoothing: Float = 0, threads: Int = 1, kernels: KernelSet
   ) throws(ThreadError) {
+    smoothing = labelSmoothing
+    logitGradient = Array(repeating: 0, count: architecture.outputs.last?.count ?? 0)
     precondition(KernelSet.available.contains(kernels) && batchCapacity > 0)
     self.architecture = architecture
     self.batchCapacity = batchCapacity
@@ -95,16 +103,17 @@ public final class Engine {
   /// - Parameters:
   ///   - batch: at most `batchCapacity` pictures.
   ///   - weights: in the model's layout.
+  ///   - step: what dropout draws by; nil for none: the gradient of what the model is at inference.
   ///   - gradient: in `gradientLayout.buffer`; overwritten.
   ///   - ready: told each layer whose gradient is there, the last layer first, while those before
   ///     it are still to be computed.
   public func gradient(
-    _ batch: Batch, weights: ParameterBuffer, into gradient: ParameterBuffer,
-    ready: ((_ layer: String) -> Void)? = nil
+    _ batch: Batch, weights: ParameterBuffer, step: TrainingStep? = nil,
+    into gradient: ParameterBuffer, ready: ((_ layer: String) -> Void)? = nil
   ) -> Totals {
     withExtendedLifetime(batch) {
-      let step = forward(batch.pictures, weights, gradient)
-      let totals = loss(labels: batch.labels, setsGradient: true)
+      let step = forward(batch.pictures, weights, gradient, step)
+      let totals = loss(batch, setsGradient: true)
       for index in plan.stages.indices.reversed() {
         measured(index, \.backward) { plan.stages[index].backward(step) }
         ready?(plan.layers[index])
@@ -117,7 +126,7 @@ public final class Engine {
   public func evaluate(_ batch: Batch, weights: ParameterBuffer) -> Totals {
     withExtendedLifetime(batch) {
       _ = forward(batch.pictures, weights, nil)
-      return loss(labels: batch.labels, setsGradient: false)
+      return loss(batch, setsGradient: false)
     }
   }
 
@@ -133,7 +142,7 @@ public final class Engine {
         return Judgement(
           answer: loss.answer(logits: sums), probabilities: loss.probabilities(logits: sums))
       }
-      return (self.loss(labels: batch.labels, setsGradient: false), judgements)
+      return (self.loss(batch, setsGradient: false), judgements)
     }
   }
 
@@ -149,12 +158,13 @@ public final class Engine {
   }
 
   private func forward(
-    _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?
+    _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?,
+    _ training: TrainingStep? = nil
   ) -> StepContext {
     precondition(pictures.count <= batchCapacity)
     let step = StepContext(
-      batch: pictures.count, pictures: pictures, weights: weights, gradient: gradient, pool: pool,
-      kernels: kernels)
+      batch: pictures.count, pictures: pictures, weights: weights, gradient: gradient,
+      training: training, pool: pool, kernels: kernels)
     if !plan.readsBytes {
       let input = plan.input
       pool.run(pictures.count) { picture, _ in
@@ -184,18 +194,43 @@ public final class Engine {
     profile[index][keyPath: direction] += ContinuousClock().measure(body)
   }
 
-  private func loss(labels: [Int], setsGradient: Bool) -> Totals {
+  private func loss(_ batch: Batch, setsGradient: Bool) -> Totals {
     let logits = plan.output
     var totals = Totals()
-    for (picture, label) in labels.enumerated() {
+    for (picture, label) in batch.labels.enumerated() {
       let place = picture * logits.channelStride
-      let (loss, isCorrect) = architecture.loss.picture(
-        logits: logits.values + place, label: label,
-        gradient: setsGradient ? logits.gradient + place : nil)
+      let gradient = setsGradient ? logits.gradient + place : nil
+      var (loss, isCorrect) = self.loss(logits.values + place, label, gradient)
+      if !batch.weights.isEmpty {
+        loss *= Double(batch.weights[picture])
+        for i in logitGradient.indices { gradient?[i] *= batch.weights[picture] }
+      }
       totals.loss += loss
       totals.correct += isCorrect ? 1 : 0
       totals.count += 1
     }
     return totals
+  }
+
+  /// The loss of one picture, its label smoothed.
+  ///
+  /// A loss is linear in the label's distribution over the classes: with s the smoothing and K
+  /// classes it is 1 - s times that of the label, and s / K times that of each class.
+  private func loss(
+    _ logits: UnsafePointer<Float>, _ label: Int, _ gradient: UnsafeMutablePointer<Float>?
+  ) -> (loss: Double, isCorrect: Bool) {
+    let own = architecture.loss.picture(logits: logits, label: label, gradient: gradient)
+    guard smoothing > 0 else { return own }
+    let (kept, spread) = (1 - smoothing, smoothing / Float(architecture.loss.classes))
+    var loss = own.loss * Double(kept)
+    for i in logitGradient.indices { gradient?[i] *= kept }
+    for other in 0..<architecture.loss.classes {
+      let (part, _) = logitGradient.withUnsafeMutableBufferPointer {
+        architecture.loss.picture(logits: logits, label: other, gradient: $0.baseAddress)
+      }
+      loss += part * Double(spread)
+      for (i, slope) in logitGradient.enumerated() { gradient?[i] += slope * spread }
+    }
+    return (loss, own.isCorrect)
   }
 }

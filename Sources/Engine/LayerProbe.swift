@@ -8,13 +8,15 @@ package final class LayerProbe {
   private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let batch: Int
+  private let training: TrainingStep?
 
   /// - Parameters:
   ///   - pooling: the size of the max pooling that follows a convolution; 1 for none.
+  ///   - training: what dropout draws by; nil for inference.
   ///   - isLast: whether the layer is the model's last, whose sigmoid is part of the loss.
   package init(
     layer: Layer, pooling: Int = 1, input: Shape, batch: Int, threads: Int = 1,
-    kernels: KernelSet, isLast: Bool = true
+    kernels: KernelSet, training: TrainingStep? = nil, isLast: Bool = true
   ) throws {
     let (shape, tensors) = try layer.applied(to: input, name: "layer")
     var layers: [(name: String, layer: Layer)] = [("layer", layer)]
@@ -27,6 +29,7 @@ package final class LayerProbe {
     weights = ParameterBuffer(layout)
     self.kernels = kernels.operations
     self.batch = batch
+    self.training = training
     pool = try ThreadPool(threads: threads)
     plan = Plan(
       input: input, layers: layers, outputs: outputs,
@@ -61,8 +64,8 @@ package final class LayerProbe {
       _ = weights[tensor].update(fromContentsOf: values)
     }
     let step = StepContext(
-      batch: batch, pictures: [], weights: weights, gradient: ParameterBuffer(layout), pool: pool,
-      kernels: kernels)
+      batch: batch, pictures: [], weights: weights, gradient: ParameterBuffer(layout),
+      training: training, pool: pool, kernels: kernels)
     for stage in plan.stages { stage.forward(step) }
     return step
   }

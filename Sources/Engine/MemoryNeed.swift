@@ -84,7 +84,7 @@ public struct MemoryError: Error, CustomStringConvertible {
 extension MemoryNeed {
   /// A step alone: the engine, its pictures, a model's state and one gradient.
   public static func benchmark(
-    _ architecture: Architecture, optimizer: any Optimizer.Type, batch: Int, threads: Int
+    _ architecture: Architecture, optimizer: any Optimizer, batch: Int, threads: Int
   ) -> MemoryNeed {
     var need = MemoryNeed()
     need.addEngine(architecture, batch: batch, threads: threads)

@@ -10,28 +10,29 @@ public struct ModelState: Sendable {
   /// The optimizer's slots in its order, each in the model's layout; none where only the weights
   /// are known.
   public let slots: [ParameterBuffer]
+  /// What each of the slots is.
+  public let kinds: [OptimizerSlot]
   /// Updates that made the weights.
   public var updates: Int
 
-  /// A state that has these buffers.
-  public init(weights: ParameterBuffer, slots: [ParameterBuffer] = [], updates: Int = 0) {
-    precondition(slots.allSatisfy { $0.layout == weights.layout })
-    (self.weights, self.slots, self.updates) = (weights, slots, updates)
+  /// A state that has these weights, and slots of zeros of these kinds.
+  public init(weights: ParameterBuffer, slots kinds: [OptimizerSlot] = [], updates: Int = 0) {
+    self.weights = weights
+    self.kinds = kinds
+    self.updates = updates
+    slots = kinds.map { _ in ParameterBuffer(weights.layout) }
   }
 
-  /// All zeros, with the slots of an optimizer of this kind.
-  public init(_ layout: ParameterLayout, optimizer: any Optimizer.Type) {
-    self.init(
-      weights: ParameterBuffer(layout), slots: optimizer.slots.map { _ in ParameterBuffer(layout) })
+  /// All zeros, with the slots of an optimizer.
+  public init(_ layout: ParameterLayout, optimizer: any Optimizer) {
+    self.init(weights: ParameterBuffer(layout), slots: optimizer.slots)
   }
 
   /// Where each tensor lies.
   public var layout: ParameterLayout { weights.layout }
 
-  /// Whether it has all that an optimizer of this kind goes on from.
-  public func suits(_ optimizer: any Optimizer.Type) -> Bool {
-    slots.count == optimizer.slots.count
-  }
+  /// Whether it has all that an optimizer goes on from.
+  public func suits(_ optimizer: any Optimizer) -> Bool { kinds == optimizer.slots }
 
   /// Makes it the start of a run: weights drawn from `seed`, slots of zeros, no updates.
   public mutating func initialize(seed: UInt64) {
@@ -42,7 +43,7 @@ public struct ModelState: Sendable {
 
   /// Makes every number that of `other`, which must have the same layout and slots.
   public mutating func copy(from other: ModelState) {
-    precondition(slots.count == other.slots.count)
+    precondition(kinds == other.kinds)
     weights.copy(from: other.weights)
     for (slot, source) in zip(slots, other.slots) { slot.copy(from: source) }
     updates = other.updates
@@ -50,8 +51,7 @@ public struct ModelState: Sendable {
 
   /// The same numbers in buffers of its own.
   public func copy() -> ModelState {
-    var copy = ModelState(
-      weights: ParameterBuffer(layout), slots: slots.map { ParameterBuffer($0.layout) })
+    var copy = ModelState(weights: ParameterBuffer(layout), slots: kinds)
     copy.copy(from: self)
     return copy
   }

@@ -32,6 +32,8 @@ public struct ParameterLayout: Hashable, Sendable {
     public let fanIn: Int
     /// Outputs that one input reaches; 0 for a bias.
     public let fanOut: Int
+    /// The factor of its squares in the loss (L2); only a kernel's may be above 0.
+    public internal(set) var decay: Float = 0
     /// The index of its first float in the buffer.
     public internal(set) var offset = 0
     /// Its floats.
@@ -55,6 +57,9 @@ public struct ParameterLayout: Hashable, Sendable {
   /// The trainable parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
 
+  /// Neighbouring tensors of equal decay, and that; together they are the whole buffer.
+  let decays: [(floats: Range<Int>, decay: Float)]
+
   /// The tensor of this name; nil where the model has none.
   public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
 
@@ -67,6 +72,44 @@ public struct ParameterLayout: Hashable, Sendable {
       return placed
     }
     bufferCount = offset
+    var decays: [(floats: Range<Int>, decay: Float)] = []
+    for tensor in self.tensors {
+      let end = tensor.offset + (tensor.count + 15) / 16 * 16
+      if let last = decays.last, last.decay == tensor.decay {
+        decays[decays.count - 1].floats = last.floats.lowerBound..<end
+      } else {
+        decays.append((tensor.offset..<end, tensor.decay))
+      }
+    }
+    self.decays = decays
+  }
+
+  /// Equal tensors at equal places.
+  public static func == (a: Self, b: Self) -> Bool { a.tensors == b.tensors }
+
+  /// Hashes the tensors.
+  public func hash(into hasher: inout Hasher) { hasher.combine(tensors) }
+}
+
+extension ParameterBuffer {
+  /// What the weights' decay adds to the loss of a picture: the sum of the squares of each tensor,
+  /// times its decay. In doubles, in one order.
+  public var penalty: Double {
+    layout.tensors.reduce(0) { sum, tensor in
+      guard tensor.decay > 0 else { return sum }
+      var squares = SIMD8<Double>.zero
+      let values = self[tensor]
+      var i = 0
+      while i + 8 <= values.count {
+        var eight = SIMD8<Double>.zero
+        for lane in 0..<8 { eight[lane] = Double(values[i + lane]) }
+        squares += eight * eight
+        i += 8
+      }
+      var total = squares.sum()
+      for value in values[i...] { total += Double(value) * Double(value) }
+      return sum + Double(tensor.decay) * total
+    }
   }
 }
 

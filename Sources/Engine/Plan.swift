@@ -53,6 +53,10 @@ struct Plan {
         builder.append(names, shape, border: border) { PoolingStage($0, size: size) }
       case .flatten:
         builder.flatten(names[0])
+      case .dropout(let rate):
+        builder.append(names, shape, border: border) {
+          DropoutStage($0, layer: part.first, rate: rate)
+        }
       case .dense(let units, let activation):
         builder.flatten("input of \(names[0])")
         let isLast = endsInLogit && index + 1 == parts.count
@@ -103,6 +107,7 @@ struct Plan {
         size = own
       case .maxPooling(let pooling):
         needed = (needed.height * pooling, needed.width * pooling)
+      case .dropout: break
       case .flatten, .dense:
         needed = (input.height, input.width)
       }

@@ -9,6 +9,8 @@ struct StepContext {
   let weights: ParameterBuffer
   /// Overwritten by the backward pass, in the plan's `GradientLayout`.
   let gradient: ParameterBuffer?
+  /// The step, in training; nil at inference.
+  var training: TrainingStep?
   let pool: ThreadPool
   let kernels: any KernelOperations.Type
 }

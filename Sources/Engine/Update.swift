@@ -112,13 +112,19 @@ public final class Updater {
     _ optimizer: Rule, to state: inout ModelState,
     _ forEachTile: ((_ first: Int, Source, _ count: Int, _ scale: Float) -> Void) -> Void
   ) -> Bool {
-    precondition(state.suits(Rule.self))
+    precondition(state.suits(optimizer))
     state.updates += 1
     let state = state
     forEachTile { first, sums, count, scale in
-      let tile = UpdateTile(
-        of: state, first: first, count: count, gradientSum: sums, scale: scale, kernels: kernels)
-      if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
+      for (floats, decay) in state.layout.decays {
+        let own = floats.clamped(to: first..<first + count)
+        guard !own.isEmpty else { continue }
+        let tile = UpdateTile(
+          of: state, first: own.lowerBound, count: own.count,
+          gradientSum: sums + (own.lowerBound - first), scale: scale, decay: decay,
+          kernels: kernels)
+        if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
+      }
     }
     return isFinite.exchange(true, ordering: .relaxed)
   }

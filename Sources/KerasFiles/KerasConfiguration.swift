@@ -29,11 +29,18 @@ public enum KerasConfiguration {
         ],
       ]
     ]
+    let decays = architecture.decays
     for (name, layer) in architecture.layers {
       var config = configuration(of: layer)
       config["name"] = .string(name)
       config["trainable"] = true
       config["dtype"] = "float32"
+      if let decay = decays[name] {
+        config["kernel_regularizer"] = [
+          "module": "keras.regularizers", "class_name": "L2", "registered_name": nil,
+          "config": ["l2": .number(Double("\(decay)") ?? 0)],
+        ]
+      }
       layers.append(["class_name": .string(layer.kerasClass), "config": .object(config)])
     }
     let model: JSON = [
@@ -62,6 +69,8 @@ public enum KerasConfiguration {
       ]
     case .flatten:
       return ["data_format": "channels_last"]
+    case .dropout(let rate):
+      return ["rate": .number(Double("\(rate)") ?? 0), "seed": nil, "noise_shape": nil]
     case .dense(let units, let activation):
       return [
         "units": .integer(units), "activation": .string(activation.rawValue), "use_bias": true,
@@ -74,7 +83,7 @@ public enum KerasConfiguration {
   public static func decode(_ json: String) throws -> Architecture { try read(json).architecture }
 
   /// Reads what Keras 2 and Keras 3 write for a `Sequential` of `Conv2D`, `MaxPooling2D`,
-  /// `Flatten` and `Dense`.
+  /// `Flatten`, `Dropout` and `Dense`.
   /// - Parameter training: the text of an .h5 file's `training_config`.
   /// - Throws: `KerasConfigurationError` naming a layer and an argument that
   ///   Dogsled does not have or know.
@@ -128,6 +137,7 @@ extension Layer {
     case .convolution: "Conv2D"
     case .maxPooling: "MaxPooling2D"
     case .flatten: "Flatten"
+    case .dropout: "Dropout"
     case .dense: "Dense"
     }
   }

@@ -56,6 +56,10 @@ package struct KerasArgument: Sendable {
       "data_format": channelsLast,
     ]) { $1 },
     "Flatten": common.merging(["data_format": channelsLast]) { $1 },
+    // Dogsled draws from its own seed.
+    "Dropout": common.merging([
+      "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
+    ]) { $1 },
     "Dense": trainable.merging(["units": .computed]) { $1 },
   ]
 
@@ -68,7 +72,9 @@ package struct KerasArgument: Sendable {
   private static let trainable = common.merging([
     "trainable": .trained(true), "activation": .computed, "use_bias": .only(true),
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
-    "kernel_regularizer": .trained(nil), "bias_regularizer": .trained(nil),
+    "kernel_regularizer": KerasArgument(
+      role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil }),
+    "bias_regularizer": .trained(nil),
     "activity_regularizer": .trained(nil), "kernel_constraint": .trained(nil),
     "bias_constraint": .trained(nil), "lora_rank": .only(nil), "lora_alpha": .only(nil),
     "quantization_config": .only(nil), "quantization_mode": .only(nil),
@@ -114,14 +120,9 @@ package struct KerasArgument: Sendable {
     var known = anyOptimizer
     for setting in rule.settings {
       known[setting.kerasName] =
-        setting.isFixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
+        setting.kind == .fixed ? .fixed(Rule()[keyPath: setting.value]) : .computed
     }
-    for (name, constant) in rule.kerasConstants {
-      switch constant {
-      case .zero: known[name] = .trained(nil, 0, 0.0)
-      case .off: known[name] = .trained(false)
-      }
-    }
+    for name in rule.kerasSwitches { known[name] = .trained(false) }
     return known
   }
 
@@ -141,6 +142,21 @@ package struct KerasArgument: Sendable {
     "loss_scale_factor": .trained(nil), "gradient_accumulation_steps": .trained(nil, 1),
     "jit_compile": .harmless, "is_legacy_optimizer": .harmless,
   ]
+
+  /// The factor of a regularizer of squares alone; nil for another.
+  static func decay(_ regularizer: JSON) -> Float? {
+    let config = regularizer["config"]
+    switch regularizer["class_name"]?.string {
+    case "L2": break
+    // Keras 2's name for it.
+    case "L1L2" where config?["l1"]?.number ?? 0 == 0: break
+    default: return nil
+    }
+    guard let factor = config?["l2"]?.number.map(Float.init), factor >= 0, factor.isFinite else {
+      return nil
+    }
+    return factor
+  }
 
   private static let channelsLast = only("channels_last", nil)
 

@@ -107,7 +107,10 @@ struct KerasArgumentCheck {
       refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, known)
       return nil
     }
-    guard let config = setting["config"] else { return nil }
+    guard let config = setting["config"] else {
+      // The name alone stands for Keras's defaults; RMSprop's are not the book's.
+      return type(of: Optimizers.standard) == rule ? nil : rule.init()
+    }
     return try optimizer(rule, config, "\(owner): \(rule.kerasClass)")
   }
 
@@ -122,10 +125,11 @@ struct KerasArgumentCheck {
     let old = OptimizerSetting(kerasName: "lr", value: \Rule.learningRate)
     for setting in [old] + Rule.numbers {
       guard let value = config[setting.kerasName] else { continue }
-      if let number = value.number {
+      let isFlag = setting.kind == .flag
+      if let number = isFlag ? value.bool.map({ $0 ? 1 : 0 }) : value.number {
         optimizer[keyPath: setting.value] = Float(number)
       } else {
-        refuseInTraining(owner, setting.kerasName, value, "numbers")
+        refuseInTraining(owner, setting.kerasName, value, isFlag ? "true, false" : "numbers")
       }
     }
     return optimizer

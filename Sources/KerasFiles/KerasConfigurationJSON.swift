@@ -51,6 +51,7 @@ package enum JSON: Hashable, Sendable {
   }
 
   var string: String? { if case .string(let string) = self { string } else { nil } }
+  var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
   var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
   var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
   var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }

@@ -19,7 +19,7 @@ struct LayerReader {
         "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
     }
     return KerasConfigurationError(
-      "\(owner): Dogsled has only Conv2D, MaxPooling2D, Flatten and Dense")
+      "\(owner): Dogsled has only Conv2D, MaxPooling2D, Flatten, Dropout and Dense")
   }
 
   /// - Throws: `KerasConfigurationError` naming the layer and what of it Dogsled does not have.
@@ -28,6 +28,11 @@ struct LayerReader {
     case "Conv2D": return .convolution(try convolution())
     case "MaxPooling2D": return try maxPooling()
     case "Flatten": return .flatten
+    case "Dropout":
+      guard let rate = config["rate"]?.number.map(Float.init), rate >= 0, rate < 1 else {
+        throw refusal("rate", "those from 0 to below 1")
+      }
+      return .dropout(rate: rate)
     case "Dense":
       return .dense(
         units: try integer("units"),

@@ -7,6 +7,8 @@ import Engine
 struct KerasLayersReader {
   private var entries: [(owner: String, build: JSON?)] = []
   private var layers: [(name: String?, layer: Layer)] = []
+  /// By the layer's number.
+  private var decays: [Int: Float] = [:]
   private var input: (shape: JSON, owner: String)?
   private var hasInputLayer = false
 
@@ -31,6 +33,9 @@ struct KerasLayersReader {
       }
       hasInputLayer = true
       return
+    }
+    if let decay = config["kernel_regularizer"].flatMap(KerasArgument.decay) {
+      decays[layers.count] = decay
     }
     layers.append((name, try reader.layer()))
     entries.append((reader.owner, entry["build_config"]?["input_shape"]))
@@ -72,8 +77,12 @@ struct KerasLayersReader {
     }
     let architecture: Architecture
     do {
-      architecture = try Architecture(
+      // Names that Keras left out are known only now.
+      let plain = try Architecture(
         input: try Self.shape(input?.shape ?? built.first), layers: layers)
+      let named = decays.map { (plain.layers[$0.key].name, $0.value) }
+      architecture = try Architecture(
+        input: plain.input, layers: layers, decays: Dictionary(uniqueKeysWithValues: named))
     } catch let error as ArchitectureError {
       throw KerasConfigurationError("the model cannot be built: \(error)")
     }

@@ -48,7 +48,7 @@ public struct ModelFile: Sendable {
   /// Whether a run can go on from it: it has a position, and a state of just that many updates with
   /// all that its optimizer remembers.
   package var isCheckpoint: Bool {
-    state.suits(type(of: optimizer)) && position?.updates == state.updates
+    state.suits(optimizer) && position?.updates == state.updates
   }
 
   /// The names in the file.

@@ -48,7 +48,7 @@ extension ModelFile {
       let parameters = keras.architecture.parameters
       var need = MemoryNeed()
       // The weights, and the optimizer's slots.
-      need.add(1 + (keras.optimizer.map { type(of: $0).slots.count } ?? 0), parameters)
+      need.add(1 + (keras.optimizer?.slots.count ?? 0), parameters)
       try need.check("a model of \(parameters.parameterCount) parameters")
       return keras
     } catch let error as MemoryError {
@@ -120,8 +120,9 @@ extension ModelFile {
   /// Takes over the optimizer's slots and the count of updates.
   ///
   /// Keras 3 and tf.keras write the count, perhaps the learning rate, and the slots: one after the
-  /// other, a tensor for each of the weights'. Keras 2.2 writes the slots alone. Where there are
-  /// more than the optimizer's, as with momentum, they are left alone.
+  /// other, a tensor for each of the weights', or all of a tensor side by side, as Keras 3 does for
+  /// Adam. Keras 2.2 writes the slots alone. Where there are others than the optimizer's, they are
+  /// left alone.
   private mutating func readOptimizer(from group: HDF5Group) throws {
     let names = try group.strings(Name.tensors) ?? []
     var slots: [String] = []
@@ -132,14 +133,18 @@ extension ModelFile {
         state.updates = try group.integer(name)
       }
     }
-    let (tensors, count) = (state.layout.tensors.count, type(of: optimizer).slots.count)
-    guard slots.count == tensors * count else { return }
-    let buffers = try (0..<count).map { slot in
-      let buffer = ParameterBuffer(state.layout)
-      try read(slots[slot * tensors..<(slot + 1) * tensors], from: group, into: buffer)
-      return buffer
+    let (tensors, count) = (state.layout.tensors.count, optimizer.slots.count)
+    guard count > 0, slots.count == tensors * count else { return }
+    // A kernel is followed by its bias, which has another shape.
+    let shapes = try slots.prefix(2).map { try group.shape(of: $0) }
+    let areTogether = count > 1 && shapes[0] == shapes[1]
+    state = ModelState(weights: state.weights, slots: optimizer.slots, updates: state.updates)
+    for (slot, buffer) in state.slots.enumerated() {
+      let names = (0..<tensors).map {
+        areTogether ? slots[$0 * count + slot] : slots[slot * tensors + $0]
+      }
+      try read(names, from: group, into: buffer)
     }
-    state = ModelState(weights: state.weights, slots: buffers, updates: state.updates)
   }
 
   private mutating func readOwn(from group: HDF5Group) throws {

@@ -21,7 +21,7 @@ extension ModelFile {
         try root.write(attribute: Name.configuration, KerasConfiguration.encode(architecture))
         try root.write(attribute: Name.training, trainingConfiguration.text)
         try writeWeights(to: try root.makeGroup(Name.weights))
-        if state.suits(type(of: optimizer)) {
+        if state.suits(optimizer) {
           try writeOptimizer(to: try root.makeGroup(Name.optimizer))
         }
         try writeOwn(to: try root.makeGroup(Name.own))
@@ -50,19 +50,20 @@ extension ModelFile {
 
   private func writeOptimizer(to group: HDF5NewGroup) throws {
     let rule = type(of: optimizer)
-    let names = rule.slots.map { slot in
-      state.layout.tensors.map {
-        "\(rule.kerasName)/sequential_\($0.layer)_\($0.kind.rawValue)_\(slot.kerasName)"
-      }
+    let (slots, tensors) = (zip(state.kinds, state.slots), state.layout.tensors)
+    let places =
+      rule.interleavesSlots
+      ? tensors.flatMap { tensor in slots.map { (slot: $0, tensor: tensor) } }
+      : slots.flatMap { slot in tensors.map { (slot: slot, tensor: $0) } }
+    let names = places.map { slot, tensor in
+      "\(rule.kerasName)/sequential_\(tensor.layer)_\(tensor.kind.rawValue)_\(slot.0.kerasName)"
     }
     let scalars = ["\(rule.kerasName)/iteration", "\(rule.kerasName)/learning_rate"]
-    try group.write(attribute: Name.tensors, scalars + names.flatMap { $0 })
+    try group.write(attribute: Name.tensors, scalars + names)
     try group.write(scalars[0], state.updates)
     try group.write(scalars[1], optimizer.learningRate)
-    for (slot, names) in zip(state.slots, names) {
-      for (name, tensor) in zip(names, state.layout.tensors) {
-        try group.write(name, shape: tensor.shape, UnsafeBufferPointer(slot[tensor]))
-      }
+    for (name, (slot, tensor)) in zip(names, places) {
+      try group.write(name, shape: tensor.shape, UnsafeBufferPointer(slot.1[tensor]))
     }
   }
 
@@ -101,13 +102,12 @@ extension ModelFile {
   private var trainingConfiguration: JSON {
     let rule = type(of: optimizer)
     var settings: [String: JSON] = ["name": .string(rule.kerasName)]
-    for (name, constant) in rule.kerasConstants {
-      switch constant {
-      case .zero: settings[name] = 0.0
-      case .off: settings[name] = false
-      }
+    for name in rule.kerasSwitches { settings[name] = false }
+    let flags = rule.flags
+    for (name, value) in optimizer.values {
+      settings[name] =
+        flags.contains(name) ? .bool(value != 0) : .number(Double("\(value)") ?? 0)
     }
-    for (name, value) in optimizer.values { settings[name] = .number(Double("\(value)") ?? 0) }
     // Keras has it in a variable of 32 bits, and writes what that is in 64.
     settings["learning_rate"] = .number(Double(optimizer.learningRate))
     return [

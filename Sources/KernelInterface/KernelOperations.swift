@@ -238,13 +238,49 @@ public protocol KernelOperations {
   static func copyRows(
     _ source: Source, sourceRow: Int, target: Target, targetRow: Int, rows: Int, width: Int)
 
-  /// One RMSprop update of `count` weights, a multiple of 16, in the form of Keras 2.2.
+  // MARK: Updates; each returns whether all weights and slots are finite numbers now.
+
+  /// RMSprop in the form of Keras 2.2, with g the mean gradient.
   ///
-  /// g = gradient * scale; secondMoment = rho secondMoment + (1 - rho) g^2;
+  /// secondMoment = rho secondMoment + (1 - rho) g^2;
   /// weights -= learningRate g / (sqrt(secondMoment) + epsilon).
-  /// - Returns: whether all weights and second moments are finite numbers now.
   static func updateRMSprop(
-    weights: Target, secondMoment: Target, gradient: Source, count: Int, scale: Float,
-    learningRate: Float, rho: Float, epsilon: Float
+    _ tile: UpdateOperands, secondMoment: Target, learningRate: Float, rho: Float, epsilon: Float
+  ) -> Bool
+
+  /// RMSprop in the form of Keras 3, with g the mean gradient.
+  ///
+  /// v = rho v + complement g^2; a = rho a + complement g; d = learningRate g / sqrt(v - a^2 +
+  /// epsilon); s = momentum s + d; weights -= s.
+  /// - Parameters:
+  ///   - secondMoment: v.
+  ///   - step: s; nil for s = d.
+  ///   - average: a; nil for a = 0. Where v - a^2 is negative, by rounding, it counts as 0.
+  ///   - complement: 1 - rho.
+  static func updateRMSprop(
+    _ tile: UpdateOperands, secondMoment: Target, step: Target?, average: Target?,
+    learningRate: Float, rho: Float, complement: Float, momentum: Float, epsilon: Float
+  ) -> Bool
+
+  /// Gradient descent, with g the mean gradient.
+  ///
+  /// s = momentum s - learningRate g; weights += s, or nesterov: momentum s - learningRate g.
+  /// - Parameter step: s; nil for a momentum of 0.
+  static func updateSGD(
+    _ tile: UpdateOperands, step: Target?, learningRate: Float, momentum: Float, nesterov: Bool
+  ) -> Bool
+
+  /// Adam in the form of Keras 3, with g the mean gradient.
+  ///
+  /// m += (g - m) complements.first; v += (g^2 - v) complements.second;
+  /// weights -= m step / (sqrt(v) + epsilon).
+  /// - Parameters:
+  ///   - firstMoment: m.
+  ///   - secondMoment: v.
+  ///   - decay: before that, weights -= weights strength rate.
+  static func updateAdam(
+    _ tile: UpdateOperands, firstMoment: Target, secondMoment: Target, step: Float,
+    complements: (first: Float, second: Float), epsilon: Float,
+    decay: (rate: Float, strength: Float)?
   ) -> Bool
 }

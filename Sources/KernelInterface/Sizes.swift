@@ -207,3 +207,26 @@ public var winogradGap: Int { 16 }
 /// Floats of the scratch that each of Winograd's kernels takes.
 @inlinable @inline(__always)
 public var winogradScratch: Int { 2 * 36 * 16 }
+
+/// A run of neighbouring weights that an optimizer updates, a multiple of 16.
+public struct UpdateOperands {
+  /// The weights.
+  public let weights: Target
+  /// The gradient of the sum of the pictures' losses, for these weights alone.
+  public let gradient: Source
+  /// Floats of each.
+  public let count: Int
+  /// What makes the mean gradient of the sum: 1 / pictures.
+  public let scale: Float
+  /// What is added to the mean gradient, times the weight: twice the weight's decay.
+  public let decay: Float
+
+  /// Operands that are there already.
+  public init(weights: Target, gradient: Source, count: Int, scale: Float, decay: Float) {
+    self.decay = decay
+    self.weights = weights
+    self.gradient = gradient
+    self.count = count
+    self.scale = scale
+  }
+}

@@ -24,6 +24,8 @@ public struct CounterRandom: Sendable {
     case simulation = 7
     /// How a training picture is changed in one pass over the data.
     case augmentation = 9
+    /// Which numbers a dropout layer drops in a step.
+    case dropout = 10
     /// Which pictures of a class `prepare folder` puts into which part.
     case split = 20
   }

@@ -52,7 +52,7 @@ package final class CheckpointWriter: Sendable {
 
   /// - Throws: where the thread cannot be had.
   package init(
-    _ store: any RunStore, _ layout: ParameterLayout, optimizer: any Optimizer.Type,
+    _ store: any RunStore, _ layout: ParameterLayout, optimizer: any Optimizer,
     inBackground: Bool
   ) throws(ThreadError) {
     self.store = store

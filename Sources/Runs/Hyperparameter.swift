@@ -116,7 +116,7 @@ extension Hyperparameter.Bounds<FactorRange> {
 
 extension Hyperparameters {
   /// Every value, in the order of the command's help.
-  public static let table = general + augmentation
+  public static let table = general + optimizing + regularization + augmentation
 
   private static let general: [Hyperparameter] = [
     .init(
@@ -128,11 +128,6 @@ extension Hyperparameters {
     .init(
       "validation-steps", \.validationSteps, help: "Batches of the validation after each epoch",
       bounds: .from1(to: 1_000_000)),
-    .init("learning-rate", \.learningRate, help: "The optimizer's step size", bounds: .positive),
-    .init(
-      "rho", \.rho, help: "RMSprop's decay of the second moment, the mean of squared gradients",
-      bounds: .fraction),
-    .init("epsilon", \.epsilon, help: nil, bounds: .positive),
     .init("seed", \.seed, help: "Random seed"),
     .init(
       "batches-per-update", \.batchesPerUpdate, help: "Batches averaged into one update",

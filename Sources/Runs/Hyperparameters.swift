@@ -16,12 +16,34 @@ public struct Hyperparameters: Hashable, Sendable {
   public var batchSize = 20
   /// Batches of one validation; fewer where the set has fewer.
   public var validationSteps = 50
+  /// What makes new weights of gradients.
+  public var optimizerName = OptimizerName(type(of: Optimizers.standard))
   /// The optimizer's step size.
   public var learningRate: Float = 1e-4
   /// RMSprop's decay of the second moment.
   public var rho: Float = 0.9
-  /// RMSprop's term after the square root.
+  /// What SGD and RMSprop keep of the step before.
+  public var momentum: Float = 0
+  /// Whether SGD's momentum is Nesterov's.
+  public var nesterov = false
+  /// Whether RMSprop divides by the gradients' deviation.
+  public var centered = false
+  /// Adam's decay of the first moment.
+  public var beta1: Float = 0.9
+  /// Adam's decay of the second moment.
+  public var beta2: Float = 0.999
+  /// AdamW's decay of the weights.
+  public var decoupledWeightDecay: Float = 0.004
+  /// The term beside the square root that every optimizer but SGD has.
   public var epsilon: Float = 1e-7
+  /// What dropout before the classifier drops.
+  public var dropout: Float = 0
+  /// The factor of the squares of all kernels' weights in the loss.
+  public var weightDecay: Float = 0
+  /// What of each label is spread over all classes.
+  public var labelSmoothing: Float = 0
+  /// What the losses of each class's training pictures count.
+  public var classWeights = ClassWeights.equal
   /// The random seed: the key of every draw.
   public var seed: UInt64 = 1
   /// U: steps whose gradients are averaged into one update.
@@ -42,15 +64,14 @@ public struct Hyperparameters: Hashable, Sendable {
     PictureSettings(decoding: decode, interpolation: interpolation)
   }
 
-  /// The optimizer.
-  public var optimizer: any Optimizer {
-    RMSprop(learningRate: learningRate, rho: rho, epsilon: epsilon)
-  }
-
-  /// Checks every value by itself.
+  /// Checks every value by itself, and whether each is used.
+  /// - Parameter isGiven: as for `unusedSettings`.
   /// - Throws: `HyperparameterError` with one line a problem.
-  public func validate() throws {
+  public func validate(
+    isGiven: ((PartialKeyPath<Hyperparameters>) -> Bool)? = nil
+  ) throws {
     var problems = Self.table.compactMap { $0.problem(in: self) }
+    if problems.isEmpty { problems = unusedSettings(isGiven: isGiven) }
     if augmentation.fillMode != .nearest, !augmentation.movesPixels {
       problems.append(
         "--fill-mode \(augmentation.fillMode) fills nothing: it needs --rotation, --width-shift, "

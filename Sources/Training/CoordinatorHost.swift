@@ -157,7 +157,10 @@ public final class CoordinatorHost {
     guard let unit = rules.unit(of: peer, step: step, part.version),
       rules.isAsked(peer, for: unit, part.version)
     else { return follow(rules.unasked(peer, .step(step), now: now)) }
-    guard rules.wants(peer, unit, part.version) else { return incoming[peer] = nil }
+    guard rules.wants(peer, unit, part.version) else {
+      incoming[peer] = nil
+      return
+    }
     // Taken out, so that it is not copied where it changes.
     var gradient = incoming.removeValue(forKey: peer)
     if gradient?.version != part.version || gradient.map({ .steps($0.steps) }) != unit {
@@ -293,8 +296,9 @@ public final class CoordinatorHost {
       firstStep: steps.lowerBound, pictures: steps.compactMap { job.plan.pictures(of: .step($0)) },
       followers: rules.followers)
     perform(ahead)
+    let penalty = learner.state.weights.penalty
     let isFinite = learner.applyUpdate()
-    if isFinite { recorder.updateApplied() }
+    if isFinite { recorder.updateApplied(penalty: penalty) }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)
     if isFinite {
       broadcaster.updated(learner.state, rules.weightsVersion, followers: rules.followers)
@@ -376,7 +380,9 @@ public final class CoordinatorHost {
     Welcome(
       worker: worker, model: KerasConfiguration.encode(job.architecture),
       floats: job.architecture.parameters.bufferCount, partFloats: options.partFloats,
-      optimizer: job.hyperparameters.optimizer, batchSize: job.hyperparameters.batchSize,
+      optimizer: job.hyperparameters.optimizer,
+      labelSmoothing: job.hyperparameters.labelSmoothing, classWeights: job.classWeights,
+      batchSize: job.hyperparameters.batchSize,
       batchesPerUpdate: job.schedule.batchesPerUpdate,
       pictures: job.hyperparameters.pictures.description,
       augmentation: job.hyperparameters.augmentation.description,

@@ -85,8 +85,12 @@ struct EpochTotals {
   }
 
   /// Adds the update's totals in step order and forgets them.
-  mutating func commitUpdate() {
-    for totals in update { training += totals ?? Engine.Totals() }
+  /// - Parameter penalty: what the decay of the weights that they are of adds to a picture's loss.
+  mutating func commitUpdate(penalty: Double) {
+    for var totals in update.compactMap({ $0 }) {
+      totals.loss += penalty * Double(totals.count)
+      training += totals
+    }
     steps += update.count
     update = []
   }
@@ -119,14 +123,15 @@ struct EpochTotals {
   }
 
   /// What the epoch came to, with the links' counts as they are now.
+  /// - Parameter penalty: what the decay of its last weights adds to a picture's loss.
   func record(
-    now: Duration, bytesReceived: Int, bytesSent: Int, workers: Int
+    penalty: Double, now: Duration, bytesReceived: Int, bytesSent: Int, workers: Int
   ) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }
     return EpochRecord(
       epoch: epoch + 1, loss: training.means.loss, accuracy: training.means.accuracy,
-      validationLoss: sums.means.loss, validationAccuracy: sums.means.accuracy,
+      validationLoss: sums.means.loss + penalty, validationAccuracy: sums.means.accuracy,
       seconds: seconds(now: now), picturesPerSecond: pace(now: now),
       bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent,
       gradientsAwaited: awaited.gradients / .seconds(1),

@@ -31,10 +31,10 @@ package struct Learner {
     updater = try Updater(job.gradients, steps: steps, threads: threads, kernels: kernels)
     gradients = BufferPool(job.gradients.buffer)
     if let state {
-      precondition(state.suits(type(of: optimizer)))
+      precondition(state.suits(optimizer))
       self.state = state
     } else {
-      self.state = ModelState(job.architecture.parameters, optimizer: type(of: optimizer))
+      self.state = ModelState(job.architecture.parameters, optimizer: optimizer)
       self.state.initialize(seed: seed)
     }
   }

@@ -34,7 +34,7 @@ extension MemoryNeed {
   private mutating func addExchange(
     _ architecture: Architecture, optimizer: any Optimizer, batch: Int, steps: Int
   ) {
-    add(1 + type(of: optimizer).slots.count, architecture.parameters)
+    add(1 + optimizer.slots.count, architecture.parameters)
     // One is computed while the one before is sent, encoded; an update is gathered while the one
     // before is made.
     add(3 + 2 * (steps + 1), GradientLayout(architecture.parameters, batch: batch).buffer)
@@ -57,7 +57,7 @@ extension MemoryNeed {
     let steps = hyperparameters.batchesPerUpdate
     // What the recording is made with is gone when the run begins.
     var recording = benchmark(
-      architecture, optimizer: type(of: optimizer), batch: batch, threads: 1)
+      architecture, optimizer: optimizer, batch: batch, threads: 1)
     recording.addPictures(2 * batch, of: architecture.input)
     recording.add(
       2 + min(steps, Recording.gradientsMost),
@@ -79,7 +79,7 @@ extension MemoryNeed {
       architecture.parameters, batch: hyperparameters.batchSize
     ).buffer
     var need = MemoryNeed()
-    let stateBuffers = 1 + type(of: hyperparameters.optimizer).slots.count
+    let stateBuffers = 1 + hyperparameters.optimizer.slots.count
     // The file is there three times while it is put together.
     need.add(5 * stateBuffers, architecture.parameters)
     // What is sent to those who join.

@@ -29,7 +29,8 @@ public struct Probe: Sendable {
     }
     let engine = try Engine(
       architecture, batchCapacity: min(jpegs.count, hyperparameters.batchSize),
-      stepSize: hyperparameters.batchSize, threads: threads, kernels: kernels)
+      stepSize: hyperparameters.batchSize, labelSmoothing: hyperparameters.labelSmoothing,
+      threads: threads, kernels: kernels)
     self.jpegs = jpegs
     answer = try Self.answer(
       jpegs, decoder: PictureDecoder(hyperparameters.pictures, for: input),
@@ -70,7 +71,8 @@ public struct Probe: Sendable {
     let batch = Batch(
       pictures: pictures.map(\.bytes), labels: pictures.indices.map { $0 % classes },
       owners: pictures)
-    _ = engine.gradient(batch, weights: weights, into: gradient)
+    _ = engine.gradient(
+      batch, weights: weights, step: TrainingStep(seed: seed, number: 0), into: gradient)
     return ProbeAnswer(pictures: hasher.finish(), gradient: gradient.digest)
   }
 

@@ -46,7 +46,7 @@ final class Recorder {
     self.report = report
     checkpointEvery = options.checkpointEvery
     checkpoints = try CheckpointWriter(
-      store, job.architecture.parameters, optimizer: type(of: job.hyperparameters.optimizer),
+      store, job.architecture.parameters, optimizer: job.hyperparameters.optimizer,
       inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
     lastCheckpoint = (clock(), position.updates)
@@ -107,8 +107,9 @@ final class Recorder {
   }
 
   /// The update is in the weights.
-  func updateApplied() {
-    totals.commitUpdate()
+  /// - Parameter penalty: what the decay of the weights before it adds to a picture's loss.
+  func updateApplied(penalty: Double) {
+    totals.commitUpdate(penalty: penalty)
     if totals.steps == job.schedule.stepsPerEpoch { totals.trained = now }
   }
 
@@ -136,7 +137,8 @@ final class Recorder {
     _ epoch: Int, _ state: ModelState, _ links: any WorkerLinks, workers: Int
   ) -> RunEnding? {
     let record = totals.record(
-      now: now, bytesReceived: links.bytesReceived, bytesSent: links.bytesSent, workers: workers)
+      penalty: state.weights.penalty, now: now, bytesReceived: links.bytesReceived,
+      bytesSent: links.bytesSent, workers: workers)
     totals = EpochTotals(epoch: epoch + 1)
     beginEpoch(links)
     do {

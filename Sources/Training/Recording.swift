@@ -58,7 +58,8 @@ public struct Recording: Sendable {
   ) throws {
     precondition(!batches.isEmpty)
     let engine = try Engine(
-      job.architecture, batchCapacity: job.hyperparameters.batchSize, kernels: kernels)
+      job.architecture, batchCapacity: job.hyperparameters.batchSize,
+      labelSmoothing: job.hyperparameters.labelSmoothing, kernels: kernels)
     let updater = try Updater(job.gradients, steps: 1, kernels: kernels)
     var state = job.initialState
     gradient = ParameterBuffer(job.gradients.buffer)
@@ -68,7 +69,9 @@ public struct Recording: Sendable {
       let batch = batches[(Self.updatesBefore - number) % batches.count]
       watch.begin()
       totals = engine.gradient(
-        batch, weights: state.weights, into: gradient, ready: { watch.add($0) })
+        batch.weighted(job.classWeights), weights: state.weights,
+        step: TrainingStep(seed: job.hyperparameters.seed, number: number), into: gradient,
+        ready: { watch.add($0) })
       watch.end()
       guard number < Self.updatesBefore else { break }
       updater.apply(
@@ -119,7 +122,7 @@ extension TrainingJob {
   /// What its run has learnt at the start.
   fileprivate var initialState: ModelState {
     var state = ModelState(
-      architecture.parameters, optimizer: type(of: hyperparameters.optimizer))
+      architecture.parameters, optimizer: hyperparameters.optimizer)
     state.initialize(seed: hyperparameters.seed)
     return state
   }

@@ -79,18 +79,19 @@ package struct Replica {
     _ header: WeightsHeader, _ local: ParameterBuffer?
   ) throws(WorkerError) {
     forget()
-    if let local { return held = (header.version, local) }
+    if let local {
+      held = (header.version, local)
+      return
+    }
     willChange()
     makesUpdates = header.makesUpdates
-    let slots = header.makesUpdates ? type(of: optimizer).slots.count : 0
-    if state?.slots.count != slots {
+    let slots = header.makesUpdates ? optimizer.slots : []
+    if state?.kinds != slots {
       state = nil
-      state = ModelState(
-        weights: ParameterBuffer(layout.parameters),
-        slots: (0..<slots).map { _ in ParameterBuffer(layout.parameters) })
+      state = ModelState(weights: ParameterBuffer(layout.parameters), slots: slots)
     }
     state?.updates = header.version.update
-    let all = (0...slots).flatMap { buffer in
+    let all = (0...slots.count).flatMap { buffer in
       tiles.indices.map { Tile(buffer: buffer, index: $0) }
     }
     arriving = Arriving(header: header, missing: Set(all))

@@ -38,6 +38,8 @@ extension Welcome {
     let architecture = try KerasConfiguration.decode(model)
     guard (1...4096).contains(batchSize), floats == architecture.parameters.bufferCount,
       (1...1 << 20).contains(batchesPerUpdate),
+      (0..<1).contains(Float(bitPattern: labelSmoothing)),
+      [0, architecture.loss.classes].contains(classWeights.count),
       let optimizer = Optimizers.named(
         optimizer, values: optimizerValues.map(Float.init(bitPattern:)))
     else { throw WorkerError.nonsense }

@@ -17,6 +17,8 @@ public struct TrainingJob: Sendable {
   public let plan: BatchPlan
   /// Which batches make up which update and epoch.
   public let schedule: Schedule
+  /// What the loss of a training picture of each class counts; none where all count 1.
+  public let classWeights: [Float]
 
   /// The digest of all that decides the weights.
   public let digest: Digest
@@ -36,6 +38,11 @@ public struct TrainingJob: Sendable {
     self.architecture = architecture
     self.hyperparameters = hyperparameters
     self.manifest = manifest
+    classWeights = try hyperparameters.classWeights.weights(
+      classes: manifest.classes,
+      counts: manifest.classes.indices.map { label in
+        manifest.training.count { Int($0.label) == label }
+      })
     plan = BatchPlan(
       trainingCount: training, validationCount: validation,
       batchSize: hyperparameters.batchSize, seed: hyperparameters.seed)

@@ -298,6 +298,7 @@ extension Welcome {
     model == other.model && batchSize == other.batchSize
       && pictures == other.pictures && manifest == other.manifest
       && augmentation == other.augmentation && seed == other.seed
+      && labelSmoothing == other.labelSmoothing && classWeights == other.classWeights
       && optimizer == other.optimizer && optimizerValues == other.optimizerValues
       && batchesPerUpdate == other.batchesPerUpdate && partFloats == other.partFloats
   }

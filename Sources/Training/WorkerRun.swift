@@ -11,6 +11,8 @@ final class WorkerRun: StepComputer {
   private let decoder: PictureDecoder
   private let engine: Engine
   private let augmentation: Augmentation
+  /// What the loss of a training picture of each class counts; none for 1.
+  private let classWeights: [Float]
   private let training: AugmentedStore
   private let validation: PictureStore
   private var gradients: BufferPool
@@ -66,7 +68,10 @@ final class WorkerRun: StepComputer {
       stores[0], augmentation, seed: welcome.seed, batchSize: welcome.batchSize, threads: threads)
     // While the files are read.
     engine = try Engine(
-      architecture, batchCapacity: welcome.batchSize, threads: threads, kernels: kernels)
+      architecture, batchCapacity: welcome.batchSize,
+      labelSmoothing: Float(bitPattern: welcome.labelSmoothing), threads: threads,
+      kernels: kernels)
+    classWeights = welcome.classWeights.map(Float.init(bitPattern:))
     gradients = BufferPool(engine.gradientLayout.buffer)
     parts = engine.gradientLayout.parts(most: welcome.partFloats)
     replica = try Replica(
@@ -109,7 +114,10 @@ final class WorkerRun: StepComputer {
   ) throws -> Engine.Totals {
     let weights = try weights(for: pictures, of: training.entries)
     let batch = try training.batch(pictures, step: step)
-    return engine.gradient(batch, weights: weights, into: gradient, ready: ready)
+    return engine.gradient(
+      batch.weighted(classWeights), weights: weights,
+      step: TrainingStep(seed: welcome.seed, number: step),
+      into: gradient, ready: ready)
   }
 
   /// Loss and accuracy on validation pictures, with the weights that are held.

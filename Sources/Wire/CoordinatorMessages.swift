@@ -41,6 +41,10 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var optimizer: String
   /// The bits of its settings, as `Optimizer.values` has them.
   public var optimizerValues: [UInt32]
+  /// The bits of what of each label is spread over all classes.
+  public var labelSmoothing: UInt32
+  /// The bits of what the loss of a training picture of each class counts; none for 1.
+  public var classWeights: [UInt32]
   /// The most pictures of one batch.
   public var batchSize: Int
   /// The most steps of an update.
@@ -63,7 +67,8 @@ public struct Welcome: Codable, Hashable, Sendable {
   /// A welcome with every field given; heartbeats are as in `Limits.standard`.
   public init(
     worker: Int, model: String, floats: Int, partFloats: Int = Limits.standard.partFloats,
-    optimizer: any Optimizer, batchSize: Int, batchesPerUpdate: Int, pictures: String,
+    optimizer: any Optimizer, labelSmoothing: Float = 0, classWeights: [Float] = [], batchSize: Int,
+    batchesPerUpdate: Int, pictures: String,
     augmentation: String, seed: UInt64, manifest: String, probe: [Data] = []
   ) {
     self.worker = worker
@@ -74,6 +79,8 @@ public struct Welcome: Codable, Hashable, Sendable {
     heartbeatBound = Limits.standard.heartbeatBound
     self.optimizer = type(of: optimizer).kerasClass
     optimizerValues = optimizer.values.map(\.value.bitPattern)
+    self.labelSmoothing = labelSmoothing.bitPattern
+    self.classWeights = classWeights.map(\.bitPattern)
     self.batchSize = batchSize
     self.batchesPerUpdate = batchesPerUpdate
     self.pictures = pictures

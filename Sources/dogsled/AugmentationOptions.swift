@@ -66,18 +66,6 @@ struct AugmentationOptions: ParsableArguments {
   }
 }
 
-extension Flag {
-  /// The flag of a hyper-parameter, and its opposite: its name and its help are the table's.
-  fileprivate init(_ value: KeyPath<Hyperparameters, Bool>) where Value == Bool? {
-    guard let entry = Hyperparameters.entry(value), let help = entry.help else {
-      preconditionFailure("no hyper-parameter with an option: \(value)")
-    }
-    self.init(
-      name: .customLong(entry.name), inversion: .prefixedNo,
-      help: "\(help) (default: \(entry.defaultText)).")
-  }
-}
-
 extension Augmentation {
   /// What is done to the pictures, for the lines that a run begins with.
   var summary: String {

@@ -58,14 +58,14 @@ struct BenchStep: ParsableCommand {
     let (batch, threads) = (batchSize, threading.count)
     let optimizer = Hyperparameters().optimizer
     let need = MemoryNeed.benchmark(
-      model, optimizer: type(of: optimizer), batch: batch, threads: threads)
+      model, optimizer: optimizer, batch: batch, threads: threads)
     try need.check(
       "a step of \(counted(batch, "picture"))",
       advice: "choose a smaller --batch-size, or fewer --threads")
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-    var state = ModelState(model.parameters, optimizer: type(of: optimizer))
+    var state = ModelState(model.parameters, optimizer: optimizer)
     state.initialize(seed: 1)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: batch * model.input.count)
@@ -81,7 +81,8 @@ struct BenchStep: ParsableCommand {
     for step in -3..<count {
       if step == 0, profile { engine.startProfile() }
       let time = clock.measure {
-        _ = engine.gradient(examples, weights: state.weights, into: gradient)
+        _ = engine.gradient(
+          examples, weights: state.weights, step: TrainingStep(seed: 0, number: 0), into: gradient)
         updater.apply(
           optimizer, to: &state, steps: [StepGradient(gradient, pictures: batch)])
       }

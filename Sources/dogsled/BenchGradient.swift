@@ -82,7 +82,7 @@ struct BenchGradient: ParsableCommand {
     let optimizer = Hyperparameters().optimizer
     let threads = threading.count
     var need = MemoryNeed.benchmark(
-      model, optimizer: type(of: optimizer), batch: batchSize, threads: threads)
+      model, optimizer: optimizer, batch: batchSize, threads: threads)
     need.addPictures(batchSize, of: model.input)
     try need.check(
       "a step of \(counted(batchSize, "picture"))",
@@ -91,12 +91,13 @@ struct BenchGradient: ParsableCommand {
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batchSize, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-    var state = ModelState(model.parameters, optimizer: type(of: optimizer))
+    var state = ModelState(model.parameters, optimizer: optimizer)
     state.initialize(seed: 1)
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     for step in 0...updates {
       let batch = try batches(step)
-      _ = engine.gradient(batch, weights: state.weights, into: gradient)
+      _ = engine.gradient(
+        batch, weights: state.weights, step: TrainingStep(seed: 0, number: 0), into: gradient)
       guard step < updates else { break }
       updater.apply(
         optimizer, to: &state, steps: [StepGradient(gradient, pictures: batch.count)])

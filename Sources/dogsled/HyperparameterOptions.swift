@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Pictures
 import Runs
 
@@ -10,8 +11,8 @@ struct HyperparameterOptions: ParsableArguments {
   @Option(\.stepsPerEpoch) var stepsPerEpoch: Int?
   @Option(\.batchSize) var batchSize: Int?
   @Option(\.validationSteps) var validationSteps: Int?
-  @Option(\.learningRate) var learningRate: Float?
-  @Option(\.rho) var rho: Float?
+  @OptionGroup var optimizer: OptimizerOptions
+  @OptionGroup var regularization: RegularizationOptions
   @Option(\.seed) var seed: UInt64?
   @Option(\.batchesPerUpdate, valueName: "u") var batchesPerUpdate: Int?
   @Option(\.interpolation) var interpolation: Interpolation?
@@ -23,15 +24,17 @@ struct HyperparameterOptions: ParsableArguments {
     [
       GivenValue(\.epochs, epochs), GivenValue(\.stepsPerEpoch, stepsPerEpoch),
       GivenValue(\.batchSize, batchSize), GivenValue(\.validationSteps, validationSteps),
-      GivenValue(\.learningRate, learningRate), GivenValue(\.rho, rho), GivenValue(\.seed, seed),
+      GivenValue(\.seed, seed),
       GivenValue(\.batchesPerUpdate, batchesPerUpdate), GivenValue(\.interpolation, interpolation),
       GivenValue(\.decode, decode),
-    ].compactMap { $0 } + augmentation.given
+    ].compactMap { $0 } + optimizer.given + regularization.given + augmentation.given
   }
 
   /// `base` with the values that were given.
   func over(_ base: Hyperparameters) -> Hyperparameters {
-    given.reduce(into: augmentation.preset(over: base)) { values, option in option.set(&values) }
+    given.reduce(into: optimizer.preset(over: augmentation.preset(over: base))) {
+      values, option in option.set(&values)
+    }
   }
 
   /// Whether a value was given.
@@ -39,9 +42,11 @@ struct HyperparameterOptions: ParsableArguments {
     given.contains { $0.value == value }
   }
 
-  func validate() throws {
+  /// Checks what was given for a run that begins anew.
+  /// - Throws: `ValidationError` where a value is wrong, or would be ignored.
+  func check() throws {
     do {
-      try over(Hyperparameters()).validate()
+      try over(Hyperparameters()).validate(isGiven: gives)
     } catch {
       throw ValidationError("\(error)")
     }
@@ -72,5 +77,17 @@ extension Option {
     self.init(
       name: .customLong(entry.name), parsing: .unconditional,
       help: ArgumentHelp("\(help) (default: \(entry.defaultText)).", valueName: valueName))
+  }
+}
+
+extension Flag {
+  /// The flag of a hyper-parameter, and its opposite: its name and its help are the table's.
+  init(_ value: KeyPath<Hyperparameters, Bool>) where Value == Bool? {
+    guard let entry = Hyperparameters.entry(value), let help = entry.help else {
+      preconditionFailure("no hyper-parameter with an option: \(value)")
+    }
+    self.init(
+      name: .customLong(entry.name), inversion: .prefixedNo,
+      help: "\(help) (default: \(entry.defaultText)).")
   }
 }

@@ -118,7 +118,7 @@ struct NetworkRun {
   private static func queuedMost(
     _ architecture: Architecture, _ hyperparameters: Hyperparameters
   ) -> Int {
-    let state = 1 + type(of: hyperparameters.optimizer).slots.count
+    let state = 1 + hyperparameters.optimizer.slots.count
     return 64 << 20 + 4 * (state + 4) * 4 * architecture.parameters.bufferCount
   }
 }

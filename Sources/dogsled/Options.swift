@@ -120,6 +120,8 @@ struct TrainingOptions: ParsableArguments {
   }
 
   func validate() throws {
+    // A run that goes on has values of its own.
+    if resume == nil { try values.check() }
     if resume != nil, run != nil {
       throw ValidationError("--run cannot be given with --resume: the run keeps its folder")
     }

@@ -29,11 +29,14 @@ struct RunStart {
     let named = model?.architecture
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
-      architecture = try named ?? .book(classes: data.flatMap(DataSet.classCount) ?? 2)
       var values = Hyperparameters()
       values.batchesPerUpdate = workers
       hyperparameters = options.values.over(values)
-      if let optimizer = model?.optimizer { try Self.check(optimizer, options) }
+      let classes = data.flatMap(DataSet.classCount) ?? 2
+      architecture = try hyperparameters.regularized(try named ?? .book(classes: classes))
+      if let optimizer = model?.optimizer {
+        try Self.check(optimizer, options, hyperparameters.optimizer)
+      }
       (resumed, checkpoint) = (nil, nil)
       self.data = data ?? ""
       return
@@ -59,7 +62,7 @@ struct RunStart {
         "\(path): this run was started with \(differences.joined(separator: ", ")): a run goes on "
           + "with its own options, so leave these out")
     }
-    if let named, named != architecture {
+    if let named, try hyperparameters.regularized(named) != architecture {
       throw Failure(
         "\(path): this run was started with another model than --model names: leave --model out")
     }
@@ -93,18 +96,24 @@ struct RunStart {
     if file == nil, !epochs.isEmpty { log("\(path): no checkpoint is there: it begins again") }
   }
 
-  /// Whoever names a model that was compiled with other settings than the defaults has to choose.
-  private static func check(_ optimizer: any Optimizer, _ options: TrainingOptions) throws {
-    for ((name, compiled), (_, own)) in zip(
-      optimizer.values, Hyperparameters().optimizer.values) where compiled != own
-    {
-      let option = name.replacingOccurrences(of: "_", with: "-")
-      guard let entry = Hyperparameters.table.first(where: { $0.name == option }),
-        entry.help != nil, !options.values.gives(entry.value)
-      else { continue }
+  /// Whoever names a model that was compiled with other settings than the run's has to choose.
+  private static func check(
+    _ compiled: any Optimizer, _ options: TrainingOptions, _ own: any Optimizer
+  ) throws {
+    let path = options.model ?? ""
+    let names = (OptimizerName(type(of: compiled)), OptimizerName(type(of: own)))
+    guard names.0 == names.1 else {
+      // Whoever named another optimizer wants none of the model's settings.
+      if options.values.gives(\.optimizerName) { return }
       throw Failure(
-        "\(options.model ?? ""): compiled with \(option) \(compiled), where Dogsled's "
-          + "default is \(own): say --\(option) \(compiled) or --\(option) \(own)")
+        "\(path): compiled with \(names.0), where Dogsled's default is \(names.1): say "
+          + "--optimizer \(names.0) or --optimizer \(names.1)")
+    }
+    for (setting, own) in zip(compiled.settingTexts, own.settingTexts) where setting != own {
+      guard !options.values.gives(setting.entry.value) else { continue }
+      throw Failure(
+        "\(path): compiled with \(setting.entry.name) \(setting.text), where Dogsled's default is "
+          + "\(own.text): say \(setting.option) or \(own.option)")
     }
   }
 
@@ -126,5 +135,33 @@ struct RunStart {
           + "\(changes.map { ": \($0)" } ?? ""): a run goes on with the same files")
     }
     return resumed.folder
+  }
+}
+
+/// A setting of an optimizer that has an option.
+private struct SettingText: Equatable {
+  let entry: Hyperparameter
+  let text: String
+  /// What to say for this value.
+  let option: String
+
+  static func == (a: Self, b: Self) -> Bool { a.option == b.option }
+}
+
+extension Optimizer {
+  /// Its settings that have options.
+  fileprivate var settingTexts: [SettingText] {
+    let flags = Self.flags
+    return values.compactMap { name, value in
+      guard let entry = Hyperparameters.entry(kerasName: name), entry.help != nil else {
+        return nil
+      }
+      guard flags.contains(name) else {
+        return SettingText(entry: entry, text: "\(value)", option: "--\(entry.name) \(value)")
+      }
+      return SettingText(
+        entry: entry, text: value == 0 ? "off" : "on",
+        option: value == 0 ? "--no-\(entry.name)" : "--\(entry.name)")
+    }
   }
 }

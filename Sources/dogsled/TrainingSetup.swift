@@ -75,6 +75,8 @@ struct TrainingSetup: Sendable {
       ? ""
       : ", ... \(classes.count) classes, together "
         + "\(job.manifest.training.count)+\(job.manifest.validation.count)"
+    let against = values.regularizationSummary
+    let regularized = against.isEmpty ? "" : "\nregularized \(against)"
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
     log(
       """
@@ -83,8 +85,8 @@ struct TrainingSetup: Sendable {
       pictures    \(pictures.joined(separator: ", "))\(others) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
-      update      average of U = \(values.batchesPerUpdate) steps, learning rate \
-      \(values.learningRate)
+      update      average of U = \(values.batchesPerUpdate) steps
+      optimizer   \(values.optimizer.summary)\(regularized)
       computing   \(computing)
       run folder  \(folder.path)
       """)

@@ -8,7 +8,9 @@ import Testing
   static let entries = Hyperparameters.table.filter { $0.help != nil }
 
   /// Those that take no value, but have an opposite.
-  static let flags: Set<String> = ["horizontal-flip", "vertical-flip"]
+  static let flags: Set<String> = [
+    "horizontal-flip", "vertical-flip", "nesterov", "centered",
+  ]
 
   @Test(arguments: [["train"], ["coordinator"]])
   func `The help has every entry's name, words and default`(_ verb: [String]) throws {

@@ -87,6 +87,32 @@ import Testing
     #expect(!chosen.errors.contains("learning-rate"))
   }
 
+  /// Another optimizer than the default, and a setting that is off where the model has it on.
+  @Test func aCompiledModelsOptimizerHasToBeChosen() throws {
+    func refusal(_ optimizer: any Optimizer, _ options: String...) throws -> String {
+      var compiled = model
+      compiled.optimizer = optimizer
+      try compiled.write(to: folder.path + "/compiled.h5")
+      let result = try Command(
+        ["train", "data", "--model", "compiled.h5"] + options, in: folder)
+      #expect(result.status == 1)
+      #expect(result.errorLines.count == 1)
+      return result.errors
+    }
+    let adam = Adam(learningRate: 1e-3, beta1: 0.8)
+    #expect(try refusal(adam).contains("say --optimizer adam or --optimizer rmsprop"))
+    #expect(try refusal(adam, "--optimizer", "adam").contains("say --beta-1 0.8 or --beta-1 0.9"))
+    let nesterov = SGD(learningRate: 0.01, momentum: 0.5, nesterov: true)
+    #expect(
+      try refusal(nesterov, "--optimizer", "sgd", "--momentum", "0.5").contains(
+        "say --nesterov or --no-nesterov"))
+    for chosen in [
+      try refusal(adam, "--optimizer", "adam", "--beta-1", "0.9"),
+      try refusal(adam, "--optimizer", "rmsprop"),
+      try refusal(nesterov, "--optimizer", "sgd", "--momentum", "0.5", "--no-nesterov"),
+    ] { #expect(chosen.contains("train") && !chosen.contains("compiled"), "\(chosen)") }
+  }
+
   @Test(
     "wrong use is one clear line and the right exit status",
     arguments: [
@@ -106,6 +132,18 @@ import Testing
       (["evaluate", "model.h5", "data", "-hat"], "Unknown option '-hat'", 2),
       (["train", "data", "--run", "a\nb"], #"a\nb: this name must be text"#, 2),
       (["summary", "--input-size", "8"], "--input-size", 2),
+      (["train", "data", "--optimizer", "adagrad"], "--optimizer", 2),
+      (
+        ["train", "data", "--dropout", "1"], "--dropout must be at least 0 and below 1, not 1.0", 2
+      ),
+      (["train", "data", "--weight-decay=-0.1"], "--weight-decay must be at least 0", 2),
+      (["train", "data", "--label-smoothing", "1"], "--label-smoothing must be", 2),
+      (["train", "data", "--class-weights", "cats"], "--class-weights", 2),
+      (["train", "data", "--class-weights", "cats=0"], "--class-weights must be balanced, or", 2),
+      (["train", "data", "--beta-1", "0.9"], "--beta-1 is no setting of rmsprop", 2),
+      (["train", "data", "--optimizer", "sgd", "--rho", "0.9"], "--rho is no setting of sgd", 2),
+      (["train", "data", "--optimizer", "sgd", "--nesterov"], "without --momentum", 2),
+      (["train", "data", "--optimizer", "sgd", "--momentum", "1"], "--momentum must be", 2),
       (["digest", "--fast", "model.h5"], "--fast", 2),
     ] as [([String], String, Int32)])
   func wrongUse(arguments: [String], says: String, status: Int32) throws {

@@ -11,7 +11,7 @@ import Testing
       let model = try Architecture.book(height: 70, width: 70)
       let engine = try Engine(model, batchCapacity: 4, threads: threads, kernels: try .chosen())
       let updater = try Updater(engine.gradientLayout, threads: threads, kernels: try .chosen())
-      var state = ModelState(model.parameters, optimizer: RMSprop.self)
+      var state = ModelState(model.parameters, optimizer: RMSprop())
       let gradient = ParameterBuffer(engine.gradientLayout.buffer)
       let optimizer: any Optimizer = RMSprop()
       state.initialize(seed: 1)

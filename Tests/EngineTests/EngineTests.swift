@@ -68,7 +68,7 @@ import Testing
       for threads in [1, 2, 3] {
         let engine = try Engine(model, batchCapacity: 13, threads: threads, kernels: kernels)
         let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)
-        var state = ModelState(model.parameters, optimizer: RMSprop.self)
+        var state = ModelState(model.parameters, optimizer: RMSprop())
         let gradient = ParameterBuffer(engine.gradientLayout.buffer)
         state.initialize(seed: 3)
         for _ in 0..<3 {
@@ -115,7 +115,7 @@ import Testing
     let batch = Self.batch(model, count: 20)
     let engine = try Engine(model, batchCapacity: 20, threads: 2, kernels: try .chosen())
     let updater = try Updater(engine.gradientLayout, kernels: try .chosen())
-    var state = ModelState(model.parameters, optimizer: RMSprop.self)
+    var state = ModelState(model.parameters, optimizer: RMSprop())
     let gradient = ParameterBuffer(engine.gradientLayout.buffer)
     state.initialize(seed: 1)
     var totals = Engine.Totals()

@@ -142,8 +142,8 @@ import Testing
     for kernels in KernelSet.available {
       let updater = try Updater(layout, steps: count, threads: 2, kernels: kernels)
       var (expected, state) = (
-        ModelState(layout.parameters, optimizer: RMSprop.self),
-        ModelState(layout.parameters, optimizer: RMSprop.self)
+        ModelState(layout.parameters, optimizer: RMSprop()),
+        ModelState(layout.parameters, optimizer: RMSprop())
       )
       for _ in 0..<2 { updater.apply(RMSprop(), to: &expected, steps: steps) }
       for (round, most) in [48, 1 << 14].enumerated() {

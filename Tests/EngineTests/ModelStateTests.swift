@@ -5,7 +5,7 @@ import Testing
 @Suite struct ModelStateTests {
   private func state(seed: UInt64) throws -> ModelState {
     let layout = try EngineTests.smallModel().parameters
-    var state = ModelState(layout, optimizer: RMSprop.self)
+    var state = ModelState(layout, optimizer: RMSprop())
     state.initialize(seed: seed)
     state.slots[0].initialize(seed: seed + 1)
     state.updates = Int(seed)
@@ -51,7 +51,7 @@ import Testing
 
   @Test func weightsAloneSuitNoRule() throws {
     let state = try state(seed: 3)
-    #expect(state.suits(RMSprop.self))
-    #expect(!ModelState(weights: state.weights).suits(RMSprop.self))
+    #expect(state.suits(RMSprop()))
+    #expect(!ModelState(weights: state.weights).suits(RMSprop()))
   }
 }

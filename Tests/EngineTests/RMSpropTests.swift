@@ -8,7 +8,7 @@ import Testing
     let model = try EngineTests.smallModel()
     let layout = model.parameters
     for kernels in KernelSet.available {
-      var state = ModelState(layout, optimizer: RMSprop.self)
+      var state = ModelState(layout, optimizer: RMSprop())
       let (weights, moment, gradient) = (state.weights, state.slots[0], ParameterBuffer(layout))
       // Squares from 1e-30 to 10, and some zeros.
       for (i, x) in noise(layout.bufferCount, 1).enumerated() {
@@ -38,7 +38,7 @@ import Testing
     let updater = try Updater(GradientLayout(layout, batch: 1), threads: 2, kernels: kernels)
     let last = try #require(layout.tensors.last).offset
     func update(_ value: Float, at place: Int, rate: Float = 1e-4) -> Bool {
-      var state = ModelState(layout, optimizer: RMSprop.self)
+      var state = ModelState(layout, optimizer: RMSprop())
       let gradient = ParameterBuffer(layout)
       gradient.floats[place] = value
       let isFinite = updater.apply(
@@ -46,7 +46,7 @@ import Testing
       #expect(isFinite == state.isFinite)
       // It is told of each update anew.
       gradient.floats[place] = 1
-      var another = ModelState(layout, optimizer: RMSprop.self)
+      var another = ModelState(layout, optimizer: RMSprop())
       let isCalm = updater.apply(RMSprop(), to: &another, gradientSum: gradient, pictures: 1)
       #expect(isCalm)
       return isFinite

@@ -31,7 +31,12 @@ struct KerasArgumentTests {
     Row("MaxPooling2D", "name", #""pool""#), Row("MaxPooling2D", "pool_size", "3"),
     Row("Flatten", "name", #""flat""#), Row("Dense", "name", #""full""#),
     Row("Dense", "units", "9"), Row("Dense", "activation", #""relu""#),
-    Row("Dense", "activation", #""sigmoid""#),
+    Row("Dense", "activation", #""sigmoid""#), Row("Dropout", "name", #""drop""#),
+    Row("Dropout", "rate", "0.5"),
+    Row("Dense", "kernel_regularizer", #"{"class_name": "L2", "config": {"l2": 0.01}}"#),
+    Row(
+      "Conv2D", "kernel_regularizer",
+      #"{"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.01}}"#),
   ]
 
   /// Another value is refused, whatever the model is for.
@@ -52,6 +57,9 @@ struct KerasArgumentTests {
       Row("MaxPooling2D", "padding", #""same""#), Row("MaxPooling2D", "strides", "[1, 1]"),
       Row("MaxPooling2D", "pool_size", "[2, 3]"), Row("MaxPooling2D", "pool_size", "0"),
       Row("Dense", "activation", #""selu""#), Row("Dense", "units", "1e400"),
+      Row("Dropout", "rate", "1"), Row("Dropout", "rate", "-0.1"), Row("Dropout", "rate", "null"),
+      Row("Dropout", "batch_shape", "[null, 396]"),
+      Row("Dropout", "batch_input_shape", "[null, 396]"),
       Row("Dense", "units", "9.5"), Row("Dense", "units", "true"),
       Row("Dense", "batch_input_shape", "[null, 70]"), Row("Dense", "batch_shape", "[null, 70]"),
       Row("Flatten", "batch_input_shape", "[null, 20, 24, 3]"),
@@ -64,7 +72,7 @@ struct KerasArgumentTests {
       Row("InputLayer", "batch_shape", #"["some", 20, 24, 3]"#),
       Row("InputLayer", "batch_shape", "[0, 20, 24, 3]"),
     ]
-    + ["Conv2D", "MaxPooling2D", "Flatten", "Dense"].flatMap { layer in
+    + ["Conv2D", "MaxPooling2D", "Flatten", "Dropout", "Dense"].flatMap { layer in
       [
         Row(layer, "dtype", #""mixed_float16""#), Row(layer, "dynamic", "true"),
         Row(
@@ -84,25 +92,32 @@ struct KerasArgumentTests {
     }
 
   /// Another value changes nothing where the weights are given, and is refused in training.
-  static let refusedInTraining = ["Conv2D", "Dense"].flatMap { layer in
-    [
-      Row(layer, "trainable", "false"),
-      Row(layer, "kernel_initializer", #"{"class_name": "HeNormal", "config": {"seed": null}}"#),
-      Row(layer, "kernel_initializer", #"{"class_name": "GlorotUniform", "config": {"seed": 7}}"#),
-      Row(layer, "kernel_initializer", #""zeros""#), Row(layer, "bias_initializer", #""ones""#),
-      Row(layer, "bias_initializer", #"{"class_name": "Constant", "config": {"value": 0.1}}"#),
-      Row(layer, "kernel_constraint", #"{"class_name": "NonNeg", "config": {}}"#),
-      Row(layer, "bias_constraint", #"{"class_name": "NonNeg", "config": {}}"#),
-    ]
-      + ["kernel", "bias", "activity"].map {
-        Row(layer, "\($0)_regularizer", #"{"class_name": "L2", "config": {"l2": 0.01}}"#)
-      }
-  }
+  static let refusedInTraining =
+    ["Conv2D", "Dense"].flatMap { layer in
+      [
+        Row(layer, "trainable", "false"),
+        Row(layer, "kernel_initializer", #"{"class_name": "HeNormal", "config": {"seed": null}}"#),
+        Row(
+          layer, "kernel_initializer", #"{"class_name": "GlorotUniform", "config": {"seed": 7}}"#),
+        Row(layer, "kernel_initializer", #""zeros""#), Row(layer, "bias_initializer", #""ones""#),
+        Row(layer, "bias_initializer", #"{"class_name": "Constant", "config": {"value": 0.1}}"#),
+        Row(layer, "kernel_constraint", #"{"class_name": "NonNeg", "config": {}}"#),
+        Row(layer, "bias_constraint", #"{"class_name": "NonNeg", "config": {}}"#),
+      ]
+        + ["bias", "activity"].map {
+          Row(layer, "\($0)_regularizer", #"{"class_name": "L2", "config": {"l2": 0.01}}"#)
+        }
+        + [
+          #"{"class_name": "L1", "config": {"l1": 0.01}}"#, #""l2""#,
+          #"{"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.01}}"#,
+          #"{"class_name": "L2", "config": {"l2": -0.01}}"#, #"{"class_name": "L2", "config": {}}"#,
+        ].map { Row(layer, "kernel_regularizer", $0) }
+    } + [Row("Dropout", "seed", "7"), Row("Dropout", "noise_shape", "[null, 1]")]
 
   /// No value changes anything.
   static let harmless = [
     Row("InputLayer", "name", #""pictures""#), Row("MaxPooling2D", "trainable", "false"),
-    Row("Flatten", "trainable", "false"),
+    Row("Flatten", "trainable", "false"), Row("Dropout", "trainable", "false"),
   ]
 
   /// Values of the same meaning as the default.
@@ -191,6 +206,7 @@ struct KerasArgumentTests {
       ),
       ("MaxPooling2D", ["name": #""maxpooling2d""#, "pool_size": "[2, 2]", "strides": "null"]),
       ("Flatten", ["name": #""flatten""#]),
+      ("Dropout", ["name": #""dropout""#, "rate": "0.25"]),
       ("Dense", ["name": #""dense""#, "units": "8", "activation": #""linear""#]),
       ("Dense", ["name": #""last""#, "units": "1", "activation": #""sigmoid""#]),
     ]

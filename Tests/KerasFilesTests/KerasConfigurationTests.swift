@@ -85,6 +85,22 @@ struct KerasConfigurationTests {
     }
   }
 
+  @Test("dropout and weight decay are written and read again")
+  func regularized() throws {
+    let plain = try Architecture.book(height: 80, width: 80)
+    let model = try plain.addingDecay(0.001).addingDropout(0.3)
+    #expect(model.layers.map(\.name).suffix(4) == ["flatten", "dropout", "dense", "dense_1"])
+    #expect(model.layers[9].layer == .dropout(rate: 0.3))
+    #expect(model.decays.count == 6 && Set(model.decays.values) == [0.001])
+    let read = try KerasConfiguration.read(KerasConfiguration.encode(model))
+    #expect(read.architecture == model && read.untaken == [])
+    #expect(model != plain && (try plain.addingDropout(0.3)) != model)
+    let dropout = #expect(throws: ArchitectureError.self) { try model.addingDropout(0.5) }
+    #expect(dropout?.description.contains("dropout of its own, dropout") == true)
+    let decay = #expect(throws: ArchitectureError.self) { try model.addingDecay(0.5) }
+    #expect(decay?.description.contains("weight decay of its own, in conv2d") == true)
+  }
+
   @Test(
     "what Dogsled does not have is refused by name",
     arguments: [

@@ -70,12 +70,12 @@ struct KerasModelTests {
       ),
       (#""loss_weights": [2.0]"#, "loss_weights is"),
       (#""sample_weight_mode": "temporal""#, "sample_weight_mode is"),
-      (#""optimizer": "adam""#, "optimizer is \"adam\""),
-      (#""optimizer_config": {"class_name": "SGD", "config": {}}"#, "optimizer is \"SGD\""),
+      (#""optimizer": "adagrad""#, "optimizer is \"adagrad\""),
+      (#""optimizer_config": {"class_name": "Nadam", "config": {}}"#, "optimizer is \"Nadam\""),
       (#""future": 1"#, "\"future\""),
     ]
       + [
-        "momentum": "0.9", "centered": "true", "weight_decay": "0.004", "clipnorm": "1.0",
+        "momentum": "true", "centered": "0.9", "weight_decay": "0.004", "clipnorm": "1.0",
         "clipvalue": "0.5", "global_clipnorm": "1", "use_ema": "true", "decay": "1e-6",
         "epsilon": "1e-3", "loss_scale_factor": "8", "gradient_accumulation_steps": "4",
         "learning_rate": #"{"class_name": "ExponentialDecay", "config": {}}"#, "nesterov": "true",

@@ -18,7 +18,7 @@ struct ModelFileTests {
         (nil, .convolution(Convolution(filters: 5))), (nil, .maxPooling(size: 2)), (nil, .flatten),
         (nil, .dense(units: 1, activation: .sigmoid)),
       ])
-    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop())
     state.initialize(seed: 3)
     state.slots[0].initialize(seed: 4)
     state.updates = 77

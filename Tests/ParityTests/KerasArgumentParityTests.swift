@@ -25,8 +25,7 @@ extension KerasTests {
     let tables = KerasArgument.layers.merging([
       "model": KerasArgument.model, "Sequential": KerasArgument.sequential,
       "entry": KerasArgument.entry, "compiled": KerasArgument.compiled(Losses.all[0]),
-      "RMSprop": try #require(KerasArgument.optimizers["RMSprop"]),
-    ]) { $1 }
+    ]) { $1 }.merging(KerasArgument.optimizers) { $1 }
     for (version, written) in try written() {
       #expect(Set(written.arguments.keys) == Set(tables.keys))
       for (owner, arguments) in written.arguments {
@@ -42,8 +41,10 @@ extension KerasTests {
     for (version, written) in try written() {
       let text = try KerasConfiguration.read(written.model)
       #expect(text.untaken == [], "\(version)")
-      #expect(text.architecture.layers.count == 5)
-      #expect(text.architecture.layers[3].layer == .dense(units: 8, activation: .sigmoid))
+      #expect(text.architecture.layers.count == 6)
+      #expect(text.architecture.layers[4].layer == .dense(units: 8, activation: .sigmoid))
+      #expect(text.architecture.layers[3].layer == .dropout(rate: 0.25))
+      #expect(text.architecture.decays == [text.architecture.layers[4].name: 0.01])
       let file = try KerasConfiguration.model(inFile: "\(keras.folder)/\(version).h5")
       #expect(file.untaken == [], "\(version)")
       #expect(file.architecture == text.architecture)

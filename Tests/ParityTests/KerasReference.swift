@@ -45,7 +45,7 @@ struct KerasReference {
   /// Glorot kernels, small biases that are not zero, and second moments as after some updates.
   private static func somewhatTrained() throws -> ModelFile {
     let architecture = try Architecture.book()
-    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop())
     state.initialize(seed: 11)
     state.updates = 77
     let (weights, moments) = (state.weights, state.slots[0])

@@ -13,7 +13,7 @@ final class ReadmeTests {
   /// A folder with the model and the checkpoint of a run in `runs/book`.
   init() throws {
     let architecture = try Architecture.book()
-    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop())
     state.initialize(seed: 3)
     state.slots[0].initialize(seed: 4)
     state.updates = 77

@@ -197,7 +197,8 @@ def arguments(keras, path):
             layers.Conv2D(4, 3, activation="relu"),
             layers.MaxPooling2D(2),
             layers.Flatten(),
-            layers.Dense(8, activation="sigmoid"),
+            layers.Dropout(0.25),
+            layers.Dense(8, activation="sigmoid", kernel_regularizer=keras.regularizers.L2(0.01)),
             layers.Dense(1, activation="sigmoid"),
         ]
     )
@@ -220,6 +221,8 @@ def arguments(keras, path):
         "compiled": sorted({*training, *written.get("compile_config", {})}),
         "RMSprop": sorted({*model.optimizer.get_config(), *training["optimizer_config"]["config"]}),
     }
+    for optimizer in (keras.optimizers.SGD(), keras.optimizers.Adam(), keras.optimizers.AdamW()):
+        found[type(optimizer).__name__] = sorted(optimizer.get_config())
     with open(path + ".json", "w") as file:
         json.dump({"arguments": found, "model": text}, file)
 

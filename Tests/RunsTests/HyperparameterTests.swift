@@ -46,7 +46,10 @@ import Testing
   private static let later = [
     "rotation": "40.5", "widthShift": "0.25", "heightShift": "0.5", "shear": "0.125",
     "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
-    "verticalFlip": "true", "fillMode": #""wrap""#,
+    "verticalFlip": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#, "momentum": "0.5",
+    "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
+    "decoupledWeightDecay": "0.5", "dropout": "0.5", "weightDecay": "0.25",
+    "labelSmoothing": "0.125", "classWeights": #""cats=2.0""#,
   ]
 
   private static func decoded(_ text: String) throws -> Hyperparameters {
@@ -93,7 +96,7 @@ import Testing
   @Test func `What came later is written where it is not the default, and read again`() throws {
     let book = try Self.decoded(Self.written)
     #expect(book.augmentation == Augmentation())
-    var all = book
+    #expect(book.optimizerName == OptimizerName(RMSprop.self))
     for (key, value) in Self.later {
       let one = try Self.decoded(Self.changed(key, to: value))
       let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(one))
@@ -101,8 +104,7 @@ import Testing
       #expect(keys.contains(key) && keys.count == 12)
       #expect(
         try JSONDecoder().decode(Hyperparameters.self, from: JSONEncoder().encode(one)) == one)
-      all.augmentation = one.augmentation
-      #expect(all == one && all != book)
+      #expect(one.differences(from: book).count == 1)
       // Of another type, or null, it is not passed over.
       #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "[]")) }
       #expect(throws: DecodingError.self) { try Self.decoded(Self.changed(key, to: "null")) }
@@ -127,6 +129,69 @@ import Testing
     try values.validate()
   }
 
+  @Test func `A setting that the optimizer has not, or that changes nothing, is refused`() throws {
+    func problem(
+      _ name: OptimizerName?, _ change: (inout Hyperparameters) -> Void
+    ) throws -> String {
+      var values = Hyperparameters()
+      if let name { values.choose(name) }
+      change(&values)
+      let error = #expect(throws: HyperparameterError.self) { try values.validate() }
+      #expect(error?.problems.count == 1)
+      return error?.description ?? ""
+    }
+    let adam = OptimizerName(Adam.self)
+    #expect(
+      try problem(adam) { $0.rho = 0.5 }
+        == "--rho is no setting of adam: it needs --optimizer rmsprop")
+    #expect(try problem(nil) { $0.beta1 = 0.5 }.hasSuffix("needs --optimizer adam or adamw"))
+    #expect(try problem(adam) { $0.decoupledWeightDecay = 0 }.hasSuffix("--optimizer adamw"))
+    #expect(try problem(adam) { $0.momentum = 0.9 }.hasSuffix("--optimizer rmsprop or sgd"))
+    #expect(
+      try problem(OptimizerName(SGD.self)) { $0.nesterov = true }
+        .hasPrefix("--nesterov changes nothing without --momentum"))
+    var values = Hyperparameters()
+    try values.validate()
+    // Given, although it is the default.
+    #expect(throws: HyperparameterError.self) { try values.validate { $0 == \.beta2 } }
+    for name in OptimizerName.all {
+      values.choose(name)
+      try values.validate()
+      #expect(OptimizerName(type(of: values.optimizer)) == name)
+      #expect(values.learningRate == name.rule.init().learningRate)
+      #expect(values.optimizer.values.map(\.value) == name.rule.init().values.map(\.value))
+    }
+    values.choose(OptimizerName(SGD.self))
+    (values.momentum, values.nesterov, values.learningRate) = (0.75, true, 0.5)
+    try values.validate()
+    let sgd = SGD(learningRate: 0.5, momentum: 0.75, nesterov: true)
+    #expect(values.optimizer as? SGD == sgd)
+  }
+
+  @Test func `Class weights are what they say, of the classes that there are`() throws {
+    let (classes, counts) = (["cats", "dogs"], [300, 100])
+    func weights(_ text: String) throws -> [Float] {
+      let weights = try #require(ClassWeights(text))
+      #expect(ClassWeights(weights.description) == weights)
+      return try weights.weights(classes: classes, counts: counts)
+    }
+    #expect(try weights("equal") == [] && weights("dogs=2.5") == [1, 2.5])
+    #expect(try weights("balanced") == [400 / 600, 2])
+    #expect(try weights("dogs=3,cats=0.5") == [0.5, 3])
+    let error = #expect(throws: HyperparameterError.self) { try weights("dogs=1,birds=2") }
+    #expect(
+      error?.description
+        == "--class-weights names birds, which is no class: the classes are cats, dogs")
+    for text in ["", "cats", "cats=", "=2", "cats=1,", "cats=1,cats=2", "cats=x"] {
+      #expect(ClassWeights(text) == nil, "\(text)")
+    }
+    for text in ["cats=0", "cats=-1", "cats=inf", "cats=nan"] {
+      var values = Hyperparameters()
+      values.classWeights = try #require(ClassWeights(text))
+      #expect(throws: HyperparameterError.self) { try values.validate() }
+    }
+  }
+
   /// Either the type has no such value, or the check names it.
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a check`(_ index: Int) throws {
@@ -144,11 +209,14 @@ import Testing
 
   private static func isNumber(_ key: String) -> Bool {
     ![
-      "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode",
+      "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode", "optimizer",
+      "nesterov", "centered",
     ].contains(key)
   }
 
-  private static func isText(_ key: String) -> Bool { ["zoom", "brightness"].contains(key) }
+  private static func isText(_ key: String) -> Bool {
+    ["zoom", "brightness", "classWeights"].contains(key)
+  }
 
   @Test(arguments: Hyperparameters.table.indices)
   func `Every entry has a difference`(_ index: Int) throws {

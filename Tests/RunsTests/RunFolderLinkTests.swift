@@ -31,7 +31,7 @@ struct RunFolderLinkTests {
       layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
     model = ModelFile(
       architecture: architecture,
-      state: ModelState(architecture.parameters, optimizer: RMSprop.self),
+      state: ModelState(architecture.parameters, optimizer: RMSprop()),
       position: RunPosition(updates: 3))
   }
 

@@ -153,7 +153,7 @@ struct RunFolderTests {
       let run = try RunFolder.create(path, description: Description())
       for epoch in 1...3 { try run.append(record(epoch)) }
       for position in [RunPosition(epochs: 1, updates: 5), RunPosition(epochs: 2, updates: 10)] {
-        var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+        var state = ModelState(architecture.parameters, optimizer: RMSprop())
         state.updates = position.updates
         try run.writeCheckpoint(
           ModelFile(architecture: architecture, state: state, position: position))
@@ -180,7 +180,7 @@ struct RunFolderTests {
     try run.writeCheckpoint(
       ModelFile(
         architecture: architecture,
-        state: ModelState(architecture.parameters, optimizer: RMSprop.self),
+        state: ModelState(architecture.parameters, optimizer: RMSprop()),
         position: RunPosition(epochs: 1, updates: 5)))
     #expect(throws: ModelFileError.self) { try run.checkpoint(of: .ofNothing) }
     let earlier = try run.rollBack(before: 9)
@@ -197,7 +197,7 @@ struct RunFolderTests {
       layers: [(nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid))])
     let model = ModelFile(
       architecture: architecture,
-      state: ModelState(architecture.parameters, optimizer: RMSprop.self))
+      state: ModelState(architecture.parameters, optimizer: RMSprop()))
     try run.writeCheckpoint(model)
     try run.writeModel(model)
     let files = try FileManager.default.contentsOfDirectory(atPath: path).sorted()

@@ -33,7 +33,7 @@ import Training
   private static func update(_ order: [Int], threads: Int = 1) throws -> Digest {
     let layout = try #require(Self.layout)
     let updater = try Updater(layout, threads: threads, kernels: try .chosen())
-    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
+    var state = ModelState(layout.parameters, optimizer: RMSprop())
     var tree = GradientTree(count: order.count)
     for place in order {
       #expect(!tree.isComplete)
@@ -65,7 +65,7 @@ import Training
   func `Sums of neighbours that come as one give the same bits`(count: Int, together: Int) throws {
     let layout = try #require(Self.layout)
     let updater = try Updater(layout, kernels: try .chosen())
-    var state = ModelState(layout.parameters, optimizer: RMSprop.self)
+    var state = ModelState(layout.parameters, optimizer: RMSprop())
     var tree = GradientTree(count: count)
     for first in stride(from: 0, to: count, by: together).reversed() {
       let unit = (first..<min(first + together, count)).map { Self.gradient($0, layout) }
@@ -107,8 +107,8 @@ import Training
     }
     let pictures = (0..<count).reduce(0) { $0 + $1 % Self.batch + 1 }
     var (expected, state) = (
-      ModelState(layout.parameters, optimizer: RMSprop.self),
-      ModelState(layout.parameters, optimizer: RMSprop.self)
+      ModelState(layout.parameters, optimizer: RMSprop()),
+      ModelState(layout.parameters, optimizer: RMSprop())
     )
     updater.apply(RMSprop(), to: &expected, gradientSum: level[0], pictures: pictures)
     var gradients = GradientTree(count: count)

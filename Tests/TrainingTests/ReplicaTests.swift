@@ -28,7 +28,7 @@ import Wire
   }
 
   private func state(seed: UInt64 = 1, updates: Int = 0) -> ModelState {
-    var state = ModelState(job.architecture.parameters, optimizer: RMSprop.self)
+    var state = ModelState(job.architecture.parameters, optimizer: RMSprop())
     state.initialize(seed: seed)
     // Means of squares.
     state.slots[0].initialize(seed: seed + 100)

@@ -44,7 +44,7 @@ struct TinyRun {
         (nil, .dense(units: 1, activation: .sigmoid)),
       ])
     job = try TrainingJob(
-      architecture: architecture, hyperparameters: values,
+      architecture: try values.regularized(architecture), hyperparameters: values,
       manifest: DataSet.scan(folder.file("data"), classes: 2).manifest)
   }
 
