@@ -22,8 +22,8 @@ package func exponential(_ x: Double) -> Double {
 
 /// log(x) for x >= 1, within 2 units in the last place of log 2 and of the result.
 ///
-/// log x = 2 artanh(s), s = (x - 1) / (x + 1) <= 1/3, by its series up to s^35. What is above 2 is a
-/// number from 1 to 2 times a power of 2.
+/// log x = 2 artanh(s), s = (x - 1) / (x + 1) <= 1/3, by its series up to s^35. What is above 2 is
+/// a number from 1 to 2 times a power of 2.
 package func logarithm(_ x: Double) -> Double {
   if x > 2, x.isFinite {
     return Double(x.exponent) * 0x1.62e42fefa39efp-1 + logarithm(x.significand)

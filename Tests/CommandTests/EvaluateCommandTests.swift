@@ -66,11 +66,11 @@ import Testing
     try mislead()
     try files.rename("data/cats", to: "data/c&<b>")
     try files.rename("data/dogs", to: "data/\"d'")
-    try files.writeModel("run/model.h5", classes: ["c&<b>", "\"d'"])
     let record = EpochRecord(
       epoch: 1, loss: 0.7, accuracy: 0.5, validationLoss: 0.6, validationAccuracy: 0.6, seconds: 1,
       picturesPerSecond: 9)
     try folder.write(Data(History([record]).csv.utf8), to: "run/history.csv")
+    try files.writeModel("run/model.h5", classes: ["c&<b>", "\"d'"])
     let result = try Command("evaluate", "run", "data", "--html", "page.html", in: folder)
     #expect(result.status == 0)
     #expect(result.errorLines == ["using run/model.h5", "wrote page.html"])

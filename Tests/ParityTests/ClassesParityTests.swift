@@ -19,7 +19,7 @@ struct ClassesParityTests {
         (nil, .dense(units: 40, activation: .relu)),
         (nil, .dense(units: classes, activation: .softmax)),
       ])
-    var state = ModelState(architecture.parameters, optimizer: RMSprop.self)
+    var state = ModelState(architecture.parameters, optimizer: RMSprop())
     state.initialize(seed: 5)
     let draws = CounterRandom(seed: 6, purpose: .initialWeights)
     for tensor in architecture.parameters.tensors {

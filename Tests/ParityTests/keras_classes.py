@@ -29,7 +29,7 @@ def main(folder):
         x = tf.constant(pictures["pictures"][:].astype("float32") / np.float32(255))
         labels = pictures["labels"][:].astype("int32")
     model = keras.models.load_model(f"{folder}/model.h5")
-    assert model.compiled and model.loss == "categorical_crossentropy", model.loss
+    assert model.compiled and model.loss is keras.losses.categorical_crossentropy, model.loss
     y = tf.one_hot(labels, model.output_shape[-1])
     with tf.GradientTape() as tape:
         predictions = model(x)
