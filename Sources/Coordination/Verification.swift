@@ -116,8 +116,9 @@ package struct Verification: Sendable {
     for unit in units where contains(unit) { witnesses[unit] = Witnesses() }
   }
 
-  /// How many steps a unit had that workers disagreed about, of those that begin in `steps`: as
-  /// many it must have again. Nil where they agreed about all.
+  /// How many steps a unit had that workers disagreed about, of those that begin in `steps`.
+  ///
+  /// As many it must have again. Nil where they agreed about all.
   func stepsOfDisputes(in steps: Range<Int>) -> Int? {
     disputes.keys.filter { $0.step.map(steps.contains) == true }.map(\.batches).max()
   }

@@ -3,8 +3,9 @@
 
 import NIOCore
 
-/// What a worker says to the one that it hands parts of updates on to. That one says nothing but
-/// that it is alive.
+/// What a worker says to the one that it hands parts of updates on to.
+///
+/// That one says nothing but that it is alive.
 package enum LinkMessage: Sendable {
   /// The first message.
   case introduction(LinkIntroduction)
