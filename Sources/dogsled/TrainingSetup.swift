@@ -69,6 +69,8 @@ struct TrainingSetup: Sendable {
     let pictures = job.manifest.classes.enumerated().map { label, name in
       "\(name) \(count(job.manifest.training, label))+\(count(job.manifest.validation, label))"
     }
+    let changing = values.scheduleSummary
+    let schedule = changing.isEmpty ? "" : "\nschedule    \(changing)"
     let against = values.regularizationSummary
     let regularized = against.isEmpty ? "" : "\nregularized \(against)"
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
@@ -80,7 +82,7 @@ struct TrainingSetup: Sendable {
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
       update      average of U = \(values.batchesPerUpdate) steps
-      optimizer   \(values.optimizer.summary)\(regularized)
+      optimizer   \(values.optimizer.summary)\(schedule)\(regularized)
       computing   \(computing)
       run folder  \(folder.path)
       """)

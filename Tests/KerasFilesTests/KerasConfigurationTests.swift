@@ -94,7 +94,8 @@ struct KerasConfigurationTests {
     #expect(model.decays.count == 6 && Set(model.decays.values) == [0.001])
     let read = try KerasConfiguration.read(KerasConfiguration.encode(model))
     #expect(read.architecture == model && read.untaken == [])
-    #expect(model != plain && (try plain.addingDropout(0.3)) != model)
+    let dropping = try plain.addingDropout(0.3)
+    #expect(model != plain && dropping != model)
     let dropout = #expect(throws: ArchitectureError.self) { try model.addingDropout(0.5) }
     #expect(dropout?.description.contains("dropout of its own, dropout") == true)
     let decay = #expect(throws: ArchitectureError.self) { try model.addingDecay(0.5) }
