@@ -117,7 +117,8 @@ let package = Package(
     .testTarget(
       name: "RunsTests",
       dependencies: [
-        "Runs", "KerasFiles", "Pictures", "Engine", "Primitives", "CCairo", "TestSupport",
+        "Runs", "Coordination", "KerasFiles", "Pictures", "Engine", "Primitives", "CCairo",
+        "TestSupport",
       ]),
     .testTarget(
       name: "TrainingTests",
@@ -138,7 +139,9 @@ let package = Package(
       dependencies: ["Runs", "KerasFiles", "Pictures", "Engine", "Primitives", "TestSupport"]),
     .testTarget(
       name: "ParityTests",
-      dependencies: ["KerasFiles", "Pictures", "Engine", "Primitives"],
+      dependencies: [
+        "Runs", "Coordination", "KerasFiles", "Pictures", "Engine", "Primitives",
+      ],
       exclude: [
         "keras_augmentation.py", "keras_reference.py", "keras_training.py", "hdf5_witness.py",
       ]),

@@ -113,6 +113,11 @@ public struct CoordinatorRules: Sendable {
     phase.isOver ? [] : stop(ending)
   }
 
+  /// The host expects nothing of further epochs: the run ends as after its last one.
+  public mutating func enough() -> [CoordinatorAction] {
+    phase.isOver ? [] : stop(.finished)
+  }
+
   mutating func stop(_ ending: RunEnding) -> [CoordinatorAction] {
     phase = .over
     return [.stop(ending)]

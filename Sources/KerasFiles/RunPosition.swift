@@ -20,6 +20,8 @@ public struct RunPosition: Hashable, Sendable, Codable {
   public var seconds: Double?
   /// Those of its seconds that went into training, not into validation; nil as `seconds`.
   public var trainingSeconds: Double?
+  /// What follows from the validation of the epochs so far; nil where nothing does.
+  public var progress: ValidationProgress?
 
   /// A position; the default is a run's start.
   public init(

@@ -92,6 +92,10 @@ public struct Hyperparameter: Sendable {
 }
 
 extension Hyperparameter.Bounds<Int> {
+  static func from0(to most: Int) -> Self {
+    Self(description: "from 0 to \(most)") { (0...most).contains($0) }
+  }
+
   static func from1(to most: Int) -> Self {
     Self(description: "from 1 to \(most)") { (1...most).contains($0) }
   }
@@ -116,7 +120,7 @@ extension Hyperparameter.Bounds<FactorRange> {
 
 extension Hyperparameters {
   /// Every value, in the order of the command's help.
-  public static let table = general + optimizing + regularization + augmentation
+  public static let table = general + optimizing + scheduling + regularization + augmentation
 
   private static let general: [Hyperparameter] = [
     .init(

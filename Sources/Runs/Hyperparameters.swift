@@ -36,6 +36,18 @@ public struct Hyperparameters: Hashable, Sendable {
   public var decoupledWeightDecay: Float = 0.004
   /// The term beside the square root that every optimizer but SGD has.
   public var epsilon: Float = 1e-7
+  /// How the learning rate changes.
+  public var rateSchedule = RateSchedule.constant
+  /// Epochs between two decays of the rate, or without progress before one.
+  public var decayEpochs = 10
+  /// What a decay leaves of the rate.
+  public var decayFactor: Float = 0.5
+  /// Epochs in which the rate grows from 0.
+  public var warmUp = 0
+  /// How the rate grows with U.
+  public var rateScaling = RateScaling.none
+  /// Epochs without progress after which the run ends; 0 for never.
+  public var earlyStopping = 0
   /// What dropout before the classifier drops.
   public var dropout: Float = 0
   /// The factor of the squares of all kernels' weights in the loss.
@@ -71,7 +83,9 @@ public struct Hyperparameters: Hashable, Sendable {
     isGiven: ((PartialKeyPath<Hyperparameters>) -> Bool)? = nil
   ) throws {
     var problems = Self.table.compactMap { $0.problem(in: self) }
-    if problems.isEmpty { problems = unusedSettings(isGiven: isGiven) }
+    if problems.isEmpty {
+      problems = unusedSettings(isGiven: isGiven) + unusedSchedule(isGiven: isGiven)
+    }
     if augmentation.fillMode != .nearest, !augmentation.movesPixels {
       problems.append(
         "--fill-mode \(augmentation.fillMode) fills nothing: it needs --rotation, --width-shift, "
@@ -114,6 +128,8 @@ public struct Hyperparameters: Hashable, Sendable {
 public struct HyperparameterError: Error, CustomStringConvertible {
   /// One clear line a problem.
   public let problems: [String]
+  /// An error of these problems.
+  public init(problems: [String]) { self.problems = problems }
   /// The problems in one line.
   public var description: String { problems.joined(separator: "; ") }
 }

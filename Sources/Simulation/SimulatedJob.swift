@@ -46,7 +46,12 @@ public final class SimulatedJob: Sendable {
     values.learningRate = 3e-3
     values.batchesPerUpdate = batchesPerUpdate
     // In a third of the runs.
-    if batchesPerUpdate == 3 { values.augmentation = .book }
+    if batchesPerUpdate == 3 {
+      values.choose(OptimizerName(Adam.self))
+      values.augmentation = .book
+      values.dropout = 0.3
+      values.rateSchedule = .cosine
+    }
     let architecture = try Architecture(
       input: Shape(height: 8, width: 8, channels: 3),
       layers: [
@@ -55,7 +60,7 @@ public final class SimulatedJob: Sendable {
         (nil, .dense(units: 1, activation: .sigmoid)),
       ])
     job = try TrainingJob(
-      architecture: architecture, hyperparameters: values,
+      architecture: try values.regularized(architecture), hyperparameters: values,
       manifest: DataSet.scan(folder, classes: architecture.loss.classes).manifest)
     let stores = try [job.manifest.training, job.manifest.validation].map {
       try PictureStore(

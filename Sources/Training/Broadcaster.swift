@@ -151,11 +151,15 @@ package struct Broadcaster {
   }
 
   /// All of the update has come: it is certain.
-  package mutating func complete(firstStep: Int, pictures: [Int], followers: [PeerID]) {
+  /// - Parameter rate: the learning rate.
+  package mutating func complete(
+    firstStep: Int, pictures: [Int], rate: Float, followers: [PeerID]
+  ) {
     guard form == .update, let version = update?.version else { return }
     last = (version, update?.sent ?? [])
     update = nil
-    let header = UpdateHeader(version: version, firstStep: firstStep, pictures: pictures)
+    let header = UpdateHeader(
+      version: version, firstStep: firstStep, pictures: pictures, rate: rate)
     links.send(.update(header), to: followers)
   }
 

@@ -83,7 +83,8 @@ public final class CoordinatorHost {
   /// Begins the run; then `step` until it has its `ending`.
   package func begin() {
     recorder.begin(isResumed: learner.state.updates > 0)
-    perform(rules.start(now: now))
+    // The checkpoint may be that of an epoch after which the run was to end.
+    perform(recorder.isOver ? rules.enough() : rules.start(now: now))
   }
 
   /// Does what follows from `input`, and from the passing of time.
@@ -292,12 +293,13 @@ public final class CoordinatorHost {
   /// - Parameter ahead: gives workers what follows, so that they need not wait for this process.
   private func applyUpdate(while ahead: [CoordinatorAction]) {
     let steps = job.schedule.steps(ofUpdate: learner.state.updates)
+    let rate = recorder.rate(ofUpdate: learner.state.updates)
     broadcaster.complete(
       firstStep: steps.lowerBound, pictures: steps.compactMap { job.plan.pictures(of: .step($0)) },
-      followers: rules.followers)
+      rate: rate, followers: rules.followers)
     perform(ahead)
     let penalty = learner.state.weights.penalty
-    let isFinite = learner.applyUpdate()
+    let isFinite = learner.applyUpdate(rate: rate)
     if isFinite { recorder.updateApplied(penalty: penalty) }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)
     if isFinite {
@@ -372,8 +374,11 @@ public final class CoordinatorHost {
   private func finishEpoch(_ epoch: Int) {
     let failure = recorder.finishEpoch(
       epoch, learner.state, links, workers: options.bodies == .local ? 0 : rules.readyWorkers)
-    guard let failure else { return }
-    perform(rules.failed(failure))
+    if let failure {
+      perform(rules.failed(failure))
+    } else if recorder.isOver {
+      perform(rules.enough())
+    }
   }
 
   private func welcome(_ worker: Int) -> Welcome {

@@ -63,10 +63,13 @@ package struct Learner {
 
   /// Applies the mean of the update's gradients, all of which must be there, and begins the next
   /// update.
+  /// - Parameter rate: the learning rate; nil for the optimizer's own.
   /// - Returns: whether all numbers of the state are finite now.
-  package mutating func applyUpdate() -> Bool {
+  package mutating func applyUpdate(rate: Float? = nil) -> Bool {
     guard let tree else { preconditionFailure("an update without gradients") }
     self.tree = nil
+    var optimizer = optimizer
+    if let rate { optimizer.learningRate = rate }
     return tree.apply(optimizer, to: &state, using: updater)
   }
 

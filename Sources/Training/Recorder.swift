@@ -23,6 +23,8 @@ final class Recorder {
   private var strangers = LineLimit<Bool, CoordinatorNote>()
   /// The present epoch.
   private(set) var totals: EpochTotals
+  /// What follows from the validation of the epochs so far.
+  private var progress: ValidationProgress
   /// Why the last epoch's history could not be written, or earlier weights not be found: no
   /// checkpoint may be written any more.
   private var unwritten: String?
@@ -49,6 +51,7 @@ final class Recorder {
       store, job.architecture.parameters, optimizer: job.hyperparameters.optimizer,
       inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
+    progress = position.progress ?? ValidationProgress()
     lastCheckpoint = (clock(), position.updates)
   }
 
@@ -139,6 +142,7 @@ final class Recorder {
     let record = totals.record(
       penalty: state.weights.penalty, now: now, bytesReceived: links.bytesReceived,
       bytesSent: links.bytesSent, workers: workers)
+    job.hyperparameters.take(validationLoss: record.validationLoss, into: &progress)
     totals = EpochTotals(epoch: epoch + 1)
     beginEpoch(links)
     do {
@@ -160,11 +164,22 @@ final class Recorder {
     return nil
   }
 
+  /// Whether the run is to end before its last epoch.
+  var isOver: Bool { progress.isOver }
+
+  /// The learning rate of an update of the present epoch.
+  func rate(ofUpdate update: Int) -> Float {
+    job.hyperparameters.rate(
+      ofUpdate: update, job.schedule, reductions: progress.reductions)
+  }
+
   // MARK: Checkpoints
 
   /// The file of a checkpoint.
   private func checkpoint(_ state: ModelState) -> ModelFile {
-    file(state, at: totals.position(run: job.digest, updates: state.updates, now: now))
+    var position = totals.position(run: job.digest, updates: state.updates, now: now)
+    if job.hyperparameters.watchesValidation { position.progress = progress }
+    return file(state, at: position)
   }
 
   private func file(_ state: ModelState, at position: RunPosition?) -> ModelFile {
@@ -210,6 +225,7 @@ final class Recorder {
       let file = try store.rollBack(before: update)
       let position = file?.position ?? RunPosition()
       totals = EpochTotals(at: position)
+      progress = position.progress ?? ValidationProgress()
       beginEpoch(links)
       lastCheckpoint = (now, position.updates)
       return file

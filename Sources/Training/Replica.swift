@@ -139,7 +139,8 @@ package struct Replica {
     guard isDue(header.version) else { return }
     guard makesUpdates, (1...stepsMost).contains(header.pictures.count),
       header.pictures.allSatisfy((1...layout.batch).contains),
-      (0...Int(UInt32.max)).contains(header.firstStep)
+      (0...Int(UInt32.max)).contains(header.firstStep),
+      header.rate.map({ Float(bitPattern: $0) }).map({ $0 >= 0 && $0.isFinite }) ?? true
     else { throw WorkerError("the coordinator sent an update that cannot be") }
     var update = try update(of: header.version)
     update.header = header
@@ -182,6 +183,10 @@ package struct Replica {
       let (steps, sums) = updates[version]?.whole(parts)
     {
       willChange()
+      var optimizer = optimizer
+      if let rate = updates[version]?.header?.rate {
+        optimizer.learningRate = Float(bitPattern: rate)
+      }
       if let replayed {
         replayed.make(&state)
       } else {

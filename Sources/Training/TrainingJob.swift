@@ -35,6 +35,12 @@ public struct TrainingJob: Sendable {
   ) throws {
     let (training, validation) = (manifest.training.count, manifest.validation.count)
     try hyperparameters.validate(trainingPictures: training)
+    if hyperparameters.watchesValidation, validation == 0 {
+      throw HyperparameterError(problems: [
+        "--schedule plateau and --early-stopping look at the validation loss: the data set has no "
+          + "validation pictures"
+      ])
+    }
     self.architecture = architecture
     self.hyperparameters = hyperparameters
     self.manifest = manifest

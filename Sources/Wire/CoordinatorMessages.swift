@@ -115,10 +115,13 @@ public struct UpdateHeader: Codable, Hashable, Sendable {
   public var firstStep: Int
   /// The pictures of each of its steps.
   public var pictures: [Int]
+  /// The bits of its learning rate; nil for that of the welcome.
+  public var rate: UInt32?
 
   /// The update of the weights of `version`.
-  public init(version: WeightsVersion, firstStep: Int, pictures: [Int]) {
+  public init(version: WeightsVersion, firstStep: Int, pictures: [Int], rate: Float? = nil) {
     (self.version, self.firstStep, self.pictures) = (version, firstStep, pictures)
+    self.rate = rate?.bitPattern
   }
 }
 

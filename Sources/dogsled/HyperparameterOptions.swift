@@ -12,6 +12,7 @@ struct HyperparameterOptions: ParsableArguments {
   @Option(\.batchSize) var batchSize: Int?
   @Option(\.validationSteps) var validationSteps: Int?
   @OptionGroup var optimizer: OptimizerOptions
+  @OptionGroup var schedule: ScheduleOptions
   @OptionGroup var regularization: RegularizationOptions
   @Option(\.seed) var seed: UInt64?
   @Option(\.batchesPerUpdate, valueName: "u") var batchesPerUpdate: Int?
@@ -27,7 +28,8 @@ struct HyperparameterOptions: ParsableArguments {
       GivenValue(\.seed, seed),
       GivenValue(\.batchesPerUpdate, batchesPerUpdate), GivenValue(\.interpolation, interpolation),
       GivenValue(\.decode, decode),
-    ].compactMap { $0 } + optimizer.given + regularization.given + augmentation.given
+    ].compactMap { $0 } + optimizer.given + schedule.given + regularization.given
+      + augmentation.given
   }
 
   /// `base` with the values that were given.

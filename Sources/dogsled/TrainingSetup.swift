@@ -75,6 +75,8 @@ struct TrainingSetup: Sendable {
       ? ""
       : ", ... \(classes.count) classes, together "
         + "\(job.manifest.training.count)+\(job.manifest.validation.count)"
+    let changing = values.scheduleSummary
+    let schedule = changing.isEmpty ? "" : "\nschedule    \(changing)"
     let against = values.regularizationSummary
     let regularized = against.isEmpty ? "" : "\nregularized \(against)"
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
@@ -86,7 +88,7 @@ struct TrainingSetup: Sendable {
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
       update      average of U = \(values.batchesPerUpdate) steps
-      optimizer   \(values.optimizer.summary)\(regularized)
+      optimizer   \(values.optimizer.summary)\(schedule)\(regularized)
       computing   \(computing)
       run folder  \(folder.path)
       """)

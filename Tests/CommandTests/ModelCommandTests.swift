@@ -133,6 +133,13 @@ import Testing
       (["train", "data", "--run", "a\nb"], #"a\nb: this name must be text"#, 2),
       (["summary", "--input-size", "8"], "--input-size", 2),
       (["train", "data", "--optimizer", "adagrad"], "--optimizer", 2),
+      (["train", "data", "--schedule", "line"], "--schedule", 2),
+      (["train", "data", "--warm-up", "30"], "--warm-up 30 is as long as the run", 2),
+      (["train", "data", "--decay-epochs", "10"], "--decay-epochs is for --schedule step or", 2),
+      (
+        ["train", "data", "--schedule", "step", "--epochs", "5"],
+        "--decay-epochs 10 is as long as the run", 2
+      ),
       (
         ["train", "data", "--dropout", "1"], "--dropout must be at least 0 and below 1, not 1.0", 2
       ),

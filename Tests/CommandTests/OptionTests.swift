@@ -19,6 +19,8 @@ import Testing
     "model": "<file>", "optimizer": "<name>", "momentum": "<fraction>", "nesterov": "",
     "centered": "", "beta-1": "<fraction>", "beta-2": "<fraction>",
     "decoupled-weight-decay": "<fraction>", "dropout": "<fraction>", "weight-decay": "<l2>",
+    "schedule": "<name>", "decay-epochs": "<epochs>", "decay-factor": "<fraction>",
+    "warm-up": "<epochs>", "scale-rate": "<how>", "early-stopping": "<epochs>",
     "label-smoothing": "<fraction>", "class-weights": "<weights>",
     "output": "<file>", "resume": "<run>", "rho": "<rho>", "run": "<run>", "seed": "<seed>",
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",

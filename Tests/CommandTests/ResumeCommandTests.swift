@@ -109,7 +109,8 @@ import Testing
       "interpolation": "area", "decode": "fast", "rho": "0.5", "width-shift": "0.5",
       "height-shift": "0.5", "zoom": "0.5", "brightness": "0.5,1.5", "fill-mode": "wrap",
       "horizontal-flip": "true", "vertical-flip": "true", "optimizer": "sgd", "nesterov": "true",
-      "centered": "true", "class-weights": "balanced",
+      "centered": "true", "class-weights": "balanced", "schedule": "cosine",
+      "scale-rate": "sqrt", "decay-factor": "0.25",
     ]
     let entries = Hyperparameters.table.filter { $0.help != nil }
     let flags = HyperparameterOptionTests.flags

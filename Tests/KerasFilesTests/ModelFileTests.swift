@@ -55,6 +55,35 @@ struct ModelFileTests {
     #expect(try ModelFile(reading: folder.file("model.h5")).classes == model.classes)
   }
 
+  @Test("every optimizer's state comes back, in Keras's order")
+  func slots() throws {
+    let rules: [any Optimizer] = [
+      RMSprop(momentum: 0.5, centered: true), SGD(), SGD(momentum: 0.9, nesterov: true),
+      Adam(beta1: 0.8), AdamW(decay: 0.25),
+    ]
+    for rule in rules {
+      var state = ModelState(model.architecture.parameters, optimizer: rule)
+      state.initialize(seed: 3)
+      for (index, slot) in state.slots.enumerated() { slot.initialize(seed: UInt64(index)) }
+      state.updates = 12
+      try ModelFile(architecture: model.architecture, state: state, optimizer: rule)
+        .write(to: folder.file("model.h5"))
+      let read = try ModelFile(reading: folder.file("model.h5"))
+      #expect(read.optimizer.values.map(\.value) == rule.values.map(\.value))
+      #expect(OptimizerName(type(of: read.optimizer)) == OptimizerName(type(of: rule)))
+      #expect(read.state.kinds == rule.slots && read.state.updates == 12)
+      #expect(read.state.slots.map(\.digest) == state.slots.map(\.digest))
+    }
+    let names = try HDF5.read(folder.file("model.h5")) {
+      try $0.group("optimizer_weights").strings("weight_names")
+    }
+    #expect(
+      names?.prefix(4) == [
+        "adam_w/iteration", "adam_w/learning_rate", "adam_w/sequential_conv2d_kernel_momentum",
+        "adam_w/sequential_conv2d_kernel_velocity",
+      ])
+  }
+
   @Test("what is not there stays nil")
   func bare() throws {
     let bare = ModelFile(

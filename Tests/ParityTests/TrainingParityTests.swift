@@ -1,7 +1,9 @@
+import Coordination
 import Engine
 import Foundation
 import KerasFiles
 import Primitives
+import Runs
 import Testing
 
 /// Twenty steps of training beside Keras's, from the same weights and on the same batches.
@@ -152,6 +154,39 @@ struct TrainingParityTests {
     for (slot, keras) in zip(state.slots, saved.state.slots) {
       let pairs = slot.layout.tensors.map { (Array(slot[$0]), Array(keras[$0])) }
       #expect(relativeError(pairs.flatMap(\.0), pairs.flatMap(\.1)) < 1e-3, "\(one.name)")
+    }
+  }
+
+  /// Its rates are what the script's steps are given by `rates`.
+  @Test func `A cosine with a warm-up, and stairs, have Keras's rates`() throws {
+    let program = """
+      import keras
+      schedules = keras.optimizers.schedules
+      cosine = schedules.CosineDecay(0.0, 15, 0.0, warmup_target=0.02, warmup_steps=5)
+      plain = schedules.CosineDecay(0.02, 20)
+      stairs = schedules.ExponentialDecay(0.02, 10, 0.25, staircase=True)
+      for step in range(20):
+          print(*[float(schedule(step)) for schedule in (cosine, plain, stairs)])
+      """
+    let folder = NSTemporaryDirectory()
+    let text = try Python.run(Python.withKeras, ["-c", program], in: folder)
+    let rows = text.split(separator: "\n").map { $0.split(separator: " ").compactMap { Float($0) } }
+    try #require(rows.count == 20)
+    let schedule = Schedule(
+      epochs: 4, stepsPerEpoch: 5, batchesPerUpdate: 1, validationBatches: 1)
+    var values = Hyperparameters()
+    (values.learningRate, values.epochs, values.rateSchedule) = (0.02, 4, .cosine)
+    let plain = values
+    values.warmUp = 1
+    let cosine = values
+    (values.warmUp, values.rateSchedule, values.decayEpochs, values.decayFactor) = (
+      0, .step, 2, 0.25
+    )
+    for (step, row) in rows.enumerated() {
+      for (values, keras) in zip([cosine, plain, values], row) {
+        let own = values.rate(ofUpdate: step, schedule, reductions: 0)
+        #expect(abs(own - keras) <= 2e-7 * 0.02, "step \(step): \(own), \(keras)")
+      }
     }
   }
 }

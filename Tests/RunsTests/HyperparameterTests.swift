@@ -48,7 +48,9 @@ import Testing
     "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
     "verticalFlip": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#, "momentum": "0.5",
     "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
-    "decoupledWeightDecay": "0.5", "dropout": "0.5", "weightDecay": "0.25",
+    "decoupledWeightDecay": "0.5", "schedule": #""cosine""#, "decayEpochs": "5",
+    "decayFactor": "0.25", "warmUp": "1", "scaleRate": #""sqrt""#, "earlyStopping": "1",
+    "dropout": "0.5", "weightDecay": "0.25",
     "labelSmoothing": "0.125", "classWeights": #""cats=2.0""#,
   ]
 
@@ -210,7 +212,7 @@ import Testing
   private static func isNumber(_ key: String) -> Bool {
     ![
       "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode", "optimizer",
-      "nesterov", "centered",
+      "nesterov", "centered", "schedule", "scaleRate",
     ].contains(key)
   }
 

@@ -187,10 +187,13 @@ import Wire
 
     func complete() {
       let steps = steps
+      // Another one each time: workers know it from the coordinator alone.
+      let rate = 1e-3 * Float(version.update + 1)
       broadcaster.complete(
         firstStep: steps.lowerBound,
-        pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, followers: followers)
-      _ = learner.applyUpdate()
+        pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, rate: rate,
+        followers: followers)
+      _ = learner.applyUpdate(rate: rate)
       version.update += 1
       broadcaster.updated(learner.state, version, followers: followers)
     }

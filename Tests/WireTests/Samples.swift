@@ -38,7 +38,8 @@ func coordinatorMessages() -> [CoordinatorMessage] {
     .part(samplePart(.state(buffer: 1))),
     .part(samplePart(.sum, index: 0)),
     .part(samplePart(.gradient(step: 7))),
-    .update(UpdateHeader(version: .init(update: 25), firstStep: 100, pictures: [20, 20, 7])),
+    .update(
+      UpdateHeader(version: .init(update: 25), firstStep: 100, pictures: [20, 20, 7], rate: 1e-4)),
     .work(
       AssignedWork(
         .gradient(step: 7, pictures: [[0, 5, 1999], [7]]), weightsVersion: .init(update: 25))),
