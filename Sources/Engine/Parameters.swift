@@ -92,8 +92,9 @@ public struct ParameterLayout: Hashable, Sendable {
 }
 
 extension ParameterBuffer {
-  /// What the weights' decay adds to the loss of a picture: the sum of the squares of each tensor,
-  /// times its decay. In doubles, in one order.
+  /// What the weights' decay adds to the loss of a picture.
+  ///
+  /// That is the sum of the squares of each tensor, times its decay; in doubles, in one order.
   public var penalty: Double {
     layout.tensors.reduce(0) { sum, tensor in
       guard tensor.decay > 0 else { return sum }
