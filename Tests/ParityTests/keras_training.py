@@ -2,11 +2,11 @@
 
     keras_training.py FOLDER
 
-FOLDER has cases.json: {"steps", "batch", "cases": [{"name", "smoothing", "weights", "rates"}]}, where
-weights are those of the classes and rates the learning rates of the steps, pictures.bin: uint8 [steps, batch,
-...input], labels.bin: int32 [steps, batch], and NAME.h5 for each case's name: a compiled model. Writes for
-each NAME_reference.h5: weights/STEP/I, every trainable tensor after each step, and losses [steps];
-and NAME_keras.h5, the model at the end as Keras saves it.
+FOLDER has cases.json: {"steps", "batch", "cases": [{"name", "smoothing", "weights", "rates"}]},
+where weights are those of the classes and rates the learning rates of the steps, pictures.bin:
+uint8 [steps, batch, ...input], labels.bin: int32 [steps, batch], and NAME.h5 for each case's name:
+a compiled model. Writes for each NAME_reference.h5: weights/STEP/I, every trainable tensor after
+each step, and losses [steps]; and NAME_keras.h5, the model at the end as Keras saves it.
 """
 
 import json

@@ -185,10 +185,12 @@ import Wire
 
     func contradicts(_ sender: Sender) -> Bool { broadcaster.contradicts(sender.incoming) }
 
+    /// Another one each time: workers know it from the coordinator alone.
+    static func rate(ofUpdate update: Int) -> Float { 1e-3 * Float(update + 1) }
+
     func complete() {
       let steps = steps
-      // Another one each time: workers know it from the coordinator alone.
-      let rate = 1e-3 * Float(version.update + 1)
+      let rate = Self.rate(ofUpdate: version.update)
       broadcaster.complete(
         firstStep: steps.lowerBound,
         pictures: steps.compactMap { job.plan.pictures(of: .step($0)) }, rate: rate,
@@ -280,7 +282,7 @@ import Wire
           ],
           at: step - steps.lowerBound, of: steps.count)
       }
-      _ = alone.applyUpdate()
+      _ = alone.applyUpdate(rate: Exchange.rate(ofUpdate: update))
     }
     #expect(exchange.learner.digest == alone.digest)
   }
