@@ -75,8 +75,8 @@ struct Evaluation {
   }
 }
 
-/// An evaluation as text: the summary, a row for each class, and the pictures that the model is most
-/// wrong about.
+/// An evaluation as text: the summary, a row for each class, and the pictures that the model is
+/// most wrong about.
 struct EvaluationTable {
   let evaluation: Evaluation
   /// The folder that was evaluated.

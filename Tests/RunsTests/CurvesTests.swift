@@ -91,7 +91,7 @@ struct CurvesTests {
       plain.panels[1].validation[0].map { $0?.value } == panel.unsmoothed[0].map { $0?.value })
     #expect(plain.panels[1].unsmoothed.isEmpty && plain.panels[1].best[0]?.epoch == 4)
     try curves.write(to: folder.file("smooth.png"))
-    let pale: UInt32 = 0xA6CEE4
+    let pale: UInt32 = 0xA6CEE5
     #expect(try picture("smooth.png").count(pale) > 50)
     try plain.write(to: folder.file("plain.png"))
     #expect(try picture("plain.png").count(pale) < 50)
