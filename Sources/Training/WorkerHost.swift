@@ -198,6 +198,9 @@ public final class WorkerHost {
       queue.removeAll { $0.work.weightsVersion <= header.version }
       try follow(link) { try $0.take(header) }
     case .message(.work(let work)):
+      if case .gradient(let step, _) = work.work, !(0...Int(UInt32.max)).contains(step) {
+        throw WorkerError("the coordinator sent a step of number \(step), which cannot be")
+      }
       current?.prefetch(work.work)
       queue.append(Pending(work: work))
     }
