@@ -1,5 +1,7 @@
+import Primitives
+
 /// Which optimizer: Keras's name of its class in small letters, `rmsprop`.
-public struct OptimizerName: Hashable, Sendable, LosslessStringConvertible {
+public struct OptimizerName: Hashable, Sendable, CodedAsText {
   /// As it is written.
   public let description: String
 
@@ -19,23 +21,4 @@ public struct OptimizerName: Hashable, Sendable, LosslessStringConvertible {
 
   /// All names.
   public static var all: [OptimizerName] { Optimizers.all.map { OptimizerName($0) } }
-}
-
-extension OptimizerName: Codable {
-  /// - Throws: `DecodingError` where no optimizer is called so.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let name = try container.decode(String.self)
-    guard let known = OptimizerName(name) else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "no optimizer is called \(name)")
-    }
-    self = known
-  }
-
-  /// Writes the name.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
-  }
 }

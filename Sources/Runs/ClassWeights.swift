@@ -1,3 +1,5 @@
+import Primitives
+
 /// What the losses of each class's training pictures count, beside 1.
 public enum ClassWeights: Hashable, Sendable {
   /// All the same.
@@ -37,7 +39,7 @@ public enum ClassWeights: Hashable, Sendable {
   static let rule = "balanced, or numbers above 0 by class, as cats=1,dogs=2.5"
 }
 
-extension ClassWeights: LosslessStringConvertible {
+extension ClassWeights: CodedAsText {
   /// From `equal`, `balanced` or `cats=1,dogs=2.5`; nil for anything else.
   public init?(_ description: String) {
     switch description {
@@ -63,24 +65,5 @@ extension ClassWeights: LosslessStringConvertible {
     case .named(let weights):
       weights.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     }
-  }
-}
-
-extension ClassWeights: Codable {
-  /// - Throws: `DecodingError` where the value is no text as it is written.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let text = try container.decode(String.self)
-    guard let weights = ClassWeights(text) else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "\(text): no weights of classes")
-    }
-    self = weights
-  }
-
-  /// As text.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
   }
 }

@@ -48,17 +48,7 @@ import Training
   func `An interrupted run goes on in the middle of an epoch`(after progress: Int) throws {
     let run = try Self.run()
     let whole = try run.alone(try run.makeFolder("whole"))
-    let folder = try run.makeFolder("part")
-    let mailbox = Mailbox<CoordinatorInput>()
-    var reports = 0
-    let part = try run.alone(folder, mailbox: mailbox) { report in
-      guard case .progress = report else { return }
-      reports += 1
-      if reports == progress { mailbox.put(.interrupted) }
-    }
-    #expect(part.ending == .interrupted)
-    let checkpoint = try ModelFile(reading: folder.checkpointPath)
-    #expect(try run.alone(folder, checkpoint: checkpoint) == whole)
+    #expect(try run.interrupted(try run.makeFolder("part"), after: progress) == whole)
   }
 
   @Test func `The weights depend on each setting and on the seed`() throws {

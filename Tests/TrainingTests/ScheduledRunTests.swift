@@ -68,17 +68,7 @@ import Training
   func `An interrupted run goes on with its rate`(after progress: Int) throws {
     for run in [try Self.run(), try Self.stalling()] {
       let whole = try run.alone(try run.makeFolder("whole"))
-      let folder = try run.makeFolder("part")
-      let mailbox = Mailbox<CoordinatorInput>()
-      var reports = 0
-      let part = try run.alone(folder, mailbox: mailbox) { report in
-        guard case .progress = report else { return }
-        reports += 1
-        if reports == progress { mailbox.put(.interrupted) }
-      }
-      #expect(part.ending == .interrupted)
-      let checkpoint = try ModelFile(reading: folder.checkpointPath)
-      #expect(try run.alone(folder, checkpoint: checkpoint) == whole)
+      #expect(try run.interrupted(try run.makeFolder("part"), after: progress) == whole)
     }
   }
 

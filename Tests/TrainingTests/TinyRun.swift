@@ -6,6 +6,7 @@ import Pictures
 import Primitives
 import Runs
 import TestSupport
+import Testing
 import Training
 import Wire
 
@@ -80,6 +81,25 @@ struct TinyRun {
       job, pictures: (store(job.manifest.training), store(job.manifest.validation)),
       threads: threads, kernels: .baseline, store: folder, mailbox: mailbox,
       checkpoint: checkpoint, report: report)
+  }
+
+  /// Trains in one process until it has reported so often, is interrupted, and goes on to the end.
+  /// - Parameter look: at the checkpoint between, and at the digest that it must have.
+  func interrupted(
+    _ folder: RunFolder, after progress: Int,
+    _ look: (ModelFile, Digest) -> Void = { _, _ in }
+  ) throws -> (ending: RunEnding, digest: Digest) {
+    let mailbox = Mailbox<CoordinatorInput>()
+    var reports = 0
+    let part = try alone(folder, mailbox: mailbox) { report in
+      guard case .progress = report else { return }
+      reports += 1
+      if reports == progress { mailbox.put(.interrupted) }
+    }
+    #expect(part.ending == .interrupted)
+    let checkpoint = try ModelFile(reading: folder.checkpointPath)
+    look(checkpoint, part.digest)
+    return try alone(folder, checkpoint: checkpoint)
   }
 
   /// Trains with a crew of workers that are sent parts as over a socket.

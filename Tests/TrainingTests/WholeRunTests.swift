@@ -70,17 +70,9 @@ import Training
     let run = try TinyRun { $0.batchesPerUpdate = 2 }
     let whole = try run.alone(try run.makeFolder("whole"))
     let folder = try run.makeFolder("part")
-    let mailbox = Mailbox<CoordinatorInput>()
-    var reports = 0
-    let part = try run.alone(folder, mailbox: mailbox) { report in
-      guard case .progress = report else { return }
-      reports += 1
-      if reports == progress { mailbox.put(.interrupted) }
+    let rest = try run.interrupted(folder, after: progress) { checkpoint, digest in
+      #expect(checkpoint.state.digest == digest)
     }
-    #expect(part.ending == .interrupted)
-    let checkpoint = try ModelFile(reading: folder.checkpointPath)
-    #expect(checkpoint.state.digest == part.digest)
-    let rest = try run.alone(folder, checkpoint: checkpoint)
     #expect(rest == whole)
     let history = try History(reading: run.folder.file("whole/history.csv"))
     #expect(folder.history.records.map(\.loss) == history.records.map(\.loss))

@@ -1,3 +1,5 @@
+import Primitives
+
 /// A range that factors are drawn from, uniformly: Keras's `zoom_range` and `brightness_range`.
 public enum FactorRange: Hashable, Sendable {
   /// From 1 - the number to 1 + the number.
@@ -39,7 +41,7 @@ public enum FactorRange: Hashable, Sendable {
   }
 }
 
-extension FactorRange: LosslessStringConvertible {
+extension FactorRange: CodedAsText {
   /// From `0.2`, or from `0.8,1.2`; nil for anything else.
   ///
   /// The numbers may be wrong: see `isValid`.
@@ -60,24 +62,5 @@ extension FactorRange: LosslessStringConvertible {
     case .around(let spread): "\(spread)"
     case .between(let lower, let upper): "\(lower),\(upper)"
     }
-  }
-}
-
-extension FactorRange: Codable {
-  /// - Throws: `DecodingError` where the value is no text like `0.2` or `0.8,1.2`.
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let text = try container.decode(String.self)
-    guard let range = FactorRange(text) else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "\(text): no range of factors")
-    }
-    self = range
-  }
-
-  /// As text.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(description)
   }
 }
