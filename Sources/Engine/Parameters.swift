@@ -38,6 +38,11 @@ public struct ParameterLayout: Hashable, Sendable {
     public internal(set) var offset = 0
     /// Its floats.
     public var count: Int { shape.reduce(1, *) }
+    /// A layer's bias: a number for each output channel.
+    static func bias(of layer: String, _ channels: Int) -> Tensor {
+      Tensor(layer: layer, kind: .bias, shape: [channels], fanIn: 0, fanOut: 0)
+    }
+
     /// What no other tensor of the model is called.
     public var name: TensorName { TensorName(layer: layer, kind: kind) }
   }

@@ -31,7 +31,8 @@ public enum KerasConfiguration {
     ]
     let decays = architecture.decays
     for (name, layer) in architecture.layers {
-      var config = configuration(of: layer)
+      guard let layer = layer as? any KerasLayer else { continue }
+      var config = layer.configuration
       config["name"] = .string(name)
       config["trainable"] = true
       config["dtype"] = "float32"
@@ -41,7 +42,7 @@ public enum KerasConfiguration {
           "config": ["l2": .number(Double("\(decay)") ?? 0)],
         ]
       }
-      layers.append(["class_name": .string(layer.kerasClass), "config": .object(config)])
+      layers.append(["class_name": .string(type(of: layer).kerasClass), "config": .object(config)])
     }
     let model: JSON = [
       "class_name": "Sequential",
@@ -50,40 +51,11 @@ public enum KerasConfiguration {
     return model.text
   }
 
-  private static func configuration(of layer: Layer) -> [String: JSON] {
-    func pair(_ height: Int, _ width: Int) -> JSON { [.integer(height), .integer(width)] }
-    switch layer {
-    case .convolution(let convolution):
-      return [
-        "filters": .integer(convolution.filters),
-        "kernel_size": pair(convolution.kernel.height, convolution.kernel.width),
-        "strides": pair(convolution.strides.height, convolution.strides.width),
-        "padding": .string(convolution.padding.rawValue),
-        "activation": .string(convolution.activation.rawValue),
-        "data_format": "channels_last", "dilation_rate": [1, 1], "use_bias": true,
-      ]
-    case .maxPooling(let size):
-      return [
-        "pool_size": pair(size, size), "strides": pair(size, size), "padding": "valid",
-        "data_format": "channels_last",
-      ]
-    case .flatten:
-      return ["data_format": "channels_last"]
-    case .dropout(let rate):
-      return ["rate": .number(Double("\(rate)") ?? 0), "seed": nil, "noise_shape": nil]
-    case .dense(let units, let activation):
-      return [
-        "units": .integer(units), "activation": .string(activation.rawValue), "use_bias": true,
-      ]
-    }
-  }
-
   /// The layers of a model whose weights are given, or drawn by Dogsled.
   /// - Throws: as `read`.
   public static func decode(_ json: String) throws -> Architecture { try read(json).architecture }
 
-  /// Reads what Keras 2 and Keras 3 write for a `Sequential` of `Conv2D`, `MaxPooling2D`,
-  /// `Flatten`, `Dropout` and `Dense`.
+  /// Reads what Keras 2 and Keras 3 write for a `Sequential` of the layers in `KerasLayers`.
   /// - Parameter training: the text of an .h5 file's `training_config`.
   /// - Throws: `KerasConfigurationError` naming a layer and an argument that
   ///   Dogsled does not have or know.
@@ -127,18 +99,5 @@ public enum KerasConfiguration {
         try JSON(parsing: training, as: "training_config"), "training_config", loss: loss)
     }
     return KerasModel(architecture: architecture, untaken: check.untaken, optimizer: optimizer)
-  }
-}
-
-extension Layer {
-  /// The name of Keras's class.
-  public var kerasClass: String {
-    switch self {
-    case .convolution: "Conv2D"
-    case .maxPooling: "MaxPooling2D"
-    case .flatten: "Flatten"
-    case .dropout: "Dropout"
-    case .dense: "Dense"
-    }
   }
 }

@@ -42,35 +42,24 @@ package struct KerasArgument: Sendable {
   }
 
   /// The arguments of each layer's class that Dogsled has.
-  package static let layers: [String: [String: KerasArgument]] = [
+  package static let layers: [String: [String: KerasArgument]] = Dictionary(
+    uniqueKeysWithValues: KerasLayers.all.map { ($0.kerasClass, $0.arguments) }
+  ).merging([
     "InputLayer": [
       "name": .harmless, "batch_shape": .computed, "batch_input_shape": .computed,
       "dtype": .float32, "sparse": .only(false), "ragged": .only(false), "optional": .only(false),
-    ],
-    "Conv2D": trainable.merging([
-      "filters": .computed, "kernel_size": .computed, "strides": .computed, "padding": .computed,
-      "dilation_rate": .only(1, [1, 1]), "groups": .only(1), "data_format": channelsLast,
-    ]) { $1 },
-    "MaxPooling2D": common.merging([
-      "pool_size": .computed, "strides": .computed, "padding": .only("valid"),
-      "data_format": channelsLast,
-    ]) { $1 },
-    "Flatten": common.merging(["data_format": channelsLast]) { $1 },
-    // Dogsled draws from its own seed.
-    "Dropout": common.merging([
-      "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
-    ]) { $1 },
-    "Dense": trainable.merging(["units": .computed]) { $1 },
-  ]
+    ]
+  ]) { $1 }
 
   /// Every layer's; without weights there is nothing to freeze.
-  private static let common: [String: KerasArgument] = [
+  static let common: [String: KerasArgument] = [
     "name": .computed, "trainable": .harmless, "dtype": .float32, "batch_shape": .computed,
     "batch_input_shape": .computed, "dynamic": .only(false),
   ]
 
-  private static let trainable = common.merging([
-    "trainable": .trained(true), "activation": .computed, "use_bias": .only(true),
+  /// Those of a layer with a kernel and a bias.
+  static let trainable = common.merging([
+    "trainable": .trained(true), "activation": .computed, "use_bias": .computed,
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
     "kernel_regularizer": KerasArgument(
       role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil }),
@@ -158,7 +147,7 @@ package struct KerasArgument: Sendable {
     return factor
   }
 
-  private static let channelsLast = only("channels_last", nil)
+  static let channelsLast = only("channels_last", nil)
 
   /// A number's type, by name or as a policy.
   private static let float32 = KerasArgument(

@@ -6,7 +6,7 @@ import Engine
 /// Takes the entries of a model's list one by one.
 struct KerasLayersReader {
   private var entries: [(owner: String, build: JSON?)] = []
-  private var layers: [(name: String?, layer: Layer)] = []
+  private var layers: [(name: String?, layer: any Layer)] = []
   /// By the layer's number.
   private var decays: [Int: Float] = [:]
   private var input: (shape: JSON, owner: String)?

@@ -97,8 +97,7 @@ import Testing
         for i in 0..<inputs { sum += Double(input[n * inputs + i]) * Double(kernel[i * units + u]) }
         let (value, slope): (Double, Double) =
           switch activation {
-          // A softmax is the loss's.
-          case .linear, .softmax: (sum, 1)
+          case .linear: (sum, 1)
           case .relu: (max(0, sum), sum > 0 ? 1 : 0)
           case .sigmoid: (1 / (1 + exp(-sum)), exp(-sum) / ((1 + exp(-sum)) * (1 + exp(-sum))))
           case .softmax: (.nan, .nan)  // no function of one sum

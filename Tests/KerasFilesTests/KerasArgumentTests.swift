@@ -26,7 +26,8 @@ struct KerasArgumentTests {
     Row("Conv2D", "name", #""first""#), Row("Conv2D", "filters", "5"),
     Row("Conv2D", "kernel_size", "[5, 3]"), Row("Conv2D", "kernel_size", "2"),
     Row("Conv2D", "strides", "[2, 1]"), Row("Conv2D", "padding", #""same""#),
-    Row("Conv2D", "activation", #""relu""#),
+    Row("Conv2D", "activation", #""relu""#), Row("Conv2D", "activation", #""sigmoid""#),
+    Row("Conv2D", "use_bias", "false"), Row("Dense", "use_bias", "false"),
     Row("Conv2D", "activation", #"{"class_name": "function", "config": "relu"}"#),
     Row("MaxPooling2D", "name", #""pool""#), Row("MaxPooling2D", "pool_size", "3"),
     Row("Flatten", "name", #""flat""#), Row("Dense", "name", #""full""#),
@@ -46,7 +47,7 @@ struct KerasArgumentTests {
       Row("InputLayer", "ragged", "true"), Row("InputLayer", "optional", "true"),
       Row("Conv2D", "dilation_rate", "[2, 2]"), Row("Conv2D", "dilation_rate", "3"),
       Row("Conv2D", "groups", "3"), Row("Conv2D", "data_format", #""channels_first""#),
-      Row("Conv2D", "activation", #""sigmoid""#), Row("Conv2D", "activation", #""elu""#),
+      Row("Conv2D", "activation", #""elu""#),
       Row(
         "Conv2D", "activation",
         #"{"class_name": "ReLU", "config": {"max_value": 6}, "module": "keras.layers"}"#),
@@ -84,7 +85,7 @@ struct KerasArgumentTests {
     + ["MaxPooling2D", "Flatten"].map { Row($0, "data_format", #""channels_first""#) }
     + ["Conv2D", "Dense"].flatMap { layer in
       [
-        Row(layer, "use_bias", "false"), Row(layer, "use_bias", "null"),
+        Row(layer, "use_bias", "1"),
         Row(layer, "lora_rank", "4"), Row(layer, "lora_alpha", "4"),
         Row(layer, "quantization_config", #"{"mode": "int8"}"#),
         Row(layer, "quantization_mode", #""int8""#),
@@ -124,6 +125,7 @@ struct KerasArgumentTests {
   static let same = [
     Row("Conv2D", "strides", "1"), Row("Conv2D", "kernel_size", "3"),
     Row("Conv2D", "activation", "null"), Row("Conv2D", "dilation_rate", "1"),
+    Row("Conv2D", "use_bias", "null"),
     Row("Conv2D", "kernel_initializer", #""glorot_uniform""#),
     Row(
       "Conv2D", "kernel_initializer",

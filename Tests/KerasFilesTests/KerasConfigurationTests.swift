@@ -35,7 +35,7 @@ struct KerasConfigurationTests {
 
   @Test("more layers than an .h5 file can list are refused")
   func tooManyLayers() throws {
-    var layers: [(String?, Layer)] = Array(
+    var layers: [(String?, any Layer)] = Array(
       repeating: (nil, .dense(units: 1, activation: .relu)), count: 500)
     layers.insert((nil, .flatten), at: 0)
     layers.append((nil, .dense(units: 1, activation: .sigmoid)))

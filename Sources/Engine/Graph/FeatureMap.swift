@@ -5,13 +5,20 @@ import KernelInterface
 /// NHWC; channels are stored `channelStride` apart, their number padded with zeros to a multiple
 /// of 16 so that kernels have no remainders (the picture itself has 3). Around a map lies a border
 /// of zeros where the next layer reads beyond the edge; gradients written there are never read.
-final class FeatureMap {
+package final class FeatureMap {
   /// Rows and columns around a map.
-  struct Border: Equatable {
+  package struct Border: Equatable, Sendable {
     var top = 0
     var left = 0
     var bottom = 0
     var right = 0
+
+    /// The smallest that has both.
+    func union(_ other: Border) -> Border {
+      Border(
+        top: max(top, other.top), left: max(left, other.left),
+        bottom: max(bottom, other.bottom), right: max(right, other.right))
+    }
   }
 
   let shape: Shape
@@ -23,6 +30,8 @@ final class FeatureMap {
   /// The first picture's first row and column, after the border.
   let values: UnsafeMutablePointer<Float>
   let gradient: UnsafeMutablePointer<Float>
+  /// Floats of the border before the first row and column.
+  private let origin: Int
 
   /// Zeros for `batch` pictures.
   /// - Parameter hasGradient: without it `gradient` has room for one picture only.
@@ -34,18 +43,39 @@ final class FeatureMap {
     self.channelStride = channelStride ?? padded(shape.channels)
     rowStride = (border.left + shape.width + border.right) * self.channelStride
     pictureStride = (border.top + shape.height + border.bottom) * rowStride
-    let origin = border.top * rowStride + border.left * self.channelStride
+    origin = border.top * rowStride + border.left * self.channelStride
     // Kernels read whole vectors, of a picture's three channels too: a vector beyond the end.
     values = memory.floats(batch * pictureStride + halfBlockColumns) + origin
     gradient = memory.floats((hasGradient ? batch : 1) * pictureStride) + origin
   }
 
-  /// The same memory seen as a flat map; `other` has no border and no padding.
+  /// The same memory seen as a flat map; `other` must be compact.
   init(flattening other: FeatureMap) {
     shape = Shape(units: other.shape.count)
     channelStride = shape.channels
     (rowStride, pictureStride) = (shape.channels, shape.channels)
-    (values, gradient) = (other.values, other.gradient)
+    (values, gradient, origin) = (other.values, other.gradient, other.origin)
+  }
+
+  /// The same values with a gradient of its own, for one of several that read them.
+  init(branching other: FeatureMap, batch: Int, memory: PlanMemory) {
+    (shape, channelStride) = (other.shape, other.channelStride)
+    (rowStride, pictureStride) = (other.rowStride, other.pictureStride)
+    values = other.values
+    let room = memory.floats(batch * pictureStride + other.origin)
+    gradient = room + other.origin
+    origin = other.origin
+  }
+
+  /// Whether a picture's numbers are neighbours, without border and padding.
+  var isCompact: Bool {
+    channelStride == shape.channels && rowStride == shape.width * channelStride
+      && pictureStride == shape.height * rowStride
+  }
+
+  /// Where a position's channels begin, in values and gradient.
+  func place(_ picture: Int, _ row: Int, _ column: Int) -> Int {
+    picture * pictureStride + row * rowStride + column * channelStride
   }
 }
 

@@ -38,8 +38,10 @@ struct ConvolutionSize {
   var readColumns: Int { (columns - 1) * convolution.strides.width + convolution.kernel.width }
 
   /// Rows and columns of the input itself that reach the loss.
-  var neededInput: (height: Int, width: Int) {
-    (min(input.height, readRows - zerosAbove), min(input.width, readColumns - zerosLeft))
+  var neededInput: Extent {
+    Extent(
+      height: min(input.height, readRows - zerosAbove),
+      width: min(input.width, readColumns - zerosLeft))
   }
 
   /// Whether the Winograd kernels can compute it, and pay.
