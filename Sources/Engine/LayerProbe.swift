@@ -21,7 +21,7 @@ package final class LayerProbe {
     let (shape, tensors) = try layer.applied(to: [input], name: "layer")
     var nodes = [Architecture.Node(name: "layer", layer: layer, inputs: [.picture])]
     if pooling > 1 {
-      let pooling = MaxPooling(size: pooling)
+      let pooling = Pooling(.max, size: pooling)
       _ = try pooling.applied(to: [shape], name: "pooling")
       nodes.append(Architecture.Node(name: "pooling", layer: pooling, inputs: [.node(0)]))
     }

@@ -43,7 +43,7 @@ package struct KerasArgument: Sendable {
 
   /// The arguments of each layer's class that Dogsled has.
   package static let layers: [String: [String: KerasArgument]] = Dictionary(
-    uniqueKeysWithValues: KerasLayers.all.map { ($0.kerasClass, $0.arguments) }
+    uniqueKeysWithValues: KerasLayers.all.flatMap { $0.classes.map { ($0.key, $0.value) } }
   ).merging([
     "InputLayer": [
       "name": .harmless, "batch_shape": .computed, "batch_input_shape": .computed,
@@ -72,13 +72,20 @@ package struct KerasArgument: Sendable {
   /// What stands beside a layer's own arguments.
   package static let entry: [String: KerasArgument] = [
     "class_name": .computed, "config": .computed, "build_config": .computed, "module": module,
-    "registered_name": registered, "shared_object_id": .harmless,
+    "registered_name": registered, "shared_object_id": .harmless, "name": .harmless,
+    "inbound_nodes": .computed,
   ]
 
   /// What stands beside the list of layers.
   package static let sequential: [String: KerasArgument] = [
     "name": .harmless, "layers": .computed, "build_input_shape": .computed,
     "trainable": .trained(true), "dtype": .float32,
+  ]
+
+  /// What stands beside a graph's layers.
+  package static let functional: [String: KerasArgument] = [
+    "name": .harmless, "layers": .computed, "input_layers": .computed,
+    "output_layers": .computed, "trainable": .trained(true), "dtype": .float32,
   ]
 
   /// What stands around the model.
@@ -167,12 +174,12 @@ package struct KerasArgument: Sendable {
   private static let registered = KerasArgument(
     role: .refused, known: "Keras's own classes",
     accepts: {
-      $0 == .null || ["Sequential", "InputLayer"].contains($0.string)
+      $0 == .null || ["Sequential", "Functional", "InputLayer"].contains($0.string)
         || $0.string.flatMap { layers[$0] } != nil
     })
 
   /// Dogsled draws from its own seed: one in the file would be dropped.
-  private static let glorotUniform = KerasArgument(
+  static let glorotUniform = KerasArgument(
     role: .refusedInTraining, known: "GlorotUniform without a seed",
     accepts: { initializer in
       switch initializer {
@@ -191,9 +198,13 @@ package struct KerasArgument: Sendable {
       }
     })
 
-  private static let zeros = KerasArgument(
+  static let zeros = KerasArgument(
     role: .refusedInTraining, known: "Zeros",
     accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
+
+  static let ones = KerasArgument(
+    role: .refusedInTraining, known: "Ones",
+    accepts: { ["ones", "Ones"].contains($0.string ?? $0["class_name"]?.string) })
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static func loss(_ own: any Loss.Type) -> KerasArgument {

@@ -18,7 +18,7 @@ package struct LayerReader {
       return KerasConfigurationError(
         "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
     }
-    let known = KerasLayers.all.map { $0.kerasClass }
+    let known = KerasArgument.layers.keys.filter { $0 != "InputLayer" }.sorted()
     return KerasConfigurationError(
       "\(owner): Dogsled has only \(known.dropLast().joined(separator: ", ")) and "
         + known[known.count - 1])
@@ -32,13 +32,14 @@ package struct LayerReader {
 
   // MARK: What layers' classes have in common
 
-  func activation(_ known: [Activation]) throws -> Activation {
-    // Keras 3 may write a function as an object whose `config` is its name.
+  /// Keras 3 may write a function as an object whose `config` is its name.
+  func activation() throws -> Activation {
     let setting = config["activation"] ?? "linear"
     let isFunction = setting["class_name"] == "function"
     let name = isFunction ? setting["config"]?.string : setting.string
-    guard let activation = known.first(where: { $0.rawValue == name }) else {
-      throw refusal("activation", "only " + known.map(\.rawValue).joined(separator: ", "))
+    guard let activation = name.flatMap({ KerasActivation.named[$0] }) else {
+      throw refusal(
+        "activation", "only " + KerasActivation.named.keys.sorted().joined(separator: ", "))
     }
     return activation
   }
@@ -62,6 +63,15 @@ package struct LayerReader {
       throw refusal("rate", "those from 0 to below 1")
     }
     return rate
+  }
+
+  /// A number, or what stands for one that is not there.
+  func number(_ setting: String, default absent: Float) throws -> Float {
+    guard let value = config[setting] else { return absent }
+    guard let number = value.number.map(Float.init), number.isFinite else {
+      throw refusal(setting, "numbers")
+    }
+    return number
   }
 
   func integer(_ setting: String) throws -> Int {

@@ -100,7 +100,7 @@ public struct Architecture: Hashable, Sendable {
       }
       tensors += added.map { tensor in
         var decaying = tensor
-        if tensor.kind == .kernel { decaying.decay = decay }
+        if tensor.kind.isKernel { decaying.decay = decay }
         return decaying
       }
     }

@@ -88,3 +88,31 @@ func columnBlocks(_ columns: Int) -> [Range<Int>] {
 func padded(_ channels: Int) -> Int {
   (channels + halfBlockColumns - 1) / halfBlockColumns * halfBlockColumns
 }
+
+extension FeatureMap {
+  /// Sets the padding of a picture's channels to zero, after a function that is not 0 at 0.
+  func clearPadding(of picture: Int) {
+    let padding = channelStride - shape.channels
+    guard padding > 0 else { return }
+    for row in 0..<shape.height {
+      for column in 0..<shape.width {
+        (values + place(picture, row, column) + shape.channels).update(
+          repeating: 0, count: padding)
+      }
+    }
+  }
+}
+
+/// Calls `body` with where each row of a picture begins in two maps of one shape, and how many
+/// floats it has, a multiple of 16.
+///
+/// Maps have equal strides, but for a flat one that is another map's memory: of that, whose end may
+/// be no whole vector, the stages that call this are given a padded copy.
+func forEachRow(
+  of picture: Int, _ a: FeatureMap, _ b: FeatureMap,
+  _ body: (_ a: Int, _ b: Int, _ count: Int) -> Void
+) {
+  for row in 0..<a.shape.height {
+    body(a.place(picture, row, 0), b.place(picture, row, 0), a.shape.width * a.channelStride)
+  }
+}

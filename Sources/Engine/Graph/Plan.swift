@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// The stages that compute a graph, with all their buffers.
 struct Plan {
   /// What the first stages read.
@@ -64,9 +66,11 @@ struct Plan {
       }
       let wanted = node.inputs.map { $0 == .picture ? wantsInputGradient : trained.contains($0) }
       let isTrained = trained.contains(value)
-      func plan(_ layers: String, _ output: FeatureMap) -> StagePlan {
+      func plan(
+        _ layers: String, _ output: FeatureMap, reading some: [FeatureMap]? = nil
+      ) -> StagePlan {
         StagePlan(
-          layers: layers, inputs: inputs, wantsInputGradients: wanted, output: output,
+          layers: layers, inputs: some ?? inputs, wantsInputGradients: wanted, output: output,
           needed: needed[index], gradients: gradients, layer: node.layer, place: node.place,
           batch: batch, threads: threads,
           readsBytes: readsBytes && node.inputs == [.picture], memory: memory)
@@ -85,6 +89,17 @@ struct Plan {
             FlattenStage(plan(isFlatten ? names : "input of \(names)", flat)), layer: "",
             isTrained: wanted[0])
           inputs[0] = flat
+        }
+      }
+      if !node.operation.readsFlat {
+        // A flat map that is another's memory may end within a vector.
+        for (place, map) in inputs.enumerated() where map.channelStride % halfBlockColumns != 0 {
+          guard map.shape.isFlat else { continue }
+          let whole = FeatureMap(map.shape, batch: batch, memory: memory)
+          append(
+            FlattenStage(plan("input of \(names)", whole, reading: [map])), layer: "",
+            isTrained: wanted[place])
+          inputs[place] = whole
         }
       }
       if isFlatten {

@@ -53,4 +53,14 @@ package struct StagePlan {
 struct StageTensor {
   let weights: ParameterLayout.Tensor
   let gradient: GradientLayout.Place
+
+  /// One of its numbers, of the weights.
+  subscript(_ index: Int, of weights: ParameterBuffer) -> Float {
+    weights.floats[self.weights.offset + index]
+  }
+
+  /// Sets one of its numbers in a step's gradient.
+  func set(_ index: Int, of gradient: ParameterBuffer, to value: Float) {
+    gradient.floats[self.gradient.offset + index] = value
+  }
 }

@@ -56,25 +56,13 @@ extension Convolution {
   package func applied(
     to inputs: [Shape], name: String
   ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
-    let shape = inputs[0]
-    guard !shape.isFlat else { throw ArchitectureError("a convolution cannot follow a flat layer") }
-    guard filters > 0, kernel.height > 0, kernel.width > 0, strides.height > 0, strides.width > 0
-    else { throw ArchitectureError("a size below 1") }
-    let height = outputSize(shape.height, kernel.height, strides.height)
-    let width = outputSize(shape.width, kernel.width, strides.width)
-    guard height > 0, width > 0 else {
-      throw ArchitectureError(
-        "a kernel of \(kernel.height) x \(kernel.width) does not fit on its input of "
-          + "\(shape.height) x \(shape.width)")
-    }
+    let output = try outputShape(of: inputs[0], filters: filters)
     let area = kernel.height * kernel.width
     let weights = ParameterLayout.Tensor(
-      layer: name, kind: .kernel, shape: [kernel.height, kernel.width, shape.channels, filters],
-      fanIn: area * shape.channels, fanOut: area * filters)
-    return (
-      Shape(height: height, width: width, channels: filters),
-      [weights] + (usesBias ? [.bias(of: name, filters)] : [])
-    )
+      layer: name, kind: .kernel,
+      shape: [kernel.height, kernel.width, inputs[0].channels, filters],
+      fanIn: area * inputs[0].channels, fanOut: area * filters)
+    return (output, [weights] + (usesBias ? [.bias(of: name, filters)] : []))
   }
 
   package var operations: [any Operation] {
@@ -93,15 +81,16 @@ extension Layer where Self == Convolution {
 struct ConvolutionOperation: Operation {
   /// Its activation is `linear` or `relu`.
   var convolution: Convolution
+  /// Which of the layer's tensors has the weights.
+  var kernel = ParameterLayout.Kind.kernel
   /// 1 for no pooling.
   var poolSize = 1
 
   func output(of inputs: [Shape]) -> Shape {
-    let (input, kernel, strides) = (inputs[0], convolution.kernel, convolution.strides)
-    return Shape(
-      height: convolution.outputSize(input.height, kernel.height, strides.height) / poolSize,
-      width: convolution.outputSize(input.width, kernel.width, strides.width) / poolSize,
-      channels: convolution.filters)
+    var shape = convolution.mapShape(of: inputs[0], filters: convolution.filters)
+    shape.height /= poolSize
+    shape.width /= poolSize
+    return shape
   }
 
   func needed(of input: Shape, for output: Extent) -> Extent { size(input, output).neededInput }
@@ -122,7 +111,9 @@ struct ConvolutionOperation: Operation {
     case let next as ActivationOperation
     where next.activation == .relu && convolution.activation == .linear:
       both.convolution.activation = .relu
-    case let next as MaxPoolingOperation: both.poolSize = next.size
+    case let next as PoolingOperation:
+      guard let square = next.square else { return nil }
+      both.poolSize = square
     default: return nil
     }
     return both
@@ -137,12 +128,35 @@ struct ConvolutionOperation: Operation {
 
   private func size(_ input: Shape, _ needed: Extent) -> ConvolutionSize {
     ConvolutionSize(
-      convolution: convolution, poolSize: poolSize, input: input, neededHeight: needed.height,
+      convolution: convolution, kernel: kernel, poolSize: poolSize, input: input,
+      neededHeight: needed.height,
       neededWidth: needed.width)
   }
 }
 
 extension Convolution {
+  /// The shape of the output for an input that the windows fit on.
+  /// - Throws: `ArchitectureError` where they do not.
+  func outputShape(of input: Shape, filters: Int) throws -> Shape {
+    guard !input.isFlat else { throw ArchitectureError("a convolution cannot follow a flat layer") }
+    guard filters > 0, kernel.height > 0, kernel.width > 0, strides.height > 0, strides.width > 0
+    else { throw ArchitectureError("a size below 1") }
+    let shape = mapShape(of: input, filters: filters)
+    guard shape.height > 0, shape.width > 0 else {
+      throw ArchitectureError(
+        "a kernel of \(kernel.height) x \(kernel.width) does not fit on its input of "
+          + "\(input.height) x \(input.width)")
+    }
+    return shape
+  }
+
+  /// The shape of the output, with a size of 0 where the windows do not fit.
+  func mapShape(of input: Shape, filters: Int) -> Shape {
+    Shape(
+      height: outputSize(input.height, kernel.height, strides.height),
+      width: outputSize(input.width, kernel.width, strides.width), channels: filters)
+  }
+
   /// Output positions along one side of `size`.
   func outputSize(_ size: Int, _ kernel: Int, _ stride: Int) -> Int {
     switch padding {

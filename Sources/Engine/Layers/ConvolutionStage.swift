@@ -74,7 +74,7 @@ final class ConvolutionStage: Stage {
     self.size = size
     (input, output) = (plan.input, plan.output)
     (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
-    (kernel, bias) = (plan.tensor(.kernel), plan.tensorIfAny(.bias))
+    (kernel, bias) = (plan.tensor(size.kernel), plan.tensorIfAny(.bias))
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     mapWidth = size.readColumns + kernelWidth - 1

@@ -1,12 +1,14 @@
 import Engine
 
 extension Dropout: KerasLayer {
-  package static let kerasClass = "Dropout"
+  package var kerasClass: String { "Dropout" }
 
   // Dogsled draws from its own seed.
-  package static let arguments = KerasArgument.common.merging([
-    "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
-  ]) { $1 }
+  package static let classes = [
+    "Dropout": KerasArgument.common.merging([
+      "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
+    ]) { $1 }
+  ]
 
   package init(reading reader: LayerReader) throws { self.init(rate: try reader.dropRate()) }
 

@@ -1,11 +1,13 @@
 import Engine
 
 extension Flatten: KerasLayer {
-  package static let kerasClass = "Flatten"
+  package var kerasClass: String { "Flatten" }
 
-  package static let arguments = KerasArgument.common.merging([
-    "data_format": KerasArgument.channelsLast
-  ]) { $1 }
+  package static let classes = [
+    "Flatten": KerasArgument.common.merging([
+      "data_format": KerasArgument.channelsLast
+    ]) { $1 }
+  ]
 
   package init(reading reader: LayerReader) { self.init() }
 

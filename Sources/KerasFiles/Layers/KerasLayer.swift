@@ -4,13 +4,14 @@ import Engine
 
 /// A layer as Keras writes it.
 package protocol KerasLayer: Layer {
-  /// The name of Keras's class: `Conv2D`.
-  static var kerasClass: String { get }
-  /// Every argument of the class, and what becomes of it.
-  static var arguments: [String: KerasArgument] { get }
-  /// The layer with the arguments that `arguments` says are computed.
+  /// Keras's classes that are read as one, each with every argument that it has, and what becomes
+  /// of it.
+  static var classes: [String: [String: KerasArgument]] { get }
+  /// The layer with the arguments that `classes` says are computed.
   /// - Throws: `KerasConfigurationError` naming the layer and what of it Dogsled does not have.
   init(reading reader: LayerReader) throws
+  /// The class that it is written as.
+  var kerasClass: String { get }
   /// The arguments that Keras makes the layer from, without its name and type.
   var configuration: [String: JSON] { get }
 }
@@ -19,19 +20,21 @@ package protocol KerasLayer: Layer {
 package enum KerasLayers {
   /// A line for each.
   package static let all: [any KerasLayer.Type] = [
-    Convolution.self, MaxPooling.self, Flatten.self, Dropout.self, Dense.self,
+    Convolution.self, DepthwiseConvolution.self, SeparableConvolution.self, Dense.self,
+    BatchNormalization.self, ActivationLayer.self, Pooling.self, Flatten.self, Dropout.self,
+    Merging.self, Concatenation.self,
   ]
 
   /// That of one of Keras's classes; nil where there is none.
   static func named(_ kerasClass: String) -> (any KerasLayer.Type)? {
-    all.first { $0.kerasClass == kerasClass }
+    all.first { $0.classes[kerasClass] != nil }
   }
 }
 
 extension Layer {
-  /// The name of Keras's class.
-  package var kerasClass: String {
-    (type(of: self) as? any KerasLayer.Type)?.kerasClass ?? "\(type(of: self))"
+  /// What tables call a layer: the name of Keras's class.
+  package var className: String {
+    (self as? any KerasLayer)?.kerasClass ?? "\(type(of: self))"
   }
 }
 

@@ -1,53 +1,7 @@
 import KernelInterface
 
-/// Keras's `MaxPooling2D` with windows of `size` x `size`, stride `size`, padding valid.
-package struct MaxPooling: Layer {
-  package static let kerasName = "max_pooling2d"
-  /// Rows, and columns, of a window.
-  package var size: Int
-
-  package init(size: Int) { self.size = size }
-
-  package func applied(
-    to inputs: [Shape], name: String
-  ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
-    let shape = inputs[0]
-    guard !shape.isFlat, shape.height >= size, shape.width >= size else {
-      throw ArchitectureError("pooling by \(size) does not fit on its input \(shape)")
-    }
-    guard (1...poolSizeMax).contains(size) else {
-      throw ArchitectureError("pooling by \(size); it must be 1 to \(poolSizeMax)")
-    }
-    return (MaxPoolingOperation(size: size).output(of: inputs), [])
-  }
-
-  package var operations: [any Operation] { [MaxPoolingOperation(size: size)] }
-}
-
-extension Layer where Self == MaxPooling {
-  /// Keras's `MaxPooling2D` with windows of `size` x `size`.
-  package static func maxPooling(size: Int) -> MaxPooling { MaxPooling(size: size) }
-}
-
-/// Max pooling by squares that do not overlap.
-struct MaxPoolingOperation: Operation {
-  let size: Int
-
-  func output(of inputs: [Shape]) -> Shape {
-    let input = inputs[0]
-    return Shape(
-      height: input.height / size, width: input.width / size, channels: input.channels)
-  }
-
-  func needed(of input: Shape, for output: Extent) -> Extent {
-    Extent(height: output.height * size, width: output.width * size)
-  }
-
-  func stage(_ plan: StagePlan) -> any Stage { PoolingStage(plan, size: size) }
-}
-
-/// Max pooling that does not follow a convolution directly.
-final class PoolingStage: Stage {
+/// Max pooling by squares that do not overlap, where it does not follow a convolution directly.
+final class SquarePoolingStage: Stage {
   let output: FeatureMap
   let layers: String
   let multiplyAdds = 0
