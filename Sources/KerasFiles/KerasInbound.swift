@@ -28,7 +28,10 @@ enum KerasInbound {
     guard let arguments = nodes[0]["args"]?.array else {
       throw KerasConfigurationError("\(owner): inbound_nodes is \(nodes[0].shown)")
     }
-    try check(nodes[0]["kwargs"], owner)
+    // Keras 3 notes what the layer was built with; whoever calls the model decides.
+    var call = nodes[0]["kwargs"]?.object ?? [:]
+    call["training"] = nil
+    try check(.object(call), owner)
     return try arguments.flatMap { $0.array ?? [$0] }.map { tensor in
       guard tensor["class_name"] == "__keras_tensor__",
         let history = tensor["config"]?["keras_history"]
