@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "cluster/launch against an sshd on loopback", .enabled(if: Cluster.hasServer, Cluster.needs),
-  .serialized, .timeLimit(.minutes(2)))
+  .serialized, .timeLimit(.minutes(10)))
 struct ClusterTests {
   static let twoHosts = """
     # two hosts, three workers

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite(
-  "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(3)),
+  "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(10)),
   .enabled(if: Namespaces.whyNot == nil, Comment(rawValue: Namespaces.whyNot ?? "")))
 struct NamespaceTests {
   @Test("this machine and two others, in every order", arguments: Namespaces.sixes)

@@ -2,8 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// All faults, one after the other: each is a run of real processes on real sockets that is
-/// disturbed, and ends with the digest of the undisturbed run or with one clear refusal.
+/// Faults, one after the other but for those of the chain: each is a run of real processes on real
+/// sockets that is disturbed, and ends with the digest of the undisturbed run or with one clear
+/// refusal.
 @Suite(.serialized) struct FaultTests {}
 
 /// A process that a test started, its output in a file.
