@@ -12,10 +12,36 @@ final class SimulatedDisk: RunStore {
     var history = History()
     var checkpoint: ModelFile?
     var model: ModelFile?
+    /// The best models by epoch, and which of them a checkpoint names.
+    var bests: [Int: ModelFile] = [:]
+    var needed = NeededBests()
     var isFull = false
     /// A checkpoint that is being written beside the training.
     var unsynced: ModelFile?
     var events = 0
+
+    /// What is being written is on the disk now.
+    mutating func sync() {
+      guard let written = unsynced else { return }
+      checkpoint = written
+      unsynced = nil
+      needed.wrote(checkpointWith: written.position?.best)
+      removeOtherBests()
+    }
+
+    /// Removes the models that no checkpoint names, but the newest.
+    mutating func removeOtherBests() {
+      let newest = bests.keys.max()
+      bests = bests.filter { $0.key == newest || needed.needs($0.key) }
+    }
+
+    /// Goes back to what the checkpoint names; false where that is not there.
+    @discardableResult mutating func restoreBest() -> Bool {
+      needed.wentBack()
+      let best = checkpoint?.position?.best
+      bests = bests.filter { $0.key <= best?.epoch ?? 0 }
+      return best == nil ? bests.isEmpty : bests[best?.epoch ?? 0]?.best == best
+    }
   }
 
   private let state = Mutex(State())
@@ -55,10 +81,20 @@ final class SimulatedDisk: RunStore {
     let copy = Self.copy(model)
     try state.withLock { state in
       if state.isFull { throw Full() }
-      state.checkpoint = state.unsynced ?? state.checkpoint
+      state.sync()
       state.unsynced = copy
     }
     if syncsAtOnce { sync() }
+  }
+
+  func writeBest(_ model: ModelFile) throws {
+    guard writes() else { return }
+    let copy = Self.copy(model)
+    try state.withLock { state in
+      if state.isFull { throw Full() }
+      if let epoch = copy.best?.epoch { state.bests[epoch] = copy }
+      state.removeOtherBests()
+    }
   }
 
   func rollBack(before updates: Int) throws -> ModelFile? {
@@ -68,6 +104,7 @@ final class SimulatedDisk: RunStore {
         state.checkpoint = nil
       }
       state.unsynced = nil
+      state.restoreBest()
       let epochs = state.checkpoint?.position?.epochs ?? 0
       state.history.records.removeAll { $0.epoch > epochs }
     }
@@ -86,15 +123,19 @@ final class SimulatedDisk: RunStore {
   func drawCurves() throws {}
 
   /// What is being written is on the disk now.
-  func sync() {
-    state.withLock { state in
-      state.checkpoint = state.unsynced ?? state.checkpoint
-      state.unsynced = nil
-    }
-  }
+  func sync() { state.withLock { $0.sync() } }
 
   /// The process that wrote was killed.
   func crash() { state.withLock { $0.unsynced = nil } }
+
+  /// The best model, as the checkpoint from which a coordinator starts names it.
+  /// - Returns: false where the checkpoint names one that is not there.
+  func restoreBest() -> Bool { state.withLock { $0.restoreBest() } }
+
+  /// The model of the best epoch.
+  var best: ModelFile? {
+    state.withLock { state in state.bests.keys.max().flatMap { state.bests[$0] } }
+  }
 
   /// The newest checkpoint, the caller's own.
   func checkpoint() -> ModelFile? { state.withLock { $0.checkpoint }.map(Self.copy) }
