@@ -29,13 +29,16 @@ public struct EpochRecord: Hashable, Sendable, Codable {
   public var weightsAwaited: Double
   /// The learning rate of the epoch's last update; nan in histories that do not say.
   public var learningRate: Double
+  /// How often a validation picture's class was among the five most probable, 0 to 1; nan where the
+  /// model tells no more than five apart.
+  public var validationTopFive: Double
 
   /// A row of all its fields.
   public init(
     epoch: Int, loss: Double, accuracy: Double, validationLoss: Double,
     validationAccuracy: Double, seconds: Double, picturesPerSecond: Double,
     bytesReceived: Int = 0, bytesSent: Int = 0, gradientsAwaited: Double = 0,
-    weightsAwaited: Double = 0, learningRate: Double = .nan
+    weightsAwaited: Double = 0, learningRate: Double = .nan, validationTopFive: Double = .nan
   ) {
     self.epoch = epoch
     self.loss = loss
@@ -49,6 +52,7 @@ public struct EpochRecord: Hashable, Sendable, Codable {
     self.gradientsAwaited = gradientsAwaited
     self.weightsAwaited = weightsAwaited
     self.learningRate = learningRate
+    self.validationTopFive = validationTopFive
   }
 }
 
@@ -60,7 +64,7 @@ public struct History: Hashable, Sendable {
   /// Those of earlier versions, which had fewer columns, and that of this one.
   private static let headers = [
     "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent",
-    ",gradients_awaited_s,weights_awaited_s", ",learning_rate",
+    ",gradients_awaited_s,weights_awaited_s", ",learning_rate,val_top5_acc",
   ].reduce(into: []) { headers, more in headers.append((headers.last ?? "") + more) }
 
   /// One record an epoch.
@@ -105,13 +109,14 @@ extension EpochRecord {
       String(format: "%.3f", seconds), String(format: "%.1f", picturesPerSecond),
       "\(bytesReceived)", "\(bytesSent)", String(format: "%.3f", gradientsAwaited),
       String(format: "%.3f", weightsAwaited), "\(Float(learningRate))",
+      "\(validationTopFive)",
     ].joined(separator: ",")
   }
 
   /// From one line of `history.csv`, of this version or of earlier ones; nil for anything else.
   init?(csv line: Substring) {
     let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-    guard [9, 11, 12].contains(fields.count), let epoch = Int(fields[0]),
+    guard [9, 11, 13].contains(fields.count), let epoch = Int(fields[0]),
       let received = Int(fields[7]),
       let sent = Int(fields[8])
     else { return nil }
@@ -123,6 +128,7 @@ extension EpochRecord {
       validationAccuracy: numbers[3], seconds: numbers[4], picturesPerSecond: numbers[5],
       bytesReceived: received, bytesSent: sent, gradientsAwaited: later.first ?? 0,
       weightsAwaited: later.dropFirst().first ?? 0,
-      learningRate: later.count > 2 ? later[2] : .nan)
+      learningRate: later.count > 2 ? later[2] : .nan,
+      validationTopFive: later.count > 2 ? later[3] : .nan)
   }
 }

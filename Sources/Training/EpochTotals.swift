@@ -124,10 +124,12 @@ struct EpochTotals {
 
   /// What the epoch came to, with the links' counts as they are now.
   /// - Parameters:
+  ///   - classes: that the model tells apart.
   ///   - penalty: what the decay of its last weights adds to a picture's loss.
   ///   - rate: the learning rate of its last update.
   func record(
-    penalty: Double, rate: Float, now: Duration, bytesReceived: Int, bytesSent: Int, workers: Int
+    classes: Int, penalty: Double, rate: Float, now: Duration, bytesReceived: Int, bytesSent: Int,
+    workers: Int
   ) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }
@@ -138,7 +140,8 @@ struct EpochTotals {
       bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent,
       gradientsAwaited: awaited.gradients / .seconds(1),
       weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)),
-      learningRate: Double(rate))
+      learningRate: Double(rate),
+      validationTopFive: classes > 5 ? Double(sums.amongFive) / Double(sums.count) : .nan)
   }
 
   /// How far `run` has come, with so many updates in the weights.

@@ -143,6 +143,7 @@ final class Recorder {
     _ epoch: Int, _ state: ModelState, _ links: any WorkerLinks, workers: Int
   ) -> RunEnding? {
     let record = totals.record(
+      classes: job.architecture.loss.classes,
       penalty: state.weights.penalty, rate: rate(ofUpdate: state.updates - 1), now: now,
       bytesReceived: links.bytesReceived,
       bytesSent: links.bytesSent, workers: workers)

@@ -46,6 +46,9 @@ final class ProgressPrinter {
       parts.append(String(format: "val_loss %.4f", record.validationLoss))
       parts.append(String(format: "val_acc %.4f", record.validationAccuracy))
     }
+    if !record.validationTopFive.isNaN {
+      parts.append(String(format: "val_top5 %.4f", record.validationTopFive))
+    }
     if showsRate { parts.append(String(format: "rate %.3g", record.learningRate)) }
     parts.append(String(format: "%.1f s", record.seconds))
     parts.append(String(format: "%.0f pictures/s", record.picturesPerSecond))

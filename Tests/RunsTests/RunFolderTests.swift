@@ -26,7 +26,8 @@ struct RunFolderTests {
     EpochRecord(
       epoch: epoch, loss: loss, accuracy: 0.75, validationLoss: .nan,
       validationAccuracy: 1.0 / 3, seconds: 12.3456, picturesPerSecond: 98.76, bytesReceived: 5,
-      bytesSent: 6, gradientsAwaited: 1.5, weightsAwaited: 0.25, learningRate: 0.25)
+      bytesSent: 6, gradientsAwaited: 1.5, weightsAwaited: 0.25, learningRate: 0.25,
+      validationTopFive: 0.875)
   }
 
   @Test("a new folder has its description and an empty history")
@@ -38,7 +39,7 @@ struct RunFolderTests {
     #expect(
       try String(contentsOfFile: run.historyPath, encoding: .utf8)
         == "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent,"
-        + "gradients_awaited_s,weights_awaited_s,learning_rate\n")
+        + "gradients_awaited_s,weights_awaited_s,learning_rate,val_top5_acc\n")
   }
 
   @Test("a folder that holds a run is refused, and stays as it is")
@@ -92,7 +93,8 @@ struct RunFolderTests {
     #expect(read[0].validationLoss.isNaN)
     #expect(read[2].loss == .infinity)
     let text = try String(contentsOfFile: run.historyPath, encoding: .utf8)
-    #expect(text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6,1.500,0.250,0.25\n"))
+    #expect(
+      text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6,1.500,0.250,0.25,0.875\n"))
   }
 
   /// Earlier ones have no columns of what was waited for, or none of the learning rate.
@@ -106,7 +108,7 @@ struct RunFolderTests {
     let old = try History(reading: run.historyPath).records
     #expect(old.count == 1 && old[0].bytesSent == 6)
     #expect(old[0].gradientsAwaited == 0 && old[0].weightsAwaited == 0)
-    #expect(History(old).csv.hasSuffix(",5,6,0.000,0.000,nan\n"))
+    #expect(History(old).csv.hasSuffix(",5,6,0.000,0.000,nan,nan\n"))
     let later =
       lines.replacing("bytes_sent", with: "bytes_sent,gradients_awaited_s,weights_awaited_s")
       .replacing(",5,6", with: ",5,6,1.5,2.5")
