@@ -27,18 +27,18 @@ public struct EpochRecord: Hashable, Sendable, Codable {
   public var gradientsAwaited: Double
   /// Seconds of training that a worker waited for weights and work, in the mean; 0 in one process.
   public var weightsAwaited: Double
-  /// The learning rate of the epoch's last update; nan in histories that do not say.
-  public var learningRate: Double
-  /// How often a validation picture's class was among the five most probable, 0 to 1; nan where the
+  /// The learning rate of the epoch's last update; nil in histories that do not say.
+  public var learningRate: Double?
+  /// How often a validation picture's class was among the five most probable, 0 to 1; nil where the
   /// model tells no more than five apart.
-  public var validationTopFive: Double
+  public var validationTopFive: Double?
 
   /// A row of all its fields.
   public init(
     epoch: Int, loss: Double, accuracy: Double, validationLoss: Double,
     validationAccuracy: Double, seconds: Double, picturesPerSecond: Double,
     bytesReceived: Int = 0, bytesSent: Int = 0, gradientsAwaited: Double = 0,
-    weightsAwaited: Double = 0, learningRate: Double = .nan, validationTopFive: Double = .nan
+    weightsAwaited: Double = 0, learningRate: Double? = nil, validationTopFive: Double? = nil
   ) {
     self.epoch = epoch
     self.loss = loss
@@ -108,8 +108,8 @@ extension EpochRecord {
       "\(epoch)", "\(loss)", "\(accuracy)", "\(validationLoss)", "\(validationAccuracy)",
       String(format: "%.3f", seconds), String(format: "%.1f", picturesPerSecond),
       "\(bytesReceived)", "\(bytesSent)", String(format: "%.3f", gradientsAwaited),
-      String(format: "%.3f", weightsAwaited), "\(Float(learningRate))",
-      "\(validationTopFive)",
+      String(format: "%.3f", weightsAwaited), learningRate.map { "\(Float($0))" } ?? "nan",
+      "\(validationTopFive ?? .nan)",
     ].joined(separator: ",")
   }
 
@@ -128,7 +128,7 @@ extension EpochRecord {
       validationAccuracy: numbers[3], seconds: numbers[4], picturesPerSecond: numbers[5],
       bytesReceived: received, bytesSent: sent, gradientsAwaited: later.first ?? 0,
       weightsAwaited: later.dropFirst().first ?? 0,
-      learningRate: later.count > 2 ? later[2] : .nan,
-      validationTopFive: later.count > 2 ? later[3] : .nan)
+      learningRate: later.count > 2 && !later[2].isNaN ? later[2] : nil,
+      validationTopFive: later.count > 2 && !later[3].isNaN ? later[3] : nil)
   }
 }

@@ -108,7 +108,7 @@ extension World {
       epoch = record.epoch
       values = [
         record.loss, record.accuracy, record.validationLoss, record.validationAccuracy,
-        record.learningRate,
+        record.learningRate ?? 0,
       ]
     }
   }

@@ -141,7 +141,7 @@ struct EpochTotals {
       gradientsAwaited: awaited.gradients / .seconds(1),
       weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)),
       learningRate: Double(rate),
-      validationTopFive: classes > 5 ? Double(sums.amongFive) / Double(sums.count) : .nan)
+      validationTopFive: classes > 5 ? Double(sums.amongFive) / Double(sums.count) : nil)
   }
 
   /// How far `run` has come, with so many updates in the weights.

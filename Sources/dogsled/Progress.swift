@@ -46,10 +46,10 @@ final class ProgressPrinter {
       parts.append(String(format: "val_loss %.4f", record.validationLoss))
       parts.append(String(format: "val_acc %.4f", record.validationAccuracy))
     }
-    if !record.validationTopFive.isNaN {
-      parts.append(String(format: "val_top5 %.4f", record.validationTopFive))
+    if let share = record.validationTopFive { parts.append(String(format: "val_top5 %.4f", share)) }
+    if showsRate, let rate = record.learningRate {
+      parts.append(String(format: "rate %.3g", rate))
     }
-    if showsRate { parts.append(String(format: "rate %.3g", record.learningRate)) }
     parts.append(String(format: "%.1f s", record.seconds))
     parts.append(String(format: "%.0f pictures/s", record.picturesPerSecond))
     if record.bytesReceived > 0 {

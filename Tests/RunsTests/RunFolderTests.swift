@@ -114,7 +114,7 @@ struct RunFolderTests {
       .replacing(",5,6", with: ",5,6,1.5,2.5")
     try Data(later.utf8).write(to: URL(fileURLWithPath: run.historyPath))
     let newer = try History(reading: run.historyPath).records
-    #expect(newer.count == 1 && newer[0].weightsAwaited == 2.5 && newer[0].learningRate.isNaN)
+    #expect(newer.count == 1 && newer[0].weightsAwaited == 2.5 && newer[0].learningRate == nil)
   }
 
   @Test("a history that is none is refused with its line")
