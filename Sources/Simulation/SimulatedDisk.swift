@@ -8,6 +8,12 @@ final class SimulatedDisk: RunStore {
     let description = "no space left on the simulated disk"
   }
 
+  /// A checkpoint names a best model that is gone: the run fails, where a real one would go on
+  /// without it.
+  private struct BestIsLost: Error, CustomStringConvertible {
+    let description = "the best model that the checkpoint names is not there"
+  }
+
   private struct State {
     var history = History()
     var checkpoint: ModelFile?
@@ -36,7 +42,7 @@ final class SimulatedDisk: RunStore {
     }
 
     /// Goes back to what the checkpoint names; false where that is not there.
-    @discardableResult mutating func restoreBest() -> Bool {
+    mutating func restoreBest() -> Bool {
       needed.wentBack()
       let best = checkpoint?.position?.best
       bests = bests.filter { $0.key <= best?.epoch ?? 0 }
@@ -99,12 +105,12 @@ final class SimulatedDisk: RunStore {
 
   func rollBack(before updates: Int) throws -> ModelFile? {
     guard writes() else { return checkpoint() }
-    state.withLock { state in
+    try state.withLock { state in
       if let newest = state.checkpoint?.position?.updates, newest > updates {
         state.checkpoint = nil
       }
       state.unsynced = nil
-      state.restoreBest()
+      guard state.restoreBest() else { throw BestIsLost() }
       let epochs = state.checkpoint?.position?.epochs ?? 0
       state.history.records.removeAll { $0.epoch > epochs }
     }
