@@ -22,7 +22,7 @@ package struct NeededBests: Hashable, Sendable {
   package mutating func wentBack() { named = [] }
 
   /// Whether the model of an epoch must stay.
-  package func needs(_ epoch: Int) -> Bool { named.count < 2 || named.contains(epoch) }
+  package func needs(_ epoch: Int) -> Bool { named.count < 2 ? true : named.contains(epoch) }
 }
 
 /// `best.h5` of a run folder, and `best-7.h5` while a rollback may lead back to epoch 7.
