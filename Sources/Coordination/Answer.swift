@@ -45,7 +45,10 @@ extension WorkUnit {
 
 extension EvaluationHeader {
   /// The digest of all that the answer says.
-  var answer: Digest { .init(of: [loss.bitPattern, .init(bits: correct), .init(bits: count)]) }
+  var answer: Digest {
+    let counts = [correct, amongFive, count].map { UInt64(bits: $0) }
+    return .init(of: [loss.bitPattern] + counts)
+  }
 }
 
 extension Digest {

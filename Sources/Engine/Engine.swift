@@ -12,6 +12,9 @@ public final class Engine {
     public var loss: Double = 0
     /// Pictures whose class is the most probable one.
     public var correct = 0
+    /// Pictures whose class is among the five most probable: of an evaluation with more than five
+    /// classes, else 0.
+    public var amongFive = 0
     /// Pictures.
     public var count = 0
 
@@ -22,6 +25,7 @@ public final class Engine {
     public static func += (a: inout Totals, b: Totals) {
       a.loss += b.loss
       a.correct += b.correct
+      a.amongFive += b.amongFive
       a.count += b.count
     }
   }
@@ -125,7 +129,12 @@ public final class Engine {
   public func evaluate(_ batch: Batch, weights: ParameterBuffer) -> Totals {
     withExtendedLifetime(batch) {
       _ = forward(batch.pictures, weights, nil)
-      return loss(batch, setsGradient: false)
+      var totals = loss(batch, setsGradient: false)
+      guard architecture.loss.classes > 5 else { return totals }
+      for (judgement, label) in zip(judgements(batch), batch.labels) {
+        totals.amongFive += judgement.isAmongFive(label) ? 1 : 0
+      }
+      return totals
     }
   }
 
@@ -135,13 +144,17 @@ public final class Engine {
   ) -> (totals: Totals, judgements: [Judgement]) {
     withExtendedLifetime(batch) {
       _ = forward(batch.pictures, weights, nil)
-      let (logits, loss) = (plan.output, architecture.loss)
-      let judgements = batch.pictures.indices.map { picture in
-        let sums = UnsafePointer(logits.values + picture * logits.channelStride)
-        return Judgement(
-          answer: loss.answer(logits: sums), probabilities: loss.probabilities(logits: sums))
-      }
-      return (self.loss(batch, setsGradient: false), judgements)
+      return (loss(batch, setsGradient: false), judgements(batch))
+    }
+  }
+
+  /// What the last layer's sums, as they are, say of each picture.
+  private func judgements(_ batch: Batch) -> [Judgement] {
+    let (logits, loss) = (plan.output, architecture.loss)
+    return batch.pictures.indices.map { picture in
+      let sums = UnsafePointer(logits.values + picture * logits.channelStride)
+      return Judgement(
+        answer: loss.answer(logits: sums), probabilities: loss.probabilities(logits: sums))
     }
   }
 

@@ -138,7 +138,9 @@ public enum KerasConfiguration {
       optimizer = try check.compiled(
         try JSON(parsing: training, as: "training_config"), "training_config", loss: loss)
     }
-    return KerasModel(architecture: architecture, untaken: check.untaken, optimizer: optimizer)
+    return KerasModel(
+      architecture: architecture, untaken: check.untaken, optimizer: optimizer,
+      labelSmoothing: check.labelSmoothing)
   }
 }
 

@@ -210,21 +210,31 @@ package struct KerasArgument: Sendable {
   private static func loss(_ own: any Loss.Type) -> KerasArgument {
     let names = [own.kerasName, own.kerasClass] + own.kerasAliases
     return KerasArgument(role: .refusedInTraining, known: own.kerasName) { loss in
-      var loss = loss
-      if let list = loss.array, list.count == 1 { loss = list[0] }
-      if loss["class_name"] == .none, let named = loss.object, named.count == 1 {
-        loss = named.first?.value ?? loss
-      }
+      let loss = alone(loss)
       if loss == .null { return true }
       if let name = loss.string { return names.contains(name) }
       let (config, kind) = (loss["config"], loss["class_name"]?.string)
       if kind == "function" { return config?.string.map(names.contains) ?? false }
-      let smoothing = config?["label_smoothing"]?.number ?? 0
       let reduction = config?["reduction"]?.string ?? "auto"
-      return kind.map(names.contains) ?? false && smoothing == 0
+      return kind.map(names.contains) ?? false && (0..<1).contains(smoothing(loss))
         && config?["from_logits"] ?? false == false
         && config?["ignore_class"] ?? .null == .null
         && ["auto", "sum_over_batch_size", "mean"].contains(reduction)
     }
+  }
+
+  /// The one loss of a list, or of an output's name.
+  private static func alone(_ loss: JSON) -> JSON {
+    var loss = loss
+    if let list = loss.array, list.count == 1 { loss = list[0] }
+    guard loss["class_name"] == .none, let named = loss.object, named.count == 1 else {
+      return loss
+    }
+    return named.first?.value ?? loss
+  }
+
+  /// What a loss spreads of each label over all classes.
+  static func smoothing(_ loss: JSON) -> Float {
+    Float(alone(loss)["config"]?["label_smoothing"]?.number ?? 0)
   }
 }

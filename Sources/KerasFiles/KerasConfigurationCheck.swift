@@ -10,6 +10,8 @@ public struct KerasModel: Sendable {
   public let untaken: [Untaken]
   /// What the model is compiled with; nil where that is no optimizer of Dogsled's.
   public let optimizer: (any Optimizer)?
+  /// What its loss spreads of each label over all classes.
+  public let labelSmoothing: Float
 
   /// Something that Keras trains by and Dogsled does not.
   public struct Untaken: Hashable, Sendable {
@@ -43,6 +45,8 @@ public struct KerasModel: Sendable {
 /// Looks at every argument of a model and collects what only training minds.
 struct KerasArgumentCheck {
   private(set) var untaken: [KerasModel.Untaken] = []
+  /// What the loss spreads of each label over all classes.
+  private(set) var labelSmoothing: Float = 0
 
   /// Checks all arguments of one object.
   ///
@@ -99,6 +103,8 @@ struct KerasArgumentCheck {
     _ compiled: JSON, _ owner: String, loss: any Loss.Type
   ) throws -> (any Optimizer)? {
     try check(compiled, of: owner, against: KerasArgument.compiled(loss), inTraining: true)
+    let smoothing = compiled["loss"].map(KerasArgument.smoothing) ?? 0
+    labelSmoothing = (0..<1).contains(smoothing) ? smoothing : 0
     guard let setting = compiled["optimizer_config"] ?? compiled["optimizer"] else { return nil }
     // tf.keras may write `Custom>RMSprop`.
     let kind = (setting.string ?? setting["class_name"]?.string)?.split(separator: ">").last

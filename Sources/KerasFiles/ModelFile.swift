@@ -23,26 +23,34 @@ public struct ModelFile: Sendable {
   public var state: ModelState
   /// What it was trained with.
   public var optimizer: any Optimizer
+  /// What its loss spreads of each label over all classes.
+  public var labelSmoothing: Float
   /// The names of the classes in the order of the outputs; nil where the file does not say.
   public var classes: [String]?
   /// How JPEGs became pictures; nil where the file does not say.
   public var pictures: PictureSettings?
   /// How far the run had come; nil in a file that is no checkpoint.
   public var position: RunPosition?
+  /// Which epoch of its run it is; nil in a file that is no best model of a run.
+  public var best: BestEpoch?
   /// What a file of Keras's says of training it that Dogsled does not take over.
   public internal(set) var untaken: [KerasModel.Untaken] = []
 
   /// A model to write.
   public init(
     architecture: Architecture, state: ModelState, optimizer: any Optimizer = Optimizers.standard,
-    classes: [String]? = nil, pictures: PictureSettings? = nil, position: RunPosition? = nil
+    labelSmoothing: Float = 0, classes: [String]? = nil, pictures: PictureSettings? = nil,
+    position: RunPosition? = nil,
+    best: BestEpoch? = nil
   ) {
     self.architecture = architecture
     self.state = state
     self.optimizer = optimizer
+    self.labelSmoothing = labelSmoothing
     self.classes = classes
     self.pictures = pictures
     self.position = position
+    self.best = best
   }
 
   /// Whether a run can go on from it: it has a position, and a state of just that many updates with
@@ -65,5 +73,6 @@ public struct ModelFile: Sendable {
     static func classes(_ part: Int) -> String { part == 0 ? "classes" : "classes\(part)" }
     static let pictures = "pictures"
     static let position = "position"
+    static let best = "best"
   }
 }

@@ -28,6 +28,7 @@ extension ModelFile {
         architecture: keras.architecture,
         state: ModelState(weights: ParameterBuffer(keras.architecture.parameters)))
       file.untaken = keras.untaken
+      file.labelSmoothing = keras.labelSmoothing
       try file.readWeights(from: try root.group(Name.weights))
       if let optimizer = keras.optimizer {
         file.optimizer = optimizer
@@ -155,12 +156,16 @@ extension ModelFile {
       number += 1
     }
     pictures = try group.string(Name.pictures).flatMap(PictureSettings.init)
-    guard let json = try group.string(Name.position) else { return }
-    do {
-      position = try JSONDecoder.anyNumbers.decode(RunPosition.self, from: Data(json.utf8))
-    } catch {
-      throw ModelFileError("\(group.path): its position in the run cannot be read")
+    func value<Value: Decodable>(_ name: String, _ what: String) throws -> Value? {
+      guard let json = try group.string(name) else { return nil }
+      do {
+        return try JSONDecoder.anyNumbers.decode(Value.self, from: Data(json.utf8))
+      } catch {
+        throw ModelFileError("\(group.path): its \(what) cannot be read")
+      }
     }
+    position = try value(Name.position, "position in the run")
+    best = try value(Name.best, "epoch in the run")
   }
 }
 
@@ -172,7 +177,8 @@ extension KerasConfiguration {
     guard path.hasSuffix(".json") else {
       let file = try ModelFile(reading: path)
       return KerasModel(
-        architecture: file.architecture, untaken: file.untaken, optimizer: file.optimizer)
+        architecture: file.architecture, untaken: file.untaken, optimizer: file.optimizer,
+        labelSmoothing: file.labelSmoothing)
     }
     do {
       var status = stat()

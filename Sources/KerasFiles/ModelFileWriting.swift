@@ -74,12 +74,15 @@ extension ModelFile {
       }
     }
     if let pictures { try group.write(attribute: Name.pictures, pictures.description) }
-    if let position {
-      let encoder = JSONEncoder.anyNumbers
-      encoder.outputFormatting = .sortedKeys
-      let json = String(decoding: try encoder.encode(position), as: UTF8.self)
-      try group.write(attribute: Name.position, json)
+    let encoder = JSONEncoder.anyNumbers
+    encoder.outputFormatting = .sortedKeys
+    func write(_ name: String, _ value: (some Encodable)?) throws {
+      guard let value else { return }
+      let json = String(decoding: try encoder.encode(value), as: UTF8.self)
+      try group.write(attribute: name, json)
     }
+    try write(Name.position, position)
+    try write(Name.best, best)
   }
 
   /// `names` in order, cut so that each part fits in an attribute of HDF5, whose strings all take
@@ -111,9 +114,22 @@ extension ModelFile {
     // Keras has it in a variable of 32 bits, and writes what that is in 64.
     settings["learning_rate"] = .number(Double(optimizer.learningRate))
     return [
-      "loss": .string(type(of: architecture.loss).kerasName), "loss_weights": nil,
+      "loss": loss, "loss_weights": nil,
       "metrics": ["acc"], "weighted_metrics": nil,
       "optimizer_config": ["class_name": .string(rule.kerasClass), "config": .object(settings)],
+    ]
+  }
+
+  /// The loss by its name, or with its label smoothing as Keras writes an object of the class.
+  private var loss: JSON {
+    let kind = type(of: architecture.loss)
+    guard labelSmoothing > 0 else { return .string(kind.kerasName) }
+    return [
+      "class_name": .string(kind.kerasClass),
+      "config": [
+        "name": .string(kind.kerasName), "reduction": "sum_over_batch_size", "from_logits": false,
+        "label_smoothing": .number(Double("\(labelSmoothing)") ?? 0), "axis": -1,
+      ],
     ]
   }
 }

@@ -22,6 +22,8 @@ public struct RunPosition: Hashable, Sendable, Codable {
   public var trainingSeconds: Double?
   /// What follows from the validation of the epochs so far; nil where nothing does.
   public var progress: ValidationProgress?
+  /// The best epoch of those so far; nil where none has been validated.
+  public var best: BestEpoch?
 
   /// A position; the default is a run's start.
   public init(

@@ -32,6 +32,8 @@ public struct Event: Hashable, Sendable, Encodable {
     case rollback
     /// An epoch ended.
     case epoch
+    /// An epoch did better than all before it, and its weights were written.
+    case best
     /// A checkpoint was written.
     case checkpoint
     /// A file could not be written or a message not be understood; the run goes on.

@@ -120,7 +120,8 @@ extension Hyperparameter.Bounds<FactorRange> {
 
 extension Hyperparameters {
   /// Every value, in the order of the command's help.
-  public static let table = general + optimizing + scheduling + regularization + augmentation
+  public static let table =
+    general + optimizing + scheduling + choosing + regularization + augmentation
 
   private static let general: [Hyperparameter] = [
     .init(

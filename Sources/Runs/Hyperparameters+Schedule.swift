@@ -46,7 +46,8 @@ extension Hyperparameters {
     .init(
       "scale-rate", \.rateScaling,
       help: "What the learning rate is multiplied by: none, sqrt or linear, the root of U or U, "
-        + "the batches of an update", writesDefault: false),
+        + "the batches of an update",
+      defaultText: "linear where --workers N chooses U, else none", writesDefault: false),
     .init(
       "early-stopping", \.earlyStopping,
       help: "End the run where validation loss has not fallen for so many epochs",
@@ -101,6 +102,9 @@ extension Hyperparameters {
 
   /// Whether anything follows from an epoch's validation loss.
   public var watchesValidation: Bool { rateSchedule == .plateau || earlyStopping > 0 }
+
+  /// Whether the learning rate is not the same in all updates.
+  public var changesRate: Bool { rateSchedule != .constant || warmUp > 0 }
 
   /// A line for each value that does nothing in a run of so many epochs.
   ///

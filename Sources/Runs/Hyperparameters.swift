@@ -48,6 +48,8 @@ public struct Hyperparameters: Hashable, Sendable {
   public var rateScaling = RateScaling.none
   /// Epochs without progress after which the run ends; 0 for never.
   public var earlyStopping = 0
+  /// By which figure the best epoch is chosen.
+  public var best = BestMeasure.loss
   /// What dropout before the classifier drops.
   public var dropout: Float = 0
   /// The factor of the squares of all kernels' weights in the loss.

@@ -22,6 +22,10 @@ public struct RunDescription: Codable, Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// The model: Keras's configuration as JSON.
   public var model: String
+  /// The epochs that the run was to have before it was made longer or shorter.
+  ///
+  /// Its checkpoints may name them. Nil in a run that never was.
+  public private(set) var earlierEpochs: [Int]?
 
   /// Describes a run on the pictures of the folder `data`.
   public init(
@@ -41,9 +45,28 @@ public struct RunDescription: Codable, Hashable, Sendable {
   public var digest: Digest {
     var named = self
     named.data = ""
+    named.earlierEpochs = nil
     let encoder = JSONEncoder.anyNumbers
     encoder.outputFormatting = .sortedKeys
     // A description is strings and numbers: encoding it cannot fail.
     return ((try? encoder.encode(named)) ?? Data()).withUnsafeBytes(Digest.init(of:))
+  }
+
+  /// The digests that a checkpoint of this run may name: of all epochs that it was to have.
+  public var digests: [Digest] {
+    ([hyperparameters.epochs] + (earlierEpochs ?? [])).map { epochs in
+      var named = self
+      named.hyperparameters.epochs = epochs
+      return named.digest
+    }
+  }
+
+  /// The run with another number of epochs, which nothing else in it may depend on.
+  public func with(epochs: Int) -> RunDescription {
+    var changed = self
+    let before = hyperparameters.epochs
+    changed.hyperparameters.epochs = epochs
+    changed.earlierEpochs = (earlierEpochs ?? []).filter { $0 != epochs && $0 != before } + [before]
+    return changed
   }
 }

@@ -36,10 +36,12 @@ public final class RunFolder: Sendable {
   /// `events.jsonl`, open for appending; the lock of the folder is on it.
   private let events: Int32
   private let epochs = Mutex(History())
+  private let bests: Mutex<BestFiles>
 
   /// Opens and locks `events.jsonl` in `path`; refuses a folder with links where a run has files.
   private init(path: String) throws {
     self.path = path
+    bests = Mutex(BestFiles(in: path))
     let file = Self.eventsPath(path)
     do {
       try Self.refuseOther(path)
@@ -107,7 +109,7 @@ public final class RunFolder: Sendable {
   private static func refuseOther(_ path: String) throws {
     for file in [
       "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
-      "model.h5", "curves.svg", "curves.png", "pictures.json", "classes.txt", "rollback",
+      "model.h5", "best.h5", "curves.svg", "curves.png", "pictures.json", "classes.txt", "rollback",
     ] {
       try PlainFiles.refuseOther("\(path)/\(file)")
       try PlainFiles.refuseOther("\(path)/\(file).partial")
@@ -116,7 +118,7 @@ public final class RunFolder: Sendable {
 
   private static func refuseUsed(_ path: String) throws {
     for file in [
-      "run.json", "history.csv", "checkpoint.h5", "checkpoint-previous.h5", "model.h5",
+      "run.json", "history.csv", "checkpoint.h5", "checkpoint-previous.h5", "model.h5", "best.h5",
     ]
     where PlainFiles.exists("\(path)/\(file)") {
       throw FileError(
@@ -140,12 +142,9 @@ public final class RunFolder: Sendable {
     }
     let folder = try RunFolder(path: path)
     try refuseUsed(path)
-    let encoder = JSONEncoder.anyNumbers
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let json = try encoder.encode(description) + Data("\n".utf8)
     do {
-      if let manifest { try folder.write(manifest) }
-      try PlainFiles.replace(folder.descriptionPath, with: json)
+      if let manifest { try folder.write(manifest: manifest) }
+      try folder.write(description)
       try PlainFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
     } catch {
       unlink(folder.descriptionPath)
@@ -170,7 +169,26 @@ public final class RunFolder: Sendable {
     return folder
   }
 
-  private func write(_ manifest: Manifest) throws {
+  private func write(_ description: some Encodable) throws {
+    let encoder = JSONEncoder.anyNumbers
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let json = try encoder.encode(description) + Data("\n".utf8)
+    try PlainFiles.replace(descriptionPath, with: json)
+  }
+
+  /// Replaces `run.json`: the run gets another number of epochs.
+  /// - Throws: `FileError`; the old one stays.
+  public func replaceDescription(_ description: RunDescription) throws { try write(description) }
+
+  /// Removes the trained model of a run that goes on: it has none until its end.
+  /// - Throws: `FileError`.
+  public func removeModel() throws {
+    guard unlink(modelPath) == 0 || errno == ENOENT else {
+      throw PlainFiles.failure(modelPath, "cannot be removed")
+    }
+  }
+
+  private func write(manifest: Manifest) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try PlainFiles.replace(picturesPath, with: encoder.encode(manifest))
@@ -204,10 +222,10 @@ public final class RunFolder: Sendable {
 
   /// The newest checkpoint that can be read; nil where the run ended before its first.
   /// - Returns: what is wrong with the newest too, where it is the one before.
-  /// - Parameter job: of the run's description.
+  /// - Parameter jobs: of the run's description, one of which the checkpoint must name.
   /// - Throws: `ModelFileError` where none can be read, or it is of another run.
   public func checkpoint(
-    of job: Digest
+    of jobs: [Digest]
   ) throws -> (file: ModelFile?, damage: String?) {
     let paths = [checkpointPath, previousCheckpointPath].filter(PlainFiles.exists)
     guard let newest = paths.first else { return (nil, nil) }
@@ -224,7 +242,7 @@ public final class RunFolder: Sendable {
       file = previous
       damage = "\(error)"
     }
-    guard file.isCheckpoint, file.position?.run == job else {
+    guard file.isCheckpoint, let run = file.position?.run, jobs.contains(run) else {
       throw ModelFileError(
         "\(path): its checkpoint is not of the run that run.json describes: one of them was "
           + "changed, or comes from another run")
@@ -259,6 +277,22 @@ public final class RunFolder: Sendable {
   /// - Throws: `ModelFileError`.
   public func writeCheckpoint(_ model: ModelFile) throws {
     try model.write(to: checkpointPath, keeping: previousCheckpointPath)
+    bests.withLock { $0.wrote(model) }
+  }
+
+  /// The epoch whose weights `best.h5` holds; nil where there is none.
+  public var best: BestEpoch? { bests.withLock { $0.newest } }
+
+  /// Replaces `best.h5`; the one before stays, as `best-7.h5`, until no checkpoint names it.
+  /// - Throws: `ModelFileError` or `FileError`; `best.h5` stays.
+  public func writeBest(_ model: ModelFile) throws { try bests.withLock { try $0.write(model) } }
+
+  /// Makes `best.h5` the one that the checkpoint names from which the run goes on.
+  /// - Parameter best: nil at the run's start: there is none.
+  /// - Returns: whether it is there and whole.
+  /// - Throws: `FileError`.
+  public func restoreBest(_ best: BestEpoch?) throws -> Bool {
+    try bests.withLock { try $0.restore(best) }
   }
 
   /// Removes the checkpoints after more than `updates`, and the epochs after the newest that is
@@ -315,6 +349,7 @@ public final class RunFolder: Sendable {
         newest = nil
       }
     }
+    if try !restoreBest(newest?.position?.best) { newest?.position?.best = nil }
     let epochs = newest?.position?.epochs ?? 0
     try self.epochs.withLock { history in
       history.records.removeAll { $0.epoch > epochs }
@@ -325,7 +360,10 @@ public final class RunFolder: Sendable {
 
   /// Replaces `model.h5`; the old one stays where the write fails.
   /// - Throws: `ModelFileError`.
-  public func writeModel(_ model: ModelFile) throws { try model.write(to: modelPath) }
+  public func writeModel(_ model: ModelFile) throws {
+    try model.write(to: modelPath)
+    bests.withLock { $0.finish() }
+  }
 
   /// Draws `curves.svg` and `curves.png` of the history.
   /// - Throws: `FileError` where they cannot be written.

@@ -14,8 +14,13 @@ public protocol RunStore: AnyObject, Sendable {
   /// Replaces the newest checkpoint, and keeps the one before; it is on the disk when this returns.
   /// - Throws: where it cannot be written; both stay.
   func writeCheckpoint(_ model: ModelFile) throws
+  /// Replaces the model of the best epoch, `model.best`; it is on the disk when this returns.
+  ///
+  /// The one before stays until no checkpoint names it any more.
+  /// - Throws: where it cannot be written; the old one stays.
+  func writeBest(_ model: ModelFile) throws
   /// Forgets the checkpoints after more than `updates`, and the epochs of the history after the
-  /// newest that is left.
+  /// newest that is left; the model of the best epoch is again the one that this names.
   ///
   /// - Returns: that one, with its position and the optimizer's slots; nil where there is none.
   /// - Throws: where that cannot be done.

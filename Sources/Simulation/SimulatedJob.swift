@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import KerasFiles
 import Pictures
 import Primitives
 import Runs
@@ -22,6 +23,8 @@ public final class SimulatedJob: Sendable {
   /// The digest of the weights, and the history, of a run in one process.
   let digest: Digest
   let history: [EpochRecord]
+  /// Its best epoch.
+  let best: BestEpoch?
 
   /// All jobs.
   /// - Throws: where pictures cannot be made, or written to a temporary folder.
@@ -39,7 +42,8 @@ public final class SimulatedJob: Sendable {
   ) throws {
     self.kernels = kernels
     var values = Hyperparameters()
-    values.epochs = 2
+    // Of three epochs the second may be the best so far, and be forgotten again.
+    values.epochs = batchesPerUpdate == 1 ? 3 : 2
     values.stepsPerEpoch = 11
     values.batchSize = 2
     values.validationSteps = 4
@@ -51,6 +55,14 @@ public final class SimulatedJob: Sendable {
       values.augmentation = .book
       values.dropout = 0.3
       values.rateSchedule = .cosine
+    }
+    // In another third the rate falls after some epoch: a run that rolls back to before it
+    // must have the higher one again.
+    if batchesPerUpdate == 10 {
+      values.epochs = 4
+      (values.rateSchedule, values.decayEpochs, values.learningRate) = (
+        .plateau, 1, 0.03
+      )
     }
     let architecture = try Architecture(
       input: Shape(height: 8, width: 8, channels: 3),
@@ -79,6 +91,10 @@ public final class SimulatedJob: Sendable {
     guard ending == .finished else { throw WorkerError("the undisturbed run ended: \(ending)") }
     self.digest = digest
     history = disk.history.records
+    best = disk.best?.best
+    guard values.rateSchedule != .plateau || Set(history.map(\.learningRate)).count > 1 else {
+      throw WorkerError("the undisturbed run reaches no plateau: its rate stays")
+    }
   }
 
   private static func draw(_ folder: String) throws {

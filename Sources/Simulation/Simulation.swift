@@ -90,6 +90,10 @@ extension World {
     guard model.state.updates == job.job.schedule.updates else {
       return "\(model.state.updates) updates, undisturbed \(job.job.schedule.updates)"
     }
+    guard let best = disk.best, best.best == job.best, best.state.digest == job.best?.digest else {
+      return "the best epoch is \(String(describing: disk.best?.best)), undisturbed "
+        + "\(String(describing: job.best))"
+    }
     let rows = disk.history.records.map { Row($0) }
     let expected = job.history.map { Row($0) }
     return rows == expected ? nil : "the history is \(rows), undisturbed \(expected)"
@@ -104,6 +108,7 @@ extension World {
       epoch = record.epoch
       values = [
         record.loss, record.accuracy, record.validationLoss, record.validationAccuracy,
+        record.learningRate ?? 0,
       ]
     }
   }

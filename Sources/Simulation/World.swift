@@ -202,6 +202,10 @@ final class World {
       violation = "the history has the epochs \(epochs), the checkpoint follows epoch \(done)"
       return
     }
+    guard disk.restoreBest() else {
+      violation = "the best model that the checkpoint names is not there"
+      return
+    }
     note("coordinator \(generation) starts after \(checkpoint?.position?.updates ?? 0) updates")
     var options = CoordinatorHost.Options(kernels: job.kernels)
     options.minimumWorkers = scenario.minimumWorkers

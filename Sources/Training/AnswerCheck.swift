@@ -22,7 +22,7 @@ extension BatchPlan {
   /// The totals that an answer to one batch names.
   /// - Throws: `AnswerFault` where they cannot be right, or there is no such batch.
   package func totals(
-    of unit: WorkUnit, loss: Double, correct: Int, count: Int
+    of unit: WorkUnit, loss: Double, correct: Int, amongFive: Int = 0, count: Int
   ) throws(AnswerFault) -> Engine.Totals {
     guard let expected = pictures(of: unit) else {
       throw .impossible("its answer is to \(unit), which there is not")
@@ -33,6 +33,12 @@ extension BatchPlan {
     guard (0...count).contains(correct) else {
       throw .impossible("its answer to \(unit) has \(correct) of \(count) pictures right")
     }
+    // Of no more than five classes it is not counted.
+    guard amongFive == 0 || (correct...count).contains(amongFive) else {
+      throw .impossible(
+        "its answer to \(unit) has \(correct) pictures right, and \(amongFive) of \(count) among "
+          + "the first five")
+    }
     // A picture's loss is at most its logit, a `Float`, and a little more.
     let most = Double(count) * (Double(Float.greatestFiniteMagnitude) + 1)
     guard !loss.isFinite || (0...most).contains(loss) else {
@@ -40,6 +46,7 @@ extension BatchPlan {
     }
     var totals = Engine.Totals()
     (totals.loss, totals.correct, totals.count) = (loss, correct, count)
+    totals.amongFive = amongFive
     return totals
   }
 

@@ -256,7 +256,8 @@ public final class CoordinatorHost {
     let totals: Engine.Totals
     do throws(AnswerFault) {
       totals = try job.plan.totals(
-        of: unit, loss: header.loss, correct: header.correct, count: header.count)
+        of: unit, loss: header.loss, correct: header.correct, amongFive: header.amongFive,
+        count: header.count)
     } catch {
       return follow(rules.unusable(peer, unit, header.weightsVersion, error, now: now))
     }

@@ -123,9 +123,13 @@ struct EpochTotals {
   }
 
   /// What the epoch came to, with the links' counts as they are now.
-  /// - Parameter penalty: what the decay of its last weights adds to a picture's loss.
+  /// - Parameters:
+  ///   - classes: that the model tells apart.
+  ///   - penalty: what the decay of its last weights adds to a picture's loss.
+  ///   - rate: the learning rate of its last update.
   func record(
-    penalty: Double, now: Duration, bytesReceived: Int, bytesSent: Int, workers: Int
+    classes: Int, penalty: Double, rate: Float, now: Duration, bytesReceived: Int, bytesSent: Int,
+    workers: Int
   ) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }
@@ -135,7 +139,9 @@ struct EpochTotals {
       seconds: seconds(now: now), picturesPerSecond: pace(now: now),
       bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent,
       gradientsAwaited: awaited.gradients / .seconds(1),
-      weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)))
+      weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)),
+      learningRate: Double(rate),
+      validationTopFive: classes > 5 ? Double(sums.amongFive) / Double(sums.count) : nil)
   }
 
   /// How far `run` has come, with so many updates in the weights.

@@ -82,6 +82,8 @@ extension MemoryNeed {
     let stateBuffers = 1 + hyperparameters.optimizer.slots.count
     // The file is there three times while it is put together.
     need.add(5 * stateBuffers, architecture.parameters)
+    // So is that of the best epoch's weights, perhaps meanwhile.
+    need.add(3, architecture.parameters)
     // What is sent to those who join.
     if case .encoded = bodies { need.add(stateBuffers, architecture.parameters) }
     if steps > Updater.gradientsAtOnce {

@@ -25,6 +25,8 @@ final class Recorder {
   private(set) var totals: EpochTotals
   /// What follows from the validation of the epochs so far.
   private var progress: ValidationProgress
+  /// The best epoch so far.
+  private var best: BestEpoch?
   /// Why the last epoch's history could not be written, or earlier weights not be found: no
   /// checkpoint may be written any more.
   private var unwritten: String?
@@ -52,6 +54,7 @@ final class Recorder {
       inBackground: options.writesInBackground)
     totals = EpochTotals(at: position)
     progress = position.progress ?? ValidationProgress()
+    best = position.best
     lastCheckpoint = (clock(), position.updates)
   }
 
@@ -135,17 +138,21 @@ final class Recorder {
   }
 
   /// Writes an epoch (counted from 0) down and begins the next one.
-  /// - Returns: why the run cannot go on, where the history cannot be written.
+  /// - Returns: why the run cannot go on, where the history or the best model cannot be written.
   func finishEpoch(
     _ epoch: Int, _ state: ModelState, _ links: any WorkerLinks, workers: Int
   ) -> RunEnding? {
     let record = totals.record(
-      penalty: state.weights.penalty, now: now, bytesReceived: links.bytesReceived,
+      classes: job.architecture.loss.classes,
+      penalty: state.weights.penalty, rate: rate(ofUpdate: state.updates - 1), now: now,
+      bytesReceived: links.bytesReceived,
       bytesSent: links.bytesSent, workers: workers)
     job.hyperparameters.take(validationLoss: record.validationLoss, into: &progress)
     totals = EpochTotals(epoch: epoch + 1)
     beginEpoch(links)
     do {
+      // First the model, then the checkpoint that names it.
+      try writeBest(record, state)
       try store.append(record)
     } catch {
       // After the last epoch the rules are over: `end` says it then. The checkpoint before leads
@@ -164,6 +171,22 @@ final class Recorder {
     return nil
   }
 
+  /// Writes the weights of an epoch that did better than all before it.
+  private func writeBest(_ record: EpochRecord, _ state: ModelState) throws {
+    guard job.hyperparameters.isBetter(record, than: best) else { return }
+    let digest = state.digest
+    let found = BestEpoch(
+      epoch: record.epoch, validationLoss: record.validationLoss,
+      validationAccuracy: record.validationAccuracy, digest: digest)
+    // The weights alone: nobody trains on from it.
+    var model = file(ModelState(weights: state.weights, updates: state.updates), at: nil)
+    model.best = found
+    try store.writeBest(model.finite())
+    best = found
+    store.record(
+      Event(.best, epoch: record.epoch, updates: state.updates, digest: digest.description))
+  }
+
   /// Whether the run is to end before its last epoch.
   var isOver: Bool { progress.isOver }
 
@@ -179,13 +202,15 @@ final class Recorder {
   private func checkpoint(_ state: ModelState) -> ModelFile {
     var position = totals.position(run: job.digest, updates: state.updates, now: now)
     if job.hyperparameters.watchesValidation { position.progress = progress }
+    position.best = best
     return file(state, at: position)
   }
 
   private func file(_ state: ModelState, at position: RunPosition?) -> ModelFile {
     ModelFile(
       architecture: job.architecture, state: state, optimizer: job.hyperparameters.optimizer,
-      classes: job.manifest.classes, pictures: job.hyperparameters.pictures, position: position)
+      labelSmoothing: job.hyperparameters.labelSmoothing, classes: job.manifest.classes,
+      pictures: job.hyperparameters.pictures, position: position)
   }
 
   /// Begins to write a checkpoint where `--checkpoint-every` says so and there is time for it.
@@ -226,6 +251,7 @@ final class Recorder {
       let position = file?.position ?? RunPosition()
       totals = EpochTotals(at: position)
       progress = position.progress ?? ValidationProgress()
+      best = position.best
       beginEpoch(links)
       lastCheckpoint = (now, position.updates)
       return file

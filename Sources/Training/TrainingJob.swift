@@ -41,6 +41,12 @@ public struct TrainingJob: Sendable {
           + "validation pictures"
       ])
     }
+    if hyperparameters.best != .loss, validation == 0 {
+      throw HyperparameterError(problems: [
+        "--best \(hyperparameters.best) looks at the validation: the data set has no validation "
+          + "pictures"
+      ])
+    }
     self.architecture = architecture
     self.hyperparameters = hyperparameters
     self.manifest = manifest

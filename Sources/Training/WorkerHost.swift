@@ -254,7 +254,7 @@ public final class WorkerHost {
         .evaluated(
           EvaluationHeader(
             batch: batch, weightsVersion: unit.work.weightsVersion, loss: totals.loss,
-            correct: totals.correct, count: totals.count)))
+            correct: totals.correct, amongFive: totals.amongFive, count: totals.count)))
     }
     return true
   }

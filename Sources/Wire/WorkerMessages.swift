@@ -140,17 +140,21 @@ public struct EvaluationHeader: Codable, Hashable, Sendable {
   public var loss: Double
   /// Pictures whose probability rounds to their label.
   public var correct: Int
+  /// Pictures whose class is among the five most probable; 0 where there are no more than five.
+  public var amongFive: Int
   /// Pictures.
   public var count: Int
 
   /// Totals with every field given.
   public init(
-    batch: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, count: Int
+    batch: Int, weightsVersion: WeightsVersion, loss: Double, correct: Int, amongFive: Int = 0,
+    count: Int
   ) {
     self.batch = batch
     self.weightsVersion = weightsVersion
     self.loss = loss
     self.correct = correct
+    self.amongFive = amongFive
     self.count = count
   }
 }

@@ -78,6 +78,7 @@ final class UnkeptRun: RunStore {
   func record(_ event: Event) {}
   func append(_ record: EpochRecord) {}
   func writeCheckpoint(_ model: ModelFile) {}
+  func writeBest(_ model: ModelFile) {}
   func rollBack(before updates: Int) -> ModelFile? { nil }
   func writeModel(_ model: ModelFile) {}
   func drawCurves() {}

@@ -8,9 +8,10 @@ struct CoordinatorCommand: ParsableCommand {
     abstract: "Wait for workers on other machines, then train; later ones may join.",
     discussion: """
       Each update averages --batches-per-update batches; without it, one for each of
-      --workers. That suits links of 1 Gbit/s. On slower ones let each worker compute
-      more for an update: at 100 Mbit/s some 8 batches a worker. The line of an epoch
-      says what was waited for.
+      --workers, and the learning rate is multiplied by that number (--scale-rate).
+      That suits links of 1 Gbit/s. On slower ones let each worker compute more for an
+      update: at 100 Mbit/s some 8 batches a worker. The line of an epoch says what was
+      waited for.
 
       Example: dogsled coordinator pets --listen 192.168.1.2:7777 --workers 3 --insecure
       """)

@@ -57,12 +57,19 @@ struct Evaluate: ParsableCommand, TakesAnyName {
   }
 
   func run() throws {
-    let path = try NamedModel.file(model)
+    let path = try options.file(of: model)
     let file = try NamedModel.readFinite(path)
     let loss = type(of: file.architecture.loss).name
     for untaken in file.untaken where untaken.changesLoss {
       let line = "\(model): \(untaken.description): the loss printed is \(loss) alone"
       log(FileName.shown(line, doublingBackslashes: false))
+    }
+    let added = [
+      file.architecture.decays.isEmpty ? nil : "the weights' decay",
+      file.labelSmoothing > 0 ? "label smoothing of \(file.labelSmoothing)" : nil,
+    ].compactMap { $0 }
+    if !added.isEmpty {
+      log("the loss is that of Keras's evaluate, with \(added.joined(separator: " and "))")
     }
     let scanned = try PictureFolder.scan(
       folder, classes: file.architecture.loss.classes, labels: labels(for: file))
@@ -139,7 +146,8 @@ struct Evaluate: ParsableCommand, TakesAnyName {
   ) throws -> Evaluation {
     let count = file.architecture.loss.classes
     let names = try options.classNames(for: file)?.names
-    var evaluation = Evaluation(classes: names ?? (0..<count).map { "class \($0)" })
+    var evaluation = Evaluation(
+      classes: names ?? (0..<count).map { "class \($0)" }, penalty: file.state.weights.penalty)
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
       let end = min(start + options.batchSize, store.entries.count)
       let batch = try store.batch(Array(start..<end))

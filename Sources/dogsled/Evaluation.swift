@@ -20,12 +20,15 @@ struct Evaluation {
   /// Names of the classes, in the order of their labels.
   let classes: [String]
   private(set) var totals = Engine.Totals()
+  /// What the weights' decay adds to the mean loss.
+  let penalty: Double
   private(set) var confusion: Confusion
   /// The pictures that were taken for another class.
   private var mistakes: [Mistake] = []
 
-  init(classes: [String]) {
+  init(classes: [String], penalty: Double) {
     self.classes = classes
+    self.penalty = penalty
     confusion = Confusion(classes: classes.count)
   }
 
@@ -59,7 +62,7 @@ struct Evaluation {
       classes.count > 5
       ? String(format: "  top-5 %.6f", Double(confusion.amongFive) / count) : ""
     return String(
-      format: "loss %.6f  accuracy %.6f%@  pictures %d", totals.loss / count,
+      format: "loss %.6f  accuracy %.6f%@  pictures %d", totals.loss / count + penalty,
       Double(totals.correct) / count, five, totals.count)
   }
 

@@ -30,10 +30,23 @@ struct InferenceOptions: ParsableArguments {
         + "the model was trained on.", valueName: "a,b"))
   var classes: ClassNames?
 
+  @Flag(help: "Of a run's folder take the last epoch's model, not the best epoch's.")
+  var last = false
+
   func validate() throws {
     guard (1...4096).contains(batchSize) else {
       throw ValidationError("--batch-size must be from 1 to 4096, not \(batchSize)")
     }
+  }
+
+  /// The file of the model that `path` names: of a run's folder that of its best epoch, or of its
+  /// last.
+  /// - Throws: where there is none, or `--last` says nothing about it.
+  func file(of path: String) throws -> String {
+    if last, !PictureFolder.exists(path) {
+      throw ValidationError("--last is for a run's folder, and \(path) is none")
+    }
+    return try NamedModel.file(path, choice: last ? .last : .best)
   }
 
   /// The names that `--classes` gives, else those that `model` knows; nil where it knows none.
@@ -56,7 +69,8 @@ struct InferenceOptions: ParsableArguments {
       "computing \(counted(batch, "picture")) at a time",
       advice: "choose a smaller --batch-size, or fewer --threads")
     return try Engine(
-      model.architecture, batchCapacity: batch, threads: threading.count,
+      model.architecture, batchCapacity: batch, labelSmoothing: model.labelSmoothing,
+      threads: threading.count,
       kernels: try KernelSet.chosen())
   }
 

@@ -7,38 +7,59 @@ enum NamedModel {
   /// Help for the argument.
   static let help = "A model: an .h5 file, or a run's folder."
 
-  /// Reads the model that `path` names.
+  /// Reads the model that `path` names, the last one of a run.
   /// - Throws: what is wrong with it, in one clear line.
-  static func read(_ path: String) throws -> ModelFile { try ModelFile(reading: file(path)) }
+  static func read(_ path: String) throws -> ModelFile {
+    try ModelFile(reading: file(path, choice: .last))
+  }
 
-  /// Reads the model that `path` names, for computing with it.
+  /// Reads the model file at `path`, for computing with it.
   ///
   /// Weights that are not finite are refused: relu turns what is no number into 0, and a prediction
   /// of such a network looks like any other.
   /// - Throws: what is wrong with it, in one clear line.
   static func readFinite(_ path: String) throws -> ModelFile {
-    let model = try read(path)
+    let model = try ModelFile(reading: path)
     guard model.state.weights.isFinite else {
       throw Failure("\(path): its weights are not finite: it is damaged, or its training diverged")
     }
     return model
   }
 
+  /// Which model of a run's folder is taken.
+  enum Choice {
+    /// That of the best epoch, where there is one.
+    case best
+    /// The newest one.
+    case last
+  }
+
   /// The model file that `path` names.
   ///
-  /// Of a run's folder it is `model.h5` or, before the run's end, the newest checkpoint; standard
-  /// error says which.
+  /// Of a run's folder it is `best.h5` where that is wanted and there, then `model.h5` or, before
+  /// the run's end, the newest checkpoint; standard error says which.
   /// - Throws: `Failure` for a folder without any.
-  static func file(_ path: String) throws -> String {
+  static func file(_ path: String, choice: Choice) throws -> String {
     guard PictureFolder.exists(path) else { return path }
     let folder = path.hasSuffix("/") ? path : path + "/"
-    let files = ["model.h5", "checkpoint.h5", "checkpoint-previous.h5"].map { folder + $0 }
+    let last = ["model.h5", "checkpoint.h5", "checkpoint-previous.h5"]
+    let names = choice == .best ? ["best.h5"] + last : last
+    let files = names.map { folder + $0 }
     guard let file = files.first(where: FileManager.default.fileExists(atPath:)) else {
       throw Failure(
         "\(path): no model file, and no run's folder with a model: neither model.h5 nor "
           + "checkpoint.h5 is in it")
     }
-    log("using \(file)")
+    log("using \(file)\(epoch(of: file))")
     return file
+  }
+
+  /// `, of epoch 12, the best` for the best model of a run; nothing for another, or one that cannot
+  /// be read.
+  private static func epoch(of file: String) -> String {
+    guard file.hasSuffix("/best.h5"), let best = try? ModelFile(reading: file).best else {
+      return ""
+    }
+    return ", of epoch \(best.epoch), the best (--last takes the last)"
   }
 }

@@ -92,7 +92,7 @@ struct NetworkRun {
       }
     }
     defer { local?.stop() }
-    let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
+    let printer = ProgressPrinter(setup.job.hyperparameters)
     let coordinator = try CoordinatorHost(
       setup.job, options: hostOptions, store: setup.folder, mailbox: mailbox, links: server,
       checkpoint: setup.checkpoint, report: printer.show)

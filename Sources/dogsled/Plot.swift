@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import KerasFiles
 import Pictures
 import Runs
 
@@ -51,7 +52,18 @@ struct Plot: ParsableCommand {
     let folder = runs.count == 1 && PictureFolder.exists(runs[0]) ? runs[0] + "/" : ""
     let paths = output.map { [$0] } ?? [folder + "curves.svg", folder + "curves.png"]
     for path in paths { try curves.write(to: path) }
+    drawn.forEach { nameBest(of: $0.run) }
     try emit(paths.joined(separator: "\n"))
+  }
+
+  /// Says which epoch a run has kept as its best, where it has.
+  private func nameBest(of run: String) {
+    guard let best = try? ModelFile(reading: run + "/best.h5").best else { return }
+    log(
+      String(
+        format: "%@: best.h5 is of epoch %d, val_loss %.4f, val_acc %.4f",
+        FileName.shown(run, doublingBackslashes: false), best.epoch, best.validationLoss,
+        best.validationAccuracy))
   }
 
   /// Those of several runs that have something to draw; the others are named on standard error.

@@ -45,7 +45,7 @@ struct Predict: ParsableCommand, TakesAnyName {
   }
 
   func run() throws {
-    let file = try NamedModel.readFinite(model)
+    let file = try NamedModel.readFinite(options.file(of: model))
     var classes = try options.classNames(for: file)?.names
     if classes == nil {
       let count = file.architecture.loss.classes

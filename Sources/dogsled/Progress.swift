@@ -8,6 +8,7 @@ import Training
 /// Prints what a coordinator reports; one thread at a time.
 final class ProgressPrinter {
   private let epochs: Int
+  private let showsRate: Bool
   /// Whether standard output shows a line that is written over: a terminal that takes escapes.
   private let showsLiveLine =
     isatty(STDOUT_FILENO) == 1
@@ -15,8 +16,11 @@ final class ProgressPrinter {
   private var liveLine = false
   private var lastDraw: ContinuousClock.Instant?
 
-  /// For a run of `epochs`.
-  init(epochs: Int) { self.epochs = epochs }
+  /// For a run of these values.
+  init(_ values: Hyperparameters) {
+    epochs = values.epochs
+    showsRate = values.changesRate
+  }
 
   /// Prints a report.
   func show(_ report: TrainingReport) {
@@ -27,12 +31,13 @@ final class ProgressPrinter {
     case .progress(let progress): draw(progress)
     case .epoch(let record):
       clear()
-      write(Self.line(record, epochs: epochs) + "\n")
+      write(Self.line(record, epochs: epochs, showsRate: showsRate) + "\n")
     }
   }
 
   /// One plain line for an epoch.
-  static func line(_ record: EpochRecord, epochs: Int) -> String {
+  /// - Parameter showsRate: whether the learning rate is in it.
+  static func line(_ record: EpochRecord, epochs: Int, showsRate: Bool) -> String {
     var parts = [
       "epoch \(record.epoch)/\(epochs)", String(format: "loss %.4f", record.loss),
       String(format: "acc %.4f", record.accuracy),
@@ -40,6 +45,10 @@ final class ProgressPrinter {
     if !record.validationLoss.isNaN {
       parts.append(String(format: "val_loss %.4f", record.validationLoss))
       parts.append(String(format: "val_acc %.4f", record.validationAccuracy))
+    }
+    if let share = record.validationTopFive { parts.append(String(format: "val_top5 %.4f", share)) }
+    if showsRate, let rate = record.learningRate {
+      parts.append(String(format: "rate %.3g", rate))
     }
     parts.append(String(format: "%.1f s", record.seconds))
     parts.append(String(format: "%.0f pictures/s", record.picturesPerSecond))

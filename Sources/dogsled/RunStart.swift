@@ -30,42 +30,57 @@ struct RunStart {
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
       var values = Hyperparameters()
-      values.batchesPerUpdate = workers
+      if workers > 1, !options.values.gives(\.batchesPerUpdate) {
+        values.batchesPerUpdate = workers
+        // So that as many epochs, with fewer updates, learn as much.
+        values.rateScaling = .linear
+      }
       hyperparameters = options.values.over(values)
       let classes = data.flatMap(DataSet.classCount) ?? 2
       architecture = try hyperparameters.regularized(try named ?? .book(classes: classes))
       if let optimizer = model?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
       }
+      if let compiled = model?.labelSmoothing, compiled != hyperparameters.labelSmoothing,
+        !options.values.gives(\.labelSmoothing)
+      {
+        throw Failure(
+          "\(options.model ?? ""): compiled with label smoothing \(compiled), where Dogsled's "
+            + "default is 0: say --label-smoothing \(compiled) or --label-smoothing 0")
+      }
       (resumed, checkpoint) = (nil, nil)
       self.data = data ?? ""
       return
     }
     let folder = try RunFolder.open(path)
-    let description: RunDescription = try folder.description()
+    var description: RunDescription = try folder.description()
     guard description.dogsled == dogsledVersion else {
       throw Failure(
         "\(path): the run was begun by dogsled \(description.dogsled), and this is "
           + "\(dogsledVersion): go on with the version that began it")
     }
-    hyperparameters = description.hyperparameters
+    let before = description.hyperparameters
     do {
-      try hyperparameters.validate()
+      try before.validate()
       architecture = try KerasConfiguration.decode(description.model)
     } catch {
       throw Failure("\(folder.descriptionPath): not a valid run: \(error)")
     }
-    let differences = options.values.over(hyperparameters).differences(
-      from: hyperparameters)
+    var wanted = options.values.over(before)
+    let epochs = wanted.epochs
+    wanted.epochs = before.epochs
+    let differences = wanted.differences(from: before)
     guard differences.isEmpty else {
       throw Failure(
         "\(path): this run was started with \(differences.joined(separator: ", ")): a run goes on "
           + "with its own options, so leave these out")
     }
-    if let named, try hyperparameters.regularized(named) != architecture {
+    if let named, try before.regularized(named) != architecture {
       throw Failure(
         "\(path): this run was started with another model than --model names: leave --model out")
     }
+    if epochs != before.epochs { description = try description.with(epochs, of: path) }
+    hyperparameters = description.hyperparameters
     self.data = data ?? description.data
     guard PictureFolder.exists(self.data) else {
       let owner = data == nil ? ", where \(path) had its pictures" : ""
@@ -74,26 +89,36 @@ struct RunStart {
           + "--resume \(path)")
     }
     resumed = (folder, description)
-    let (file, damage) = try folder.checkpoint(of: description.digest)
+    var (file, damage) = try folder.checkpoint(of: description.digests)
     if let damage { log("\(damage); going on from the checkpoint before it") }
     if let file, !file.isFinite {
       throw Failure(
         "\(path): its checkpoint holds weights that are not finite: the run diverged; begin "
           + "it anew with a smaller --learning-rate")
     }
+    if let position = file?.position, epochs != before.epochs {
+      try position.allow(epochs: epochs, of: path)
+    }
     if let position = file?.position, !hyperparameters.allow(position) {
       throw Failure(
         "\(path): its checkpoint is at a place that this run has not: it was changed; go on from "
           + "a copy of the folder, or begin anew")
     }
-    checkpoint = file
-    let (epochs, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
-    guard epochs == Array(0..<epochs.count).map({ $0 + 1 }), epochs.count >= done else {
+    let (rows, done) = (folder.history.records.map(\.epoch), file?.position?.epochs ?? 0)
+    guard rows == Array(0..<rows.count).map({ $0 + 1 }), rows.count >= done else {
       throw Failure(
         "\(folder.historyPath): does not have the epochs 1 to \(done) that the checkpoint "
           + "follows: restore the file from a copy")
     }
-    if file == nil, !epochs.isEmpty { log("\(path): no checkpoint is there: it begins again") }
+    if let best = file?.position?.best, try !folder.restoreBest(best) {
+      log(
+        "\(path)/best.h5: not the best model so far, which was epoch \(best.epoch)'s: it is "
+          + "missing or was changed; the best of the epochs that follow is kept")
+      file?.position?.best = nil
+    }
+    if file == nil { _ = try folder.restoreBest(nil) }
+    checkpoint = file
+    if file == nil, !rows.isEmpty { log("\(path): no checkpoint is there: it begins again") }
   }
 
   /// Whoever names a model that was compiled with other settings than the run's has to choose.
@@ -134,7 +159,13 @@ struct RunStart {
         "\(data): not the pictures that the run in \(resumed.folder.path) was started with"
           + "\(changes.map { ": \($0)" } ?? ""): a run goes on with the same files")
     }
-    return resumed.folder
+    let (folder, description) = resumed
+    if try folder.description(as: RunDescription.self) != description {
+      try folder.replaceDescription(description)
+    }
+    // It has none until its end, which may have become another.
+    if checkpoint?.position?.epochs ?? 0 < hyperparameters.epochs { try folder.removeModel() }
+    return folder
   }
 }
 
@@ -163,5 +194,45 @@ extension Optimizer {
         entry: entry, text: value == 0 ? "off" : "on",
         option: value == 0 ? "--no-\(entry.name)" : "--\(entry.name)")
     }
+  }
+}
+
+extension RunPosition {
+  /// Whether a run that has come so far can have another number of epochs.
+  /// - Parameter path: its folder, for what is said.
+  /// - Throws: `Failure` where it has more already, or ended early.
+  fileprivate func allow(epochs wanted: Int, of path: String) throws {
+    let begun = epochs + (steps > 0 ? 1 : 0)
+    guard wanted >= begun else {
+      throw Failure(
+        "\(path): its checkpoint is in epoch \(begun): --epochs must be at least \(begun), not "
+          + "\(wanted)")
+    }
+    guard progress?.isOver != true else {
+      throw Failure(
+        "\(path): --early-stopping ended this run after epoch \(epochs): more epochs would add "
+          + "none; begin a new one")
+    }
+  }
+}
+
+extension RunDescription {
+  /// The run with another number of epochs.
+  /// - Parameter path: its folder, for what is said.
+  /// - Throws: `Failure` where something that decides the weights depends on that number.
+  fileprivate func with(_ epochs: Int, of path: String) throws -> RunDescription {
+    let before = hyperparameters.epochs
+    guard hyperparameters.rateSchedule != .cosine else {
+      throw Failure(
+        "\(path): --schedule cosine brings the learning rate to zero at epoch \(before), so this "
+          + "run cannot have \(epochs) epochs: begin a new one")
+    }
+    let changed = with(epochs: epochs)
+    do {
+      try changed.hyperparameters.validate()
+    } catch {
+      throw Failure("\(path): \(error)")
+    }
+    return changed
   }
 }

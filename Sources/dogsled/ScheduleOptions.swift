@@ -5,7 +5,10 @@ extension RateSchedule: ExpressibleByArgument {}
 
 extension RateScaling: ExpressibleByArgument {}
 
-/// The options of the hyper-parameters that say how the learning rate changes, and when a run ends.
+extension BestMeasure: ExpressibleByArgument {}
+
+/// The options of the hyper-parameters that say how the learning rate changes, when a run ends,
+/// and which of its epochs is kept.
 struct ScheduleOptions: ParsableArguments {
   @Option(\.rateSchedule, valueName: "name") var schedule: RateSchedule?
   @Option(\.decayEpochs, valueName: "epochs") var decayEpochs: Int?
@@ -13,6 +16,7 @@ struct ScheduleOptions: ParsableArguments {
   @Option(\.warmUp, valueName: "epochs") var warmUp: Int?
   @Option(\.rateScaling, valueName: "how") var scaleRate: RateScaling?
   @Option(\.earlyStopping, valueName: "epochs") var earlyStopping: Int?
+  @Option(\.best, valueName: "measure") var best: BestMeasure?
 
   /// What was given.
   var given: [GivenValue] {
@@ -20,6 +24,7 @@ struct ScheduleOptions: ParsableArguments {
       GivenValue(\.rateSchedule, schedule), GivenValue(\.decayEpochs, decayEpochs),
       GivenValue(\.decayFactor, decayFactor), GivenValue(\.warmUp, warmUp),
       GivenValue(\.rateScaling, scaleRate), GivenValue(\.earlyStopping, earlyStopping),
+      GivenValue(\.best, best),
     ].compactMap { $0 }
   }
 }
@@ -36,7 +41,6 @@ extension Hyperparameters {
       parts.append("times \(decayFactor) where validation stalls \(decayEpochs) epochs")
     }
     if warmUp > 0 { parts.append("warm-up of \(counted(warmUp, "epoch"))") }
-    if rateScaling != .none { parts.append("\(rateScaling) in U") }
     if earlyStopping > 0 { parts.append("early stopping after \(earlyStopping)") }
     return parts.joined(separator: ", ")
   }

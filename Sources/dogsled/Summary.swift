@@ -33,7 +33,7 @@ struct Summary: ParsableCommand {
     guard let model else {
       return try emit(Self.table(try .book(height: size.height, width: size.width)))
     }
-    let keras = try KerasConfiguration.model(inFile: NamedModel.file(model))
+    let keras = try KerasConfiguration.model(inFile: NamedModel.file(model, choice: .last))
     try emit(Self.table(keras.architecture, frozen: keras.frozenLayers))
   }
 

@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
         + "\(kernels.rawValue) kernels")
     let mailbox = Mailbox<CoordinatorInput>()
     try Signals.onInterrupt { mailbox.put(.interrupted) }
-    let printer = ProgressPrinter(epochs: setup.job.hyperparameters.epochs)
+    let printer = ProgressPrinter(setup.job.hyperparameters)
     let (ending, digest) = try OneProcess.train(
       setup.job, pictures: (setup.training, setup.validation), threads: threads,
       kernels: kernels, store: setup.folder, mailbox: mailbox, checkpoint: setup.checkpoint,

@@ -87,7 +87,7 @@ struct TrainingSetup: Sendable {
       pictures    \(pictures.joined(separator: ", "))\(others) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
-      update      average of U = \(values.batchesPerUpdate) steps
+      update      \(values.updateSummary)
       optimizer   \(values.optimizer.summary)\(schedule)\(regularized)
       computing   \(computing)
       run folder  \(folder.path)
@@ -97,6 +97,13 @@ struct TrainingSetup: Sendable {
     }
   }
 
+  /// `best.h5 of epoch 12, val_loss 0.5123, val_acc 0.7400, digest ...`.
+  private static func line(_ best: BestEpoch) -> String {
+    String(
+      format: "best.h5 of epoch %d, val_loss %.4f, val_acc %.4f, digest %@", best.epoch,
+      best.validationLoss, best.validationAccuracy, best.digest.description)
+  }
+
   /// Prints what a run leaves behind, and turns its ending into the exit status.
   /// - Parameter again: the command that goes on with the run, without its `--resume`.
   /// - Throws: `Failure` for a run that failed, or whose results cannot be printed; `ExitCode` 130
@@ -104,7 +111,7 @@ struct TrainingSetup: Sendable {
   func conclude(_ ending: RunEnding, digest: Digest, again: [String]) throws {
     let files = [
       "run.json", "pictures.json", "classes.txt", "history.csv", "events.jsonl", "checkpoint.h5",
-      "model.h5", "curves.svg", "curves.png",
+      "model.h5", "best.h5", "curves.svg", "curves.png",
     ]
     let written = files.filter {
       FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")
@@ -113,7 +120,7 @@ struct TrainingSetup: Sendable {
       try emit(
         """
         run folder  \(folder.path)
-        digest      \(digest)
+        digest      \(digest)\(folder.best.map { "\nbest        \(Self.line($0))" } ?? "")
         files       \(written.joined(separator: " "))
         """)
     }
@@ -130,5 +137,20 @@ struct TrainingSetup: Sendable {
       log("go on with: \(command)")
       throw Failure(reason, status: .tryAgain)
     }
+  }
+}
+
+extension Hyperparameters {
+  /// What an update is, for the lines that a run begins with.
+  fileprivate var updateSummary: String {
+    let updates = (stepsPerEpoch + batchesPerUpdate - 1) / batchesPerUpdate
+    let average = "average of U = \(batchesPerUpdate) steps, \(counted(updates, "update")) an epoch"
+    let scaled =
+      switch rateScaling {
+      case .none: ""
+      case .sqrt: "; the learning rate times the root of U (--scale-rate sqrt)"
+      case .linear: "; the learning rate times U (--scale-rate linear)"
+      }
+    return average + scaled
   }
 }

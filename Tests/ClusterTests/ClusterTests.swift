@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "cluster/launch against an sshd on loopback", .enabled(if: Cluster.hasServer, Cluster.needs),
-  .serialized, .timeLimit(.minutes(2)))
+  .serialized, .timeLimit(.minutes(10)))
 struct ClusterTests {
   static let twoHosts = """
     # two hosts, three workers
@@ -17,7 +17,7 @@ struct ClusterTests {
     let cluster = try await Cluster()
     defer { cluster.stop() }
     let alone = try await cluster.trainAlone(
-      cluster.options(run: "alone") + ["--batches-per-update", "3"])
+      cluster.options(run: "alone") + ["--batches-per-update", "3", "--scale-rate", "linear"])
     let digest = try #require(Cluster.digest(alone))
 
     let both = try cluster.launch(

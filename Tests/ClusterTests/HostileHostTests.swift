@@ -3,7 +3,7 @@ import Testing
 
 @Suite(
   "what hosts say, and the shells that they have",
-  .enabled(if: Cluster.hasServer, Cluster.needs), .serialized, .timeLimit(.minutes(2)))
+  .enabled(if: Cluster.hasServer, Cluster.needs), .serialized, .timeLimit(.minutes(10)))
 struct HostileHostTests {
   /// After the first words come commands, other addresses, numbers and characters.
   static let answers = [

@@ -3,7 +3,7 @@ import Testing
 
 /// `scripts/lan`, on drawn pictures and a small model.
 @Suite(
-  "a LAN of namespaces", .timeLimit(.minutes(3)),
+  "a LAN of namespaces", .timeLimit(.minutes(10)),
   .enabled(if: Namespaces.whyNoLAN == nil, Comment(rawValue: Namespaces.whyNoLAN ?? "")))
 final class LANTests {
   private let folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite(
-  "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(3)),
+  "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(10)),
   .enabled(if: Namespaces.whyNot == nil, Comment(rawValue: Namespaces.whyNot ?? "")))
 struct NamespaceTests {
   @Test("this machine and two others, in every order", arguments: Namespaces.sixes)
@@ -10,7 +10,8 @@ struct NamespaceTests {
     let cluster = try await Cluster(in: Namespaces(six: six))
     defer { cluster.stop() }
     let alone = try await cluster.trainAlone(
-      cluster.options(epochs: 1, run: "alone") + ["--batches-per-update", "3"])
+      cluster.options(epochs: 1, run: "alone")
+        + ["--batches-per-update", "3", "--scale-rate", "linear"])
     let digest = try #require(Cluster.digest(alone))
     for (index, order) in Self.orders(["localhost", "node2", "node3"]).enumerated() {
       // Each must take part: training waits for all three.

@@ -13,14 +13,25 @@ import Testing
   private static let stranger = "setpriv --reuid 54321 --regid 54321 --clear-groups"
   private static let hasStranger = succeeds("\(stranger) prlimit --nproc=9 '\(program)' --version")
 
-  /// A folder for everybody, with drawn pictures in `data` and a finished run in `run`.
-  init() throws {
-    folder = try TemporaryFolder()
-    chmod(folder.path, 0o777)
+  /// Drawn pictures in `data` and a finished run in `run`, made once for all tests.
+  private static let finished = Result {
+    let folder = try TemporaryFolder()
     try DrawnPictures.write(to: folder.path + "/data", train: 20, validation: 4, test: 2)
     try folder.write(Data(Self.model.utf8), to: "model.json")
     let run = try Command(["train", "data", "--run", "run"] + Self.options, in: folder)
     try #require(run.status == 0, "\(run.errors)")
+    return folder
+  }
+
+  /// A folder for everybody, with a copy of what is in `finished`.
+  init() throws {
+    let finished = try Self.finished.get()
+    folder = try TemporaryFolder()
+    chmod(folder.path, 0o777)
+    for name in ["data", "model.json", "run"] {
+      try FileManager.default.copyItem(
+        atPath: finished.path + "/" + name, toPath: folder.path + "/" + name)
+    }
   }
 
   private static let model = """

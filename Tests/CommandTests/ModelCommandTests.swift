@@ -55,6 +55,21 @@ import Testing
       }
     }
     #expect(newest != model.state.digest.description)
+    // Of the best epoch there may be another.
+    var best = model
+    best.best = BestEpoch(
+      epoch: 7, validationLoss: 0.5, validationAccuracy: 0.75, digest: model.state.digest)
+    try best.write(to: "\(folder.path)/run/best.h5")
+    for verb in ["evaluate", "predict"] {
+      let best = try Command(verb, "run", "data", in: folder)
+      #expect(
+        best.errors.contains("using run/best.h5, of epoch 7, the best (--last takes the last)"))
+      let last = try Command(verb, "run", "data", "--last", in: folder)
+      #expect(last.status == 0 && last.errors.contains("using run/model.h5\n"))
+      let none = try Command(verb, "run/model.h5", "data", "--last", in: folder)
+      #expect(none.status == 2 && none.errorLines.count == 1, "\(none.errors)")
+    }
+    #expect(try Command("digest", "run", in: folder).errorLines == ["using run/model.h5"])
   }
 
   /// Layers of Keras's that are frozen are so counted, and not trained without a word.

@@ -2,8 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// All faults, one after the other: each is a run of real processes on real sockets that is
-/// disturbed, and ends with the digest of the undisturbed run or with one clear refusal.
+/// Faults, one after the other but for those of the chain: each is a run of real processes on real
+/// sockets that is disturbed, and ends with the digest of the undisturbed run or with one clear
+/// refusal.
 @Suite(.serialized) struct FaultTests {}
 
 /// A process that a test started, its output in a file.
@@ -75,21 +76,46 @@ final class FaultRun {
     [
       "--model", "model.json", "--epochs", "\(isLong ? 60 : 6)", "--steps-per-epoch", "40",
       "--batch-size", "6", "--batches-per-update", "4", "--seed", "7", "--learning-rate", "1e-3",
-    ] + (isLong ? ["--augment"] : [])
+    ] + (isLong ? ["--augment"] : []) + (isRegularized ? Self.regularizing : [])
   }
+
+  /// All of these draw or remember: what is drawn or remembered may not depend on who computes.
+  private static let regularizing = [
+    "--augment", "--dropout", "0.4", "--schedule", "cosine", "--warm-up", "1", "--optimizer",
+    "adam",
+    "--label-smoothing", "0.1", "--weight-decay", "1e-4",
+  ]
 
   /// What a run in one process that nobody disturbs comes to.
   private static let undisturbed = Result { try alone(isLong: false) }
   private static let undisturbedLong = Result { try alone(isLong: true) }
-  private static func alone(isLong: Bool) throws -> (digest: String, history: [String]) {
-    let run = try FaultRun(isLong: isLong)
+  private static let undisturbedRegularized = Result {
+    try alone(isLong: false, isRegularized: true)
+  }
+  private static func alone(isLong: Bool, isRegularized: Bool = false) throws -> Outcome {
+    let run = try FaultRun(isLong: isLong, isRegularized: isRegularized)
     try run.trainAlone()
-    return (try run.digest(), try run.history())
+    return try run.outcome()
+  }
+
+  /// What a run came to.
+  private struct Outcome: Equatable {
+    let digest: String
+    /// Of the best epoch's weights.
+    let best: String
+    let history: [String]
+  }
+
+  private func outcome() throws -> Outcome {
+    Outcome(
+      digest: try digest(), best: try digest(of: "best.h5"), history: try history())
   }
 
   let folder: String
   /// Longer than it takes to find out that a worker is silent.
   let isLong: Bool
+  /// With augmentation, dropout, a rate that falls and Adam.
+  let isRegularized: Bool
   var host = "127.0.0.1"
   let port: Int
   /// Lines that come before a coordinator's or a worker's command, to run it elsewhere.
@@ -98,8 +124,9 @@ final class FaultRun {
   private var all: [Running] = []
   private var harms: [Date] = []
 
-  init(isLong: Bool = false) throws {
+  init(isLong: Bool = false, isRegularized: Bool = false) throws {
     self.isLong = isLong
+    self.isRegularized = isRegularized
     folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     port = try #require((20000...32000).randomElement())
@@ -195,8 +222,8 @@ final class FaultRun {
   /// Waits until one epoch more is over.
   func waitForAnEpoch() throws { try wait(for: "epoch", after: count("epoch")) }
 
-  func digest() throws -> String {
-    let process = try Running(Self.dogsled, ["digest", "run/model.h5"], in: folder, log: "digest")
+  func digest(of file: String = "model.h5") throws -> String {
+    let process = try Running(Self.dogsled, ["digest", "run/\(file)"], in: folder, log: "digest")
     try #require(try process.status() == 0, "\(process.output)")
     return process.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
@@ -225,11 +252,12 @@ final class FaultRun {
   ) throws {
     let status = try coordinator.status(within: 120)
     #expect(status == 0, "\(coordinator.output)", sourceLocation: location)
-    let expected = try (isLong ? Self.undisturbedLong : Self.undisturbed).get()
-    let digest = try digest()
-    #expect(digest == expected.digest, sourceLocation: location)
-    #expect(try history() == expected.history, sourceLocation: location)
+    let expected =
+      isRegularized
+      ? Self.undisturbedRegularized : isLong ? Self.undisturbedLong : Self.undisturbed
+    let outcome = try outcome()
+    #expect(try outcome == expected.get(), sourceLocation: location)
     let recovery = try recovery().map { "next epoch over after \($0) ms" } ?? "in the last epoch"
-    print("fault: \(what): \(recovery), digest \(digest)")
+    print("fault: \(what): \(recovery), digest \(outcome.digest)")
   }
 }

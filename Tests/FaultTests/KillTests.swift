@@ -18,6 +18,40 @@ extension FaultTests {
       #expect(try second.status() == 0)
     }
 
+    @Test func twoOfFourWorkersAreKilledWhereMuchIsDrawn() throws {
+      let run = try FaultRun(isRegularized: true)
+      let coordinator = try run.coordinator(workers: 4)
+      let workers = try (0..<4).map { _ in try run.worker() }
+      try run.waitForAnEpoch()
+      for worker in workers[..<2] {
+        let before = run.count("lost")
+        run.disturb { worker.signal(SIGKILL) }
+        try run.wait(for: "lost", after: before)
+        try run.waitForAnEpoch()
+      }
+      try run.expectUndisturbed(
+        coordinator, "two of four workers killed, with augmentation, dropout, cosine and Adam")
+      for worker in workers[2...] { #expect(try worker.status() == 0) }
+    }
+
+    /// Checkpoints are written in the middle of epochs, where pictures are seen again.
+    @Test func theCoordinatorIsKilledInTheMiddleOfAnAugmentedEpoch() throws {
+      let run = try FaultRun(isRegularized: true)
+      let workers = [try run.worker(), try run.worker()]
+      var coordinator = try run.coordinator(["--checkpoint-every", "3"])
+      for number in 0..<3 {
+        // Ten updates an epoch: every third is none at its end.
+        let before = run.count("checkpoint")
+        try run.wait(for: "checkpoint", after: before + number)
+        run.disturb { coordinator.signal(SIGKILL) }
+        _ = try coordinator.status()
+        coordinator = try run.coordinator(resuming: true, ["--checkpoint-every", "3"])
+      }
+      try run.expectUndisturbed(
+        coordinator, "the coordinator killed three times in augmented epochs and resumed")
+      for worker in workers { #expect(try worker.status() == 0) }
+    }
+
     @Test func allWorkersAreKilledAndOthersCome() throws {
       let run = try FaultRun()
       let coordinator = try run.coordinator()

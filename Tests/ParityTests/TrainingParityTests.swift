@@ -19,6 +19,7 @@ struct TrainingParityTests {
     var smoothing: Float = 0
     var weights: [Float] = []
     var rates: [Float] = []
+    var classes = 2
 
     /// As the script takes it.
     var json: [String: Any] {
@@ -37,7 +38,9 @@ struct TrainingParityTests {
           (nil, .convolution(Convolution(filters: 6, activation: .linear))),
           (nil, .maxPooling(size: 2)), (nil, .flatten),
           (nil, .dense(units: 20, activation: .sigmoid)),
-          (nil, .dense(units: 1, activation: .sigmoid)),
+          classes == 2
+            ? (nil, .dense(units: 1, activation: .sigmoid))
+            : (nil, .dense(units: classes, activation: .softmax)),
         ])
       return decay > 0 ? try plain.addingDecay(decay) : plain
     }
@@ -65,6 +68,10 @@ struct TrainingParityTests {
     Case(name: "decay", rule: SGD(learningRate: 0.02, momentum: 0.9), decay: 0.02),
     Case(name: "decay_adam", rule: Adam(), decay: 0.01),
     Case(name: "smoothing", rule: SGD(learningRate: 0.05), smoothing: 0.2),
+    Case(name: "smoothing_softmax", rule: SGD(learningRate: 0.05), smoothing: 0.2, classes: 3),
+    Case(
+      name: "all_softmax", rule: Adam(), decay: 0.005, smoothing: 0.1, weights: [2, 0.75, 1.5],
+      classes: 3),
     Case(name: "weights", rule: SGD(learningRate: 0.05), weights: [0.5, 3]),
     Case(
       name: "all", rule: Adam(), decay: 0.005, smoothing: 0.1, weights: [2, 0.75],
@@ -82,7 +89,10 @@ struct TrainingParityTests {
       UInt8(draws.bits(UInt64(1000 + place)) & 127) + UInt8(labels[place / size]) * 60
     }
     try Data(pictures).write(to: URL(fileURLWithPath: folder + "/pictures.bin"))
-    try labels.withUnsafeBytes { Data($0) }.write(to: URL(fileURLWithPath: folder + "/labels.bin"))
+    for classes in [2, 3] {
+      try Self.labels(labels, classes).withUnsafeBytes { Data($0) }.write(
+        to: URL(fileURLWithPath: "\(folder)/labels\(classes).bin"))
+    }
     let job: [String: Any] = [
       "steps": Self.steps, "batch": Self.batch, "cases": Self.cases.map(\.json),
     ]
@@ -90,11 +100,18 @@ struct TrainingParityTests {
       to: URL(fileURLWithPath: folder + "/cases.json"))
     for one in Self.cases {
       let model = try one.model()
-      try ModelFile(architecture: model, state: one.state(model), optimizer: one.rule)
-        .write(to: "\(folder)/\(one.name).h5")
+      try ModelFile(
+        architecture: model, state: one.state(model), optimizer: one.rule,
+        labelSmoothing: one.smoothing
+      ).write(to: "\(folder)/\(one.name).h5")
     }
     try Python.run(Python.withKeras, [Python.script("keras_training.py"), folder], in: folder)
-    for one in Self.cases { try compare(one, pictures, labels, folder) }
+    for one in Self.cases { try compare(one, pictures, Self.labels(labels, one.classes), folder) }
+  }
+
+  /// Of two classes' labels those of three: some are one class on.
+  private static func labels(_ labels: [Int32], _ classes: Int) -> [Int32] {
+    classes == 2 ? labels : labels.enumerated().map { $1 + ($0 % 3 == 0 ? 1 : 0) }
   }
 
   private func compare(
@@ -143,6 +160,7 @@ struct TrainingParityTests {
   ) throws {
     let saved = try ModelFile(reading: "\(folder)/\(one.name)_keras.h5")
     #expect(saved.architecture.decays == model.decays, "\(one.name)")
+    #expect(saved.labelSmoothing == one.smoothing, "\(one.name)")
     // The script has the book's rule as a class of its own.
     guard one.name != "rmsprop" else { return }
     if one.rates.isEmpty {

@@ -4,7 +4,8 @@
 
 FOLDER has cases.json: {"steps", "batch", "cases": [{"name", "smoothing", "weights", "rates"}]},
 where weights are those of the classes and rates the learning rates of the steps, pictures.bin:
-uint8 [steps, batch, ...input], labels.bin: int32 [steps, batch], and NAME.h5 for each case's name:
+uint8 [steps, batch, ...input], labels2.bin and labels3.bin:
+int32 [steps, batch], of so many classes, and NAME.h5 for each case's name:
 a compiled model. Writes for each NAME_reference.h5: weights/STEP/I, every trainable tensor after
 each step, and losses [steps]; and NAME_keras.h5, the model at the end as Keras saves it.
 """
@@ -39,7 +40,10 @@ def train(folder, case, x, y):
     if type(optimizer) is keras.optimizers.RMSprop:
         if not optimizer.momentum and not optimizer.centered:
             optimizer = BookRMSprop.from_config(optimizer.get_config())
-    loss = keras.losses.BinaryCrossentropy(label_smoothing=case["smoothing"])
+    loss = model.loss
+    if case["smoothing"]:
+        # As the file names it.
+        assert loss.get_config()["label_smoothing"] == case["smoothing"], loss.get_config()
     model.compile(optimizer, loss=loss, metrics=["acc"])
     weights = dict(enumerate(case["weights"])) or None
     optimizer.built = False
@@ -62,11 +66,14 @@ def main(folder):
     with open(f"{folder}/cases.json") as file:
         job = json.load(file)
     shape = (job["steps"], job["batch"])
-    y = np.fromfile(f"{folder}/labels.bin", np.int32).reshape(shape).astype("float32")
     for case in job["cases"]:
         model = keras.models.load_model(f"{folder}/{case['name']}.h5", compile=False)
         x = np.fromfile(f"{folder}/pictures.bin", np.uint8).reshape(shape + model.input_shape[1:])
-        train(folder, case, x.astype("float32") / np.float32(255), y)
+        outputs = model.output_shape[-1]
+        y = np.fromfile(f"{folder}/labels{max(2, outputs)}.bin", np.int32).reshape(shape)
+        if outputs > 1:
+            y = np.eye(outputs)[y]
+        train(folder, case, x.astype("float32") / np.float32(255), y.astype("float32"))
 
 
 if __name__ == "__main__":

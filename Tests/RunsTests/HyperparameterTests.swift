@@ -50,7 +50,7 @@ import Testing
     "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
     "decoupledWeightDecay": "0.5", "schedule": #""cosine""#, "decayEpochs": "5",
     "decayFactor": "0.25", "warmUp": "1", "scaleRate": #""sqrt""#, "earlyStopping": "1",
-    "dropout": "0.5", "weightDecay": "0.25",
+    "best": #""accuracy""#, "dropout": "0.5", "weightDecay": "0.25",
     "labelSmoothing": "0.125", "classWeights": #""cats=2.0""#,
   ]
 

@@ -13,7 +13,7 @@ struct RunFolderLinkTests {
 
   static let files = [
     "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
-    "model.h5", "curves.svg", "curves.png", "classes.txt", "rollback",
+    "model.h5", "best.h5", "curves.svg", "curves.png", "classes.txt", "rollback",
   ]
   static let names = files + files.map { $0 + ".partial" }
 
@@ -87,7 +87,12 @@ struct RunFolderLinkTests {
     let record = EpochRecord(
       epoch: 1, loss: 1, accuracy: 1, validationLoss: 1, validationAccuracy: 1, seconds: 1,
       picturesPerSecond: 1)
+    var best = model
+    best.best = BestEpoch(
+      epoch: 1, validationLoss: 1, validationAccuracy: 1, digest: model.state.digest)
     func writeAll() throws {
+      best.best?.epoch += 1
+      try run.writeBest(best)
       try run.writeCheckpoint(model)
       try run.append(record)
       try run.writeModel(model)
@@ -101,7 +106,9 @@ struct RunFolderLinkTests {
       try writeAll()
       try expectUnharmed(name)
     }
-    for name in ["checkpoint.h5", "history.csv", "model.h5", "curves.png", "rollback"] {
+    for name in [
+      "checkpoint.h5", "history.csv", "model.h5", "best.h5", "curves.png", "rollback",
+    ] {
       try plant("a symbolic link", name + ".partial")
       #expect(throws: (any Error).self, "\(name)") { try writeAll() }
       try expectUnharmed(name)
@@ -115,7 +122,7 @@ struct RunFolderLinkTests {
     for name in ["checkpoint.h5", "checkpoint-previous.h5"] {
       try plant("a symbolic link", name)
     }
-    let error = #expect(throws: ModelFileError.self) { try run.checkpoint(of: .ofNothing) }
+    let error = #expect(throws: ModelFileError.self) { try run.checkpoint(of: [.ofNothing]) }
     #expect(error?.description.contains("a symbolic link") == true)
     try plant("a symbolic link", "history.csv")
     #expect(throws: FileError.self) { try History(reading: run.historyPath) }
@@ -132,7 +139,7 @@ struct RunFolderLinkTests {
       .appendingPathComponent("../KerasFilesTests/Files/keras.h5")
     for bytes in [whole.dropLast(40), whole.dropLast(1), try Data(contentsOf: foreign)] {
       try bytes.write(to: URL(fileURLWithPath: run.checkpointPath))
-      #expect(throws: ModelFileError.self) { try run.checkpoint(of: .ofNothing) }
+      #expect(throws: ModelFileError.self) { try run.checkpoint(of: [.ofNothing]) }
     }
   }
 

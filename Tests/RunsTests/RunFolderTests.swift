@@ -26,7 +26,8 @@ struct RunFolderTests {
     EpochRecord(
       epoch: epoch, loss: loss, accuracy: 0.75, validationLoss: .nan,
       validationAccuracy: 1.0 / 3, seconds: 12.3456, picturesPerSecond: 98.76, bytesReceived: 5,
-      bytesSent: 6, gradientsAwaited: 1.5, weightsAwaited: 0.25)
+      bytesSent: 6, gradientsAwaited: 1.5, weightsAwaited: 0.25, learningRate: 0.25,
+      validationTopFive: 0.875)
   }
 
   @Test("a new folder has its description and an empty history")
@@ -38,7 +39,7 @@ struct RunFolderTests {
     #expect(
       try String(contentsOfFile: run.historyPath, encoding: .utf8)
         == "epoch,loss,acc,val_loss,val_acc,seconds,images_per_second,bytes_received,bytes_sent,"
-        + "gradients_awaited_s,weights_awaited_s\n")
+        + "gradients_awaited_s,weights_awaited_s,learning_rate,val_top5_acc\n")
   }
 
   @Test("a folder that holds a run is refused, and stays as it is")
@@ -92,10 +93,11 @@ struct RunFolderTests {
     #expect(read[0].validationLoss.isNaN)
     #expect(read[2].loss == .infinity)
     let text = try String(contentsOfFile: run.historyPath, encoding: .utf8)
-    #expect(text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6,1.500,0.250\n"))
+    #expect(
+      text.contains("\n1,0.5,0.75,nan,0.3333333333333333,12.346,98.8,5,6,1.500,0.250,0.25,0.875\n"))
   }
 
-  /// Earlier ones have no columns of what was waited for.
+  /// Earlier ones have no columns of what was waited for, or none of the learning rate.
   @Test func `A history of an earlier version is read, and written anew with what it lacks`() throws
   {
     let run = try RunFolder.create(path, description: Description())
@@ -106,7 +108,13 @@ struct RunFolderTests {
     let old = try History(reading: run.historyPath).records
     #expect(old.count == 1 && old[0].bytesSent == 6)
     #expect(old[0].gradientsAwaited == 0 && old[0].weightsAwaited == 0)
-    #expect(History(old).csv.hasSuffix(",5,6,0.000,0.000\n"))
+    #expect(History(old).csv.hasSuffix(",5,6,0.000,0.000,nan,nan\n"))
+    let later =
+      lines.replacing("bytes_sent", with: "bytes_sent,gradients_awaited_s,weights_awaited_s")
+      .replacing(",5,6", with: ",5,6,1.5,2.5")
+    try Data(later.utf8).write(to: URL(fileURLWithPath: run.historyPath))
+    let newer = try History(reading: run.historyPath).records
+    #expect(newer.count == 1 && newer[0].weightsAwaited == 2.5 && newer[0].learningRate == nil)
   }
 
   @Test("a history that is none is refused with its line")
@@ -167,7 +175,7 @@ struct RunFolderTests {
     #expect(!FileManager.default.fileExists(atPath: path + "/rollback"))
     let epochs = updates == 5 ? 0 : updates >= 10 ? 2 : updates >= 5 ? 1 : 0
     #expect(run.history.records.map(\.epoch) == Array(0..<epochs).map { $0 + 1 })
-    let position = try run.checkpoint(of: .ofNothing).file?.position
+    let position = try run.checkpoint(of: [.ofNothing]).file?.position
     #expect(position?.epochs ?? 0 == epochs)
   }
 
@@ -182,7 +190,7 @@ struct RunFolderTests {
         architecture: architecture,
         state: ModelState(architecture.parameters, optimizer: RMSprop()),
         position: RunPosition(epochs: 1, updates: 5)))
-    #expect(throws: ModelFileError.self) { try run.checkpoint(of: .ofNothing) }
+    #expect(throws: ModelFileError.self) { try run.checkpoint(of: [.ofNothing]) }
     let earlier = try run.rollBack(before: 9)
     #expect(earlier?.position == nil)
   }

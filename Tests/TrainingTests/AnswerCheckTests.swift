@@ -43,4 +43,14 @@ import Training
       try Self.plan.totals(of: .step(0), loss: loss, correct: correct, count: count)
     }
   }
+
+  @Test func `Among the first five are all that are right, and no more than there are`() throws {
+    func totals(_ amongFive: Int) throws -> Int {
+      try Self.plan.totals(
+        of: .validation(0), loss: 1, correct: 2, amongFive: amongFive, count: 5
+      ).amongFive
+    }
+    for right in [0, 2, 5] { #expect(try totals(right) == right) }
+    for wrong in [-1, 1, 6, .max] { #expect(throws: AnswerFault.self) { try totals(wrong) } }
+  }
 }

@@ -72,7 +72,8 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
     .heartbeat,
     .evaluated(
       EvaluationHeader(
-        batch: 2, weightsVersion: .init(update: 1), loss: .infinity, correct: 0, count: 20)),
+        batch: 2, weightsVersion: .init(update: 1), loss: .infinity, correct: 0, amongFive: 3,
+        count: 20)),
     .evaluated(
       EvaluationHeader(
         batch: 2, weightsVersion: .init(update: 1), loss: .nan, correct: 0, count: 20)),

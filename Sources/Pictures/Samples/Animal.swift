@@ -3,7 +3,7 @@ import Foundation
 /// Everything that is drawn by lot about one animal.
 ///
 /// Colours, coats, poses, sizes and places are drawn alike for all kinds; only shapes differ, of
-/// cats and dogs ears, eyes, muzzle, whiskers, build and tail.
+/// cats and dogs ears, eyes, muzzle, whiskers, build and tail. A fish has waves behind it.
 struct Animal {
   /// The order decides a picture's draws: new kinds come last.
   enum Kind: Int, CaseIterable {

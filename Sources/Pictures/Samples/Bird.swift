@@ -28,7 +28,7 @@ struct Bird {
     for x in [-0.08, 0.16] {
       canvas.curve([Point(x, y - 0.1), Point(x + 0.02, 1.08)])
       canvas.curve([Point(x - 0.08, 1.12), Point(x + 0.02, 1.06), Point(x + 0.16, 1.12)])
-      canvas.stroke(animal.nose.mixed(Color(0.8, 0.5, 0.2), 0.5), width: 0.06)
+      canvas.stroke(animal.nose.mixed(Color(0.8, 0.5, 0.2), 0.5), width: 0.09)
     }
   }
 
@@ -56,7 +56,7 @@ struct Bird {
 
   private func head() {
     let (x, y, size) = (0.6, -0.5, 0.3 + 0.06 * animal.face)
-    let (long, open) = (0.25 + 0.3 * animal.ears, animal.mouthOpen ? 0.08 : 0.02)
+    let (long, open) = (0.35 + 0.3 * animal.ears, animal.mouthOpen ? 0.08 : 0.02)
     for side in [-1.0, 1] {
       canvas.polygon([
         Point(x + size * 0.8, y + side * 0.12), Point(x + size + long, y + 0.04 + side * open),
@@ -84,10 +84,11 @@ struct Bird {
     ])
     canvas.fill(animal.fur.darker(0.22), keepingPath: true)
     canvas.stroke(animal.dark, width: line)
-    for step in 1...3 {
-      let x = 0.2 - 0.25 * Double(step)
-      canvas.curve([Point(x + 0.2, 0.1 - lift * 0.3), Point(x - 0.15, 0.28 - lift * 0.55)])
-      canvas.stroke(animal.dark, width: line, opacity: 0.7)
+    // Feathers wide enough to be seen in a picture of 64 pixels.
+    for step in 1...4 {
+      let x = 0.3 - 0.22 * Double(step)
+      canvas.curve([Point(x + 0.2, 0.08 - lift * 0.3), Point(x - 0.15, 0.3 - lift * 0.55)])
+      canvas.stroke(animal.dark, width: 0.05, opacity: 0.9)
     }
   }
 }

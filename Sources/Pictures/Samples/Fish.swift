@@ -21,6 +21,18 @@ struct Fish {
     canvas.blob(shape)
     canvas.clipped { scales(tall, &random) }
     face()
+    bubbles(&random)
+  }
+
+  /// They rise from the mouth.
+  private func bubbles(_ random: inout SampleRandom) {
+    for step in 0..<4 {
+      let (x, y) = (0.98 + random.within(-0.1...0.15), -0.2 - 0.25 * Double(step))
+      let size = random.within(0.06...0.11)
+      canvas.ellipse(x, y, size, size)
+      canvas.fill(.white, opacity: 0.6, keepingPath: true)
+      canvas.stroke(animal.dark, width: 0.035)
+    }
   }
 
   /// The tail, the fin above and the one below.
@@ -61,12 +73,13 @@ struct Fish {
       canvas.ellipse(0.85, 0, 0.38, tall)
       canvas.fill(animal.light)
     }
+    // Large enough to be seen in a picture of 64 pixels.
     for row in -3...3 {
-      for column in -4...3 {
-        let shift = row % 2 == 0 ? 0 : 0.07
-        let (x, y) = (Double(column) * 0.14 + shift, Double(row) * 0.14)
-        canvas.curve([Point(x, y - 0.06), Point(x - 0.05, y), Point(x, y + 0.06)])
-        canvas.stroke(animal.dark, width: 0.014, opacity: 0.5)
+      for column in -3...2 {
+        let shift = row % 2 == 0 ? 0 : 0.1
+        let (x, y) = (Double(column) * 0.2 + shift, Double(row) * 0.2)
+        canvas.curve([Point(x, y - 0.1), Point(x - 0.09, y), Point(x, y + 0.1)])
+        canvas.stroke(animal.dark, width: 0.035, opacity: 0.9)
       }
     }
   }

@@ -15,6 +15,7 @@ enum SamplePicture {
   {
     let canvas = Canvas(width: random.whole(200...500), height: random.whole(200...500))
     background(canvas, &random)
+    if kind == .fish { water(canvas, &random) }
     let animal = Animal(kind, &random)
     let side = Double(min(canvas.width, canvas.height))
     let scale = side / 2.4 * random.within(0.9...1.2)
@@ -45,6 +46,22 @@ enum SamplePicture {
     let small = Canvas(width: canvas.width / blur, height: canvas.height / blur)
     Scene(small).draw(&random)
     canvas.paint(small)
+  }
+
+  /// Waves, in which a fish swims.
+  private static func water(_ canvas: Canvas, _ random: inout SampleRandom) {
+    let (width, height) = (Double(canvas.width), Double(canvas.height))
+    let side = min(width, height)
+    let length = side * random.within(0.2...0.3)
+    for row in 0..<6 {
+      let y = height * (Double(row) + random.within(0.3...0.7)) / 6
+      let start = -length * random.within(0...1)
+      let points = stride(from: start, to: width + length, by: length / 2).enumerated().map {
+        Point($1, y + ($0 % 2 == 0 ? 0.02 : -0.02) * side)
+      }
+      canvas.curve(points)
+      canvas.stroke(.white, width: side * 0.02, opacity: 0.75)
+    }
   }
 
   /// Light, colour cast and noise, as a camera would add them.

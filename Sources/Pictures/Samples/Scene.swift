@@ -1,6 +1,6 @@
 import Foundation
 
-/// What is behind an animal, in pixels of the canvas; the same for cats and dogs.
+/// What is behind an animal, in pixels of the canvas; the same for all kinds.
 struct Scene {
   let canvas: Canvas
   private let width: Double
