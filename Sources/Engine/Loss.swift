@@ -14,7 +14,7 @@ public protocol Loss: Sendable {
   /// The last layer that it wants, as Keras writes it.
   static var head: String { get }
 
-  /// The loss of a model that ends in so many units with an activation; nil where that is another's.
+  /// The loss of a model that ends in some units with an activation; nil where that is another's.
   init?(units: Int, activation: Activation)
   /// Classes that the model tells apart; their labels count from 0.
   var classes: Int { get }

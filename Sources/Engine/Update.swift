@@ -89,6 +89,7 @@ public final class Updater {
     let isFinite = apply(optimizer, to: &state) { update in
       gradients.forEachRun(of: steps, wholes: wholes, pool, kernels) { update($0, $1, $2, scale) }
     }
+    guard !state.layout.statistics.isEmpty else { return isFinite }
     return move(steps.map(layout.statistics), in: state) && isFinite
   }
 

@@ -41,10 +41,11 @@ public enum KerasConfiguration {
       config["name"] = .string(name)
       config["trainable"] = true
       config["dtype"] = "float32"
-      if let decay = decays[name] {
-        config["kernel_regularizer"] = [
+      for regularizer in type(of: layer).regularizers {
+        guard let decay = decays[name] else { break }
+        config[regularizer] = [
           "module": "keras.regularizers", "class_name": "L2", "registered_name": nil,
-          "config": ["l2": .number(Double("\(decay)") ?? 0)],
+          "config": ["l2": JSON(shortest: decay)],
         ]
       }
       var entry: JSON = ["class_name": .string(layer.kerasClass), "config": .object(config)]

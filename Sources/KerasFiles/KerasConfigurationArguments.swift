@@ -61,8 +61,7 @@ package struct KerasArgument: Sendable {
   static let trainable = common.merging([
     "trainable": .trained(true), "activation": .computed, "use_bias": .computed,
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
-    "kernel_regularizer": KerasArgument(
-      role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil }),
+    "kernel_regularizer": squares,
     "bias_regularizer": .trained(nil),
     "activity_regularizer": .trained(nil), "kernel_constraint": .trained(nil),
     "bias_constraint": .trained(nil), "lora_rank": .only(nil), "lora_alpha": .only(nil),
@@ -138,6 +137,10 @@ package struct KerasArgument: Sendable {
     "loss_scale_factor": .trained(nil), "gradient_accumulation_steps": .trained(nil, 1),
     "jit_compile": .harmless, "is_legacy_optimizer": .harmless,
   ]
+
+  /// A weight decay.
+  static let squares = KerasArgument(
+    role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil })
 
   /// The factor of a regularizer of squares alone; nil for another.
   static func decay(_ regularizer: JSON) -> Float? {

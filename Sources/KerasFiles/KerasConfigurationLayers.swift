@@ -30,6 +30,17 @@ package struct LayerReader {
     return try type.init(reading: self)
   }
 
+  /// The weight decay of the layer's kernels; nil for none.
+  /// - Throws: `KerasConfigurationError` where two kernels have different ones.
+  func decay(of layer: any Layer) throws -> Float? {
+    let names = (layer as? any KerasLayer).map { type(of: $0).regularizers } ?? []
+    let decays = names.map { config[$0].flatMap(KerasArgument.decay) ?? 0 }
+    for (name, decay) in zip(names, decays) where decay != decays[0] {
+      throw refusal(name, "that of \(names[0])")
+    }
+    return decays.first.flatMap { $0 > 0 ? $0 : nil }
+  }
+
   // MARK: What layers' classes have in common
 
   /// Keras 3 may write a function as an object whose `config` is its name.

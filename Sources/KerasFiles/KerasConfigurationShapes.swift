@@ -43,10 +43,9 @@ struct KerasLayersReader {
       inputName = name ?? ""
       return
     }
-    if let decay = config["kernel_regularizer"].flatMap(KerasArgument.decay) {
-      decays[layers.count] = decay
-    }
-    layers.append((name, try reader.layer()))
+    let layer = try reader.layer()
+    if let decay = try reader.decay(of: layer) { decays[layers.count] = decay }
+    layers.append((name, layer))
     if isGraph { inputs.append(try KerasInbound.names(of: entry, reader.owner)) }
     entries.append((reader.owner, entry["build_config"]?["input_shape"]))
   }

@@ -59,7 +59,7 @@ enum KerasInbound {
       parts[1].integer == 0, parts[2].integer == 0
     else {
       throw KerasConfigurationError(
-        "\(owner): it reads \(json.shown); Dogsled has layers that are used once and have one output"
+        "\(owner): it reads \(json.shown); Dogsled's layers are used once and have one output"
       )
     }
     if parts.count == 4 { try check(parts[3], owner) }
@@ -141,6 +141,10 @@ enum KerasGraph {
         order.append((number, inputs))
         stack.removeLast()
       }
+    }
+    guard order.last?.number == last else {
+      throw KerasConfigurationError(
+        "layer \(layers[order[order.count - 1].number].name) does not reach the model's output")
     }
     try checkReached(order, layers)
     return order

@@ -114,6 +114,7 @@ public struct GradientTree {
       return updater.apply(optimizer, to: &state, steps: steps, wholes: wholes)
     }
     guard let sum = sums[shape.root] else { preconditionFailure("a complete tree has a root") }
-    return updater.apply(optimizer, to: &state, gradientSum: sum, pictures: pictures, statistics: statistics)
+    return updater.apply(
+      optimizer, to: &state, gradientSum: sum, pictures: pictures, statistics: statistics)
   }
 }

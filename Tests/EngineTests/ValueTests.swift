@@ -17,7 +17,7 @@ import Testing
     ([.dense(units: 1, activation: .sigmoid)], "needs a flat input"),
     ([.flatten, .dense(units: 2, activation: .sigmoid)], "last layer"),
     ([.convolution(Convolution(filters: 4, size: 20))], "does not fit"),
-    ([.maxPooling(size: 9)], "pooling by 9"),
+    ([.maxPooling(size: 13)], "pooling by 13 x 13"),
     ([.flatten, .dense(units: 1 << 60, activation: .relu)], "too many"),
     ([.convolution(Convolution(filters: 1 << 55))], "too many"),
     ([.flatten, .convolution(Convolution(filters: 4))], "cannot follow"),

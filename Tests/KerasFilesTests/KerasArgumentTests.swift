@@ -30,6 +30,8 @@ struct KerasArgumentTests {
     Row("Conv2D", "use_bias", "false"), Row("Dense", "use_bias", "false"),
     Row("Conv2D", "activation", #"{"class_name": "function", "config": "relu"}"#),
     Row("MaxPooling2D", "name", #""pool""#), Row("MaxPooling2D", "pool_size", "3"),
+    Row("MaxPooling2D", "pool_size", "[2, 3]"), Row("MaxPooling2D", "strides", "[1, 1]"),
+    Row("MaxPooling2D", "padding", #""same""#),
     Row("Flatten", "name", #""flat""#), Row("Dense", "name", #""full""#),
     Row("Dense", "units", "9"), Row("Dense", "activation", #""relu""#),
     Row("Dense", "activation", #""sigmoid""#), Row("Dropout", "name", #""drop""#),
@@ -55,8 +57,8 @@ struct KerasArgumentTests {
       Row("Conv2D", "kernel_size", #"[3, "x", 3]"#), Row("Conv2D", "padding", #""causal""#),
       Row("Conv2D", "padding", "1"), Row("Conv2D", "filters", "32.0"),
       Row("Conv2D", "filters", "99999999999999999999"), Row("Conv2D", "filters", "-1"),
-      Row("MaxPooling2D", "padding", #""same""#), Row("MaxPooling2D", "strides", "[1, 1]"),
-      Row("MaxPooling2D", "pool_size", "[2, 3]"), Row("MaxPooling2D", "pool_size", "0"),
+      Row("MaxPooling2D", "padding", #""full""#), Row("MaxPooling2D", "strides", "[1, 0]"),
+      Row("MaxPooling2D", "pool_size", "0"),
       Row("Dense", "activation", #""selu""#), Row("Dense", "units", "1e400"),
       Row("Dropout", "rate", "1"), Row("Dropout", "rate", "-0.1"), Row("Dropout", "rate", "null"),
       Row("Dropout", "batch_shape", "[null, 396]"),
@@ -141,7 +143,9 @@ struct KerasArgumentTests {
 
   @Test("the table has every argument that the reader knows, and says what becomes of it")
   func complete() {
-    for (layer, arguments) in KerasArgument.layers {
+    // Those that are not in the model below have a test of their own.
+    let layers = ["InputLayer", "Conv2D", "MaxPooling2D", "Flatten", "Dropout", "Dense"]
+    for (layer, arguments) in KerasArgument.layers where layers.contains(layer) {
       for (name, argument) in arguments {
         let rows: [Row] =
           switch argument.role {

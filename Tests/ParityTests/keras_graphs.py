@@ -195,7 +195,10 @@ def write(name, folder):
             made.trainable_weights,
             tape.gradient(total, [w.value for w in made.trainable_weights]),
         ):
-            out[f"gradients/{weight.path}"] = gradient.numpy()
+            layer, kind = weight.path.split("/")
+            if kind == "kernel" and isinstance(made.get_layer(layer), L.DepthwiseConv2D):
+                kind = "depthwise_kernel"
+            out[f"gradients/{layer}/{kind}"] = gradient.numpy()
         for weight in made.non_trainable_weights:
             if "moving" in weight.path:
                 out[f"gradients/{weight.path}"] = weight.numpy()

@@ -156,8 +156,9 @@ final class NormalizationStage: Stage {
     }
   }
 
-  /// The moments of the batch, from those of its pictures as by T. Chan, G. Golub and R. LeVeque,
-  /// 1979.
+  /// The moments of the batch, from those of its pictures.
+  ///
+  /// As by T. Chan, G. Golub and R. LeVeque, 1979.
   private func takeBatchStatistics(_ step: StepContext) {
     let shape = input.shape
     let rows = MapRows(

@@ -59,8 +59,10 @@ struct DepthwiseOperation: Operation {
   }
 }
 
-/// A depthwise convolution: a job is a picture; backward a fixed number of groups of pictures have a
-/// weight gradient each, summed in the groups' order.
+/// A depthwise convolution.
+///
+/// A job is a picture; backward a fixed number of groups of pictures have a weight gradient each,
+/// summed in the groups' order.
 final class DepthwiseStage: Stage {
   let output: FeatureMap
   let layers: String

@@ -1,5 +1,5 @@
-/// Keras's `SeparableConv2D` with a depth multiplier of 1: a depthwise convolution, and one of 1 x 1
-/// on its result.
+/// Keras's `SeparableConv2D` with a depth multiplier of 1: a depthwise convolution, and one of
+/// 1 x 1 on its result.
 package struct SeparableConvolution: Layer {
   package static let kerasName = "separable_conv2d"
   /// Filters, windows of the depthwise part, activation and bias.

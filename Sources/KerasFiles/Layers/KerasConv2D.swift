@@ -1,6 +1,8 @@
 import Engine
 
 extension Convolution: KerasLayer {
+  package static let regularizers = ["kernel_regularizer"]
+
   package static let classes = [
     "Conv2D": KerasArgument.trainable.merging([
       "filters": .computed, "kernel_size": .computed, "strides": .computed, "padding": .computed,

@@ -1,6 +1,8 @@
 import Engine
 
 extension Dense: KerasLayer {
+  package static let regularizers = ["kernel_regularizer"]
+
   package var kerasClass: String { "Dense" }
 
   package static let classes = [

@@ -5,12 +5,14 @@ extension KerasArgument {
   static let depthwise: [String: KerasArgument] = [
     "kernel_size": .computed, "strides": .computed, "padding": .computed,
     "dilation_rate": .only(1, [1, 1]), "data_format": channelsLast, "depth_multiplier": .only(1),
-    "depthwise_initializer": glorotUniform, "depthwise_regularizer": .trained(nil),
+    "depthwise_initializer": glorotUniform, "depthwise_regularizer": squares,
     "depthwise_constraint": .trained(nil),
   ]
 }
 
 extension DepthwiseConvolution: KerasLayer {
+  package static let regularizers = ["depthwise_regularizer"]
+
   package static let classes = [
     // Keras 2 writes the arguments of a plain kernel too, which it does not use.
     "DepthwiseConv2D": KerasArgument.trainable.merging(KerasArgument.depthwise) { $1 }.merging([
@@ -31,10 +33,12 @@ extension DepthwiseConvolution: KerasLayer {
 }
 
 extension SeparableConvolution: KerasLayer {
+  package static let regularizers = ["depthwise_regularizer", "pointwise_regularizer"]
+
   package static let classes = [
     "SeparableConv2D": KerasArgument.trainable.merging(KerasArgument.depthwise) { $1 }.merging([
       "filters": .computed, "pointwise_initializer": KerasArgument.glorotUniform,
-      "pointwise_regularizer": .trained(nil), "pointwise_constraint": .trained(nil),
+      "pointwise_regularizer": KerasArgument.squares, "pointwise_constraint": .trained(nil),
       "groups": .harmless, "kernel_initializer": .harmless, "kernel_regularizer": .harmless,
       "kernel_constraint": .harmless,
     ]) { $1 }

@@ -12,8 +12,15 @@ package protocol KerasLayer: Layer {
   init(reading reader: LayerReader) throws
   /// The class that it is written as.
   var kerasClass: String { get }
+  /// The arguments that have the weight decay of its kernels.
+  static var regularizers: [String] { get }
   /// The arguments that Keras makes the layer from, without its name and type.
   var configuration: [String: JSON] { get }
+}
+
+extension KerasLayer {
+  /// None.
+  package static var regularizers: [String] { [] }
 }
 
 /// The layers that can be read and written.
