@@ -221,7 +221,7 @@ def arguments(keras, path):
         layers.ReLU(),
         layers.LeakyReLU(),
         layers.Softmax(),
-        layers.AveragePooling2D(),
+        layers.AveragePooling2D(2),
         layers.GlobalMaxPooling2D(),
         layers.GlobalAveragePooling2D(),
         layers.Add(),

@@ -53,7 +53,7 @@ public struct Architecture: Hashable, Sendable {
   ) throws {
     var counts: [String: Int] = [:]
     let nodes = layers.enumerated().map { place, named in
-      let kind = type(of: named.layer).kerasName
+      let kind = named.layer.kerasName
       let index = counts[kind, default: 0]
       counts[kind] = index + 1
       return Node(
@@ -180,8 +180,8 @@ public struct Architecture: Hashable, Sendable {
       throw ArchitectureError("the model has dropout of its own, \(node.name): leave out --dropout")
     }
     let place = nodes.firstIndex { $0.layer is Dense } ?? 0
-    let added = Node(
-      name: Dropout.kerasName, layer: Dropout(rate: rate), inputs: nodes[place].inputs)
+    let dropout = Dropout(rate: rate)
+    let added = Node(name: dropout.kerasName, layer: dropout, inputs: nodes[place].inputs)
     func moved(_ value: Value) -> Value {
       guard case .node(let number) = value, number >= place else { return value }
       return .node(number + 1)

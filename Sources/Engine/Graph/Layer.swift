@@ -6,7 +6,7 @@ import KernelInterface
 /// A new layer is one file here with a type that conforms, its twin in `KerasFiles`, and a test.
 package protocol Layer: Hashable, Sendable {
   /// Keras's default name of one; those after the first are counted: `conv2d`, `conv2d_1`.
-  static var kerasName: String { get }
+  var kerasName: String { get }
   /// How many inputs one takes.
   static var inputCounts: ClosedRange<Int> { get }
   /// The output's shape and the tensors, in Keras's order, for inputs of some shapes.

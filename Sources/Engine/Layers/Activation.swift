@@ -60,7 +60,7 @@ public enum Activation: Hashable, Sendable {
 
 /// Keras's `Activation`, and its layers for one alone: `ReLU`, `LeakyReLU`, `Softmax`.
 package struct ActivationLayer: Layer {
-  package static let kerasName = "activation"
+  package var kerasName: String { "activation" }
   /// What is done to each number.
   package var activation: Activation
 

@@ -7,7 +7,7 @@ import KernelInterface
 /// whoever applies the update moves those: moving = momentum moving + (1 - momentum) batch, step by
 /// step in order. At inference the moving ones are used.
 package struct BatchNormalization: Layer {
-  package static let kerasName = "batch_normalization"
+  package var kerasName: String { "batch_normalization" }
   /// What the moving statistics keep of themselves in a step.
   package var momentum: Float = 0.99
   /// What is added to a variance before its root is taken.

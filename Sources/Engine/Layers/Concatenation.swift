@@ -2,7 +2,7 @@ import KernelInterface
 
 /// Keras's `Concatenate` along the channels.
 package struct Concatenation: Layer {
-  package static let kerasName = "concatenate"
+  package var kerasName: String { "concatenate" }
   package static let inputCounts = 2...1000
 
   /// Keras's number of the dimension that has the channels: 3 of a map, 1 of a flat layer; nil for

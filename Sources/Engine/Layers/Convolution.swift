@@ -8,7 +8,7 @@ public enum Padding: String, Hashable, Sendable {
 
 /// A two-dimensional convolution (Keras's `Conv2D`): kernels are [height, width, in, out].
 public struct Convolution: Layer {
-  package static let kerasName = "conv2d"
+  package var kerasName: String { "conv2d" }
 
   /// Output channels.
   public var filters: Int

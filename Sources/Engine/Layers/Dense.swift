@@ -2,7 +2,7 @@ import KernelInterface
 
 /// Keras's `Dense`; its kernel is [in, out].
 package struct Dense: Layer {
-  package static let kerasName = "dense"
+  package var kerasName: String { "dense" }
   /// Outputs.
   package var units: Int
   /// What is done to each output.

@@ -3,7 +3,7 @@ import KernelInterface
 /// Keras's `DepthwiseConv2D` with a depth multiplier of 1: a kernel of its own for each channel,
 /// [height, width, channels, 1].
 package struct DepthwiseConvolution: Layer {
-  package static let kerasName = "depthwise_conv2d"
+  package var kerasName: String { "depthwise_conv2d" }
   /// How its windows lie; the filters are not used.
   package var windows: Convolution
   /// Whether each channel has a number of its own that is added.

@@ -3,7 +3,7 @@ import Primitives
 
 /// Keras's `Dropout`: in training each number is dropped with the probability `rate`.
 package struct Dropout: Layer {
-  package static let kerasName = "dropout"
+  package var kerasName: String { "dropout" }
   /// From 0 to below 1.
   package var rate: Float
 

@@ -1,6 +1,6 @@
 /// Keras's `Flatten`: a map's numbers in a row, channels innermost.
 package struct Flatten: Layer {
-  package static let kerasName = "flatten"
+  package var kerasName: String { "flatten" }
 
   package init() {}
 

@@ -7,7 +7,7 @@ package struct Merging: Layer {
     case add, multiply, average
   }
 
-  package static let kerasName = "merge"
+  package var kerasName: String { rule.rawValue }
   package static let inputCounts = 2...1000
   /// What becomes of the numbers in one place.
   package var rule: Rule

@@ -8,7 +8,9 @@ package struct Pooling: Layer {
     case max, average
   }
 
-  package static let kerasName = "pooling2d"
+  package var kerasName: String {
+    (isGlobal ? "global_" : "") + (rule == .max ? "max" : "average") + "_pooling2d"
+  }
   /// What becomes of a window's numbers; of an average, only those on the map count.
   package var rule: Rule
   /// How the windows lie; unused where the pooling is global.

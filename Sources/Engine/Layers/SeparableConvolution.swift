@@ -1,7 +1,7 @@
 /// Keras's `SeparableConv2D` with a depth multiplier of 1: a depthwise convolution, and one of
 /// 1 x 1 on its result.
 package struct SeparableConvolution: Layer {
-  package static let kerasName = "separable_conv2d"
+  package var kerasName: String { "separable_conv2d" }
   /// Filters, windows of the depthwise part, activation and bias.
   package var convolution: Convolution
 
