@@ -98,6 +98,9 @@ public struct ParameterLayout: Hashable, Sendable {
   /// The moving statistics: no optimizer updates them.
   let statistics: [Tensor]
 
+  /// The tensors that an optimizer updates.
+  package var trained: [Tensor] { tensors.filter { $0.momentum == nil } }
+
   /// The tensor of this name; nil where the model has none.
   public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
 

@@ -87,10 +87,14 @@ public enum KerasConfiguration {
 
   /// Reads what Keras 2 and Keras 3 write for a `Sequential` or a graph of the layers in
   /// `KerasLayers`.
-  /// - Parameter training: the text of an .h5 file's `training_config`.
+  /// - Parameters:
+  ///   - training: the text of an .h5 file's `training_config`.
+  ///   - kerasVersion: the file's; JSON may have its own.
   /// - Throws: `KerasConfigurationError` naming a layer and an argument that
   ///   Dogsled does not have or know.
-  public static func read(_ json: String, training: String? = nil) throws -> KerasModel {
+  public static func read(
+    _ json: String, training: String? = nil, kerasVersion: String? = nil
+  ) throws -> KerasModel {
     let model = try JSON(parsing: json, as: "the model's configuration")
     let kind = model["class_name"]?.string ?? "something unknown"
     // Keras 2 calls a graph Model too.
@@ -110,7 +114,8 @@ public enum KerasConfiguration {
         config, of: "the model",
         against: isGraph ? KerasArgument.functional : KerasArgument.sequential)
     }
-    var reader = KerasLayersReader(isGraph: isGraph)
+    let version = model["keras_version"]?.string ?? kerasVersion ?? ""
+    var reader = KerasLayersReader(isGraph: isGraph, isKeras2: version.hasPrefix("2."))
     for entry in entries { try reader.add(entry, &check) }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
     let ends =

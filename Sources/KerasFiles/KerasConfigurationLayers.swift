@@ -8,6 +8,8 @@ package struct LayerReader {
   let kind: String
   let name: String?
   let config: JSON
+  /// Whether Keras 2 wrote the model.
+  let isKeras2: Bool
 
   /// As errors name it.
   var owner: String { "layer \(kind.prefix(40)) \(name ?? "")" }
@@ -51,6 +53,9 @@ package struct LayerReader {
     guard let activation = name.flatMap({ KerasActivation.named[$0] }) else {
       throw refusal(
         "activation", "only " + KerasActivation.named.keys.sorted().joined(separator: ", "))
+    }
+    guard name != "hard_sigmoid" || !isKeras2 else {
+      throw refusal("activation", "Keras 3's hard_sigmoid, which is another function")
     }
     return activation
   }

@@ -13,7 +13,10 @@ struct KerasLayersReader {
   private let isGraph: Bool
   private var inputName = ""
 
-  init(isGraph: Bool) { self.isGraph = isGraph }
+  /// Whether Keras 2 wrote the model.
+  private let isKeras2: Bool
+
+  init(isGraph: Bool, isKeras2: Bool) { (self.isGraph, self.isKeras2) = (isGraph, isKeras2) }
 
   /// By the layer's number.
   private var decays: [Int: Float] = [:]
@@ -29,7 +32,7 @@ struct KerasLayersReader {
         "the model's configuration has a layer without class or settings")
     }
     let name = try Self.checked(config["name"])
-    let reader = LayerReader(kind: kind, name: name, config: config)
+    let reader = LayerReader(kind: kind, name: name, config: config, isKeras2: isKeras2)
     guard let known = KerasArgument.layers[kind] else { throw reader.unknownKind }
     try check.check(entry, of: reader.owner, layer: name, against: KerasArgument.entry)
     try check.check(config, of: reader.owner, layer: name, against: known)

@@ -63,7 +63,7 @@ struct Summary: ParsableCommand {
     }
     let total = architecture.parameters.parameterCount
     let still = architecture.parameters.tensors.reduce(0) {
-      $0 + (frozen.contains($1.layer) ? $1.count : 0)
+      $0 + (frozen.contains($1.layer) || $1.momentum != nil ? $1.count : 0)
     }
     lines += [
       "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",
