@@ -25,14 +25,17 @@ public enum KerasConfiguration {
       [
         "class_name": "InputLayer",
         "config": [
-          "name": "input_layer", "dtype": "float32",
+          "name": .string(architecture.inputName), "dtype": "float32",
           "batch_input_shape": [
             nil, .integer(input.height), .integer(input.width), .integer(input.channels),
           ],
         ],
       ]
     ]
-    if isGraph { layers[0] = layers[0].adding(["name": "input_layer", "inbound_nodes": []]) }
+    if isGraph {
+      layers[0] = layers[0].adding(
+        ["name": .string(architecture.inputName), "inbound_nodes": []])
+    }
     let decays = architecture.decays
     for node in architecture.nodes {
       guard let layer = node.layer as? any KerasLayer else { continue }
@@ -68,7 +71,7 @@ public enum KerasConfiguration {
       "class_name": "Functional",
       "config": [
         "name": "functional", "layers": .array(layers),
-        "input_layers": [end("input_layer")], "output_layers": [end(last)],
+        "input_layers": [end(architecture.inputName)], "output_layers": [end(last)],
       ],
     ]
     return model.text
@@ -158,7 +161,14 @@ extension Architecture {
 
   /// The name of the layer that has a value.
   fileprivate func name(of value: Value) -> String {
-    if case .node(let number) = value { nodes[number].name } else { "input_layer" }
+    if case .node(let number) = value { nodes[number].name } else { inputName }
+  }
+
+  /// Keras's default name of an input, or with a number where a layer is called so.
+  fileprivate var inputName: String {
+    let names = Set(nodes.map(\.name))
+    let free = (0...nodes.count).lazy.map { $0 == 0 ? "input_layer" : "input_layer_\($0)" }
+    return free.first { !names.contains($0) } ?? ""
   }
 }
 
