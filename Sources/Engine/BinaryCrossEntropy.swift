@@ -9,8 +9,8 @@ struct BinaryCrossEntropy: Loss {
   static let kerasAliases = ["bce"]
   static let head = "Dense(1, activation=\"sigmoid\")"
 
-  init?(head: Layer) {
-    guard case .dense(units: 1, activation: .sigmoid) = head else { return nil }
+  init?(units: Int, activation: Activation) {
+    guard units == 1, activation == .sigmoid else { return nil }
   }
 
   var classes: Int { 2 }

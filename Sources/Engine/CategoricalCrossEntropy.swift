@@ -13,8 +13,8 @@ struct CategoricalCrossEntropy: Loss {
 
   let classes: Int
 
-  init?(head: Layer) {
-    guard case .dense(let units, activation: .softmax) = head, units > 1 else { return nil }
+  init?(units: Int, activation: Activation) {
+    guard units > 1, activation == .softmax else { return nil }
     classes = units
   }
 

@@ -61,9 +61,8 @@ public final class Engine {
     _ memory: PlanMemory
   ) -> Plan {
     Plan(
-      input: architecture.input, layers: architecture.layers, outputs: architecture.outputs,
-      gradients: gradients, batch: batch, threads: threads, wantsInputGradient: false,
-      memory: memory)
+      architecture.graph(), gradients: gradients, batch: batch, threads: threads,
+      wantsInputGradient: false, memory: memory)
   }
 
   /// What of each label is spread over all classes.
@@ -118,7 +117,7 @@ public final class Engine {
     withExtendedLifetime(batch) {
       let step = forward(batch.pictures, weights, gradient, step)
       let totals = loss(batch, setsGradient: true)
-      for index in plan.stages.indices.reversed() {
+      for index in plan.stages.indices.reversed() where plan.isTrained[index] {
         measured(index, \.backward) { plan.stages[index].backward(step) }
         ready?(plan.layers[index])
       }
@@ -182,7 +181,7 @@ public final class Engine {
       let input = plan.input
       pool.run(pictures.count) { picture, _ in
         input.read(
-          pictures[picture], at: picture, (input.shape.height, input.shape.width), kernels)
+          pictures[picture], at: picture, input.shape.extent, kernels)
       }
     }
     for index in plan.stages.indices {

@@ -73,6 +73,14 @@ public struct GradientLayout: Hashable, Sendable {
       })
   }
 
+  /// The batch's statistics in a step's gradient, tensor by tensor; the weights' moving ones follow
+  /// them.
+  public func statistics(_ step: StepGradient) -> [Float] {
+    parameters.statistics.flatMap { tensor in
+      buffer[tensor.name].map { Array(step.buffer[$0]) } ?? []
+    }
+  }
+
   /// Whether a tensor is a dense kernel whose factors take at most half its room.
   private static func paysToFactor(_ tensor: ParameterLayout.Tensor, _ batch: Int) -> Bool {
     guard tensor.kind == .kernel, tensor.shape.count == 2,

@@ -6,8 +6,9 @@ public struct GradientPart: Hashable, Sendable {
   public let layer: String
   /// Its floats in a buffer of `GradientLayout.buffer`, all of one tensor.
   public let floats: Range<Int>
-  /// Whether it belongs to a factor: nobody sums those before the update multiplies them.
-  public let isFactor: Bool
+  /// Whether each step's is wanted for itself, and no sum: a factor, which the update multiplies,
+  /// or the batch's statistics.
+  public let isPerStep: Bool
 }
 
 extension GradientLayout {
@@ -15,11 +16,12 @@ extension GradientLayout {
   public func parts(most: Int) -> [GradientPart] {
     var parts: [GradientPart] = []
     for tensor in buffer.tensors {
-      let isFactor = tensor.kind == .inputs || tensor.kind == .outputGradients
+      let isPerStep =
+        tensor.kind == .inputs || tensor.kind == .outputGradients || tensor.momentum != nil
       for floats in tensor.tiles(most: most) {
         parts.append(
           GradientPart(
-            index: parts.count, layer: tensor.layer, floats: floats, isFactor: isFactor))
+            index: parts.count, layer: tensor.layer, floats: floats, isPerStep: isPerStep))
       }
     }
     return parts

@@ -15,15 +15,15 @@ package final class LayerProbe {
   ///   - training: what dropout draws by; nil for inference.
   ///   - isLast: whether the layer is the model's last, whose sigmoid is part of the loss.
   package init(
-    layer: Layer, pooling: Int = 1, input: Shape, batch: Int, threads: Int = 1,
+    layer: any Layer, pooling: Int = 1, input: Shape, batch: Int, threads: Int = 1,
     kernels: KernelSet, training: TrainingStep? = nil, isLast: Bool = true
   ) throws {
-    let (shape, tensors) = try layer.applied(to: input, name: "layer")
-    var layers: [(name: String, layer: Layer)] = [("layer", layer)]
-    var outputs = [shape]
+    let (shape, tensors) = try layer.applied(to: [input], name: "layer")
+    var nodes = [Architecture.Node(name: "layer", layer: layer, inputs: [.picture])]
     if pooling > 1 {
-      layers.append(("pooling", .maxPooling(size: pooling)))
-      outputs.append(try Layer.maxPooling(size: pooling).applied(to: shape, name: "pooling").output)
+      let pooling = Pooling(.max, size: pooling)
+      _ = try pooling.applied(to: [shape], name: "pooling")
+      nodes.append(Architecture.Node(name: "pooling", layer: pooling, inputs: [.node(0)]))
     }
     layout = ParameterLayout(tensors)
     weights = ParameterBuffer(layout)
@@ -31,10 +31,11 @@ package final class LayerProbe {
     self.batch = batch
     self.training = training
     pool = try ThreadPool(threads: threads)
+    let graph = OperationGraph(
+      input: input, layers: nodes, output: .node(nodes.count - 1), endsInLogits: isLast)
     plan = Plan(
-      input: input, layers: layers, outputs: outputs,
-      gradients: GradientLayout(layout, batch: batch, factors: false), batch: batch,
-      threads: threads, wantsInputGradient: true, endsInLogit: isLast)
+      graph, gradients: GradientLayout(layout, batch: batch, factors: false), batch: batch,
+      threads: threads, wantsInputGradient: true)
   }
 
   /// The layer's output, [batch][height][width][channels]; kernel and bias may be empty.

@@ -14,8 +14,8 @@ public protocol Loss: Sendable {
   /// The last layer that it wants, as Keras writes it.
   static var head: String { get }
 
-  /// The loss of a model whose last layer is `head`; nil where that is another's.
-  init?(head: Layer)
+  /// The loss of a model that ends in some units with an activation; nil where that is another's.
+  init?(units: Int, activation: Activation)
   /// Classes that the model tells apart; their labels count from 0.
   var classes: Int { get }
   /// The loss of one picture, and whether its class is the most probable one.
@@ -40,11 +40,10 @@ public enum Losses {
     BinaryCrossEntropy.self, CategoricalCrossEntropy.self,
   ]
 
-  /// The loss that goes with a last layer; nil where there is none.
-  package static func fitting(_ head: Layer?) -> (any Loss)? {
-    guard let head else { return nil }
+  /// The loss of a model that ends in so many units with an activation; nil where there is none.
+  package static func fitting(units: Int, activation: Activation) -> (any Loss)? {
     for type in all {
-      if let loss = type.init(head: head) { return loss }
+      if let loss = type.init(units: units, activation: activation) { return loss }
     }
     return nil
   }

@@ -14,10 +14,39 @@ public struct ParameterLayout: Hashable, Sendable {
     case kernel
     /// One number an output channel.
     case bias
+    /// [height, width, channels, 1]: weights of each channel alone.
+    case depthwiseKernel = "depthwise_kernel"
+    /// [1, 1, in, out]: those behind them.
+    case pointwiseKernel = "pointwise_kernel"
+    /// What a normalised channel is multiplied by.
+    case gamma
+    /// What is added to it then.
+    case beta
+    /// The mean that a channel is normalised with at inference; in a gradient, the batch's.
+    case movingMean = "moving_mean"
+    /// Its variance, likewise.
+    case movingVariance = "moving_variance"
     /// In a `GradientLayout`: the inputs of a dense layer, [batch, in].
     case inputs
     /// In a `GradientLayout`: the gradients of a dense layer's outputs, [batch, out].
     case outputGradients
+
+    /// Whether it holds weights that inputs are multiplied by.
+    public var isKernel: Bool {
+      switch self {
+      case .kernel, .depthwiseKernel, .pointwiseKernel: true
+      default: false
+      }
+    }
+
+    /// What each of its numbers is at the start of a run; nil for a kernel's, which are drawn.
+    var start: Float? {
+      switch self {
+      case .kernel, .depthwiseKernel, .pointwiseKernel: nil
+      case .gamma, .movingVariance: 1
+      default: 0
+      }
+    }
   }
 
   /// One tensor of the layout.
@@ -34,10 +63,17 @@ public struct ParameterLayout: Hashable, Sendable {
     public let fanOut: Int
     /// The factor of its squares in the loss (L2); only a kernel's may be above 0.
     public internal(set) var decay: Float = 0
+    /// For moving statistics, which no optimizer updates: what they keep of themselves in a step.
+    public internal(set) var momentum: Float?
     /// The index of its first float in the buffer.
     public internal(set) var offset = 0
     /// Its floats.
     public var count: Int { shape.reduce(1, *) }
+    /// A layer's bias: a number for each output channel.
+    static func bias(of layer: String, _ channels: Int) -> Tensor {
+      Tensor(layer: layer, kind: .bias, shape: [channels], fanIn: 0, fanOut: 0)
+    }
+
     /// What no other tensor of the model is called.
     public var name: TensorName { TensorName(layer: layer, kind: kind) }
   }
@@ -57,8 +93,13 @@ public struct ParameterLayout: Hashable, Sendable {
   /// The trainable parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
 
-  /// Neighbouring tensors of equal decay, and that; together they are the whole buffer.
+  /// Neighbouring tensors of equal decay that are trained, and that.
   let decays: [(floats: Range<Int>, decay: Float)]
+  /// The moving statistics: no optimizer updates them.
+  let statistics: [Tensor]
+
+  /// The tensors that an optimizer updates.
+  package var trained: [Tensor] { tensors.filter { $0.momentum == nil } }
 
   /// The tensor of this name; nil where the model has none.
   public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
@@ -73,15 +114,18 @@ public struct ParameterLayout: Hashable, Sendable {
     }
     bufferCount = offset
     var decays: [(floats: Range<Int>, decay: Float)] = []
-    for tensor in self.tensors {
+    for tensor in self.tensors where tensor.momentum == nil {
       let end = tensor.offset + (tensor.count + 15) / 16 * 16
-      if let last = decays.last, last.decay == tensor.decay {
+      if let last = decays.last, last.decay == tensor.decay,
+        last.floats.upperBound == tensor.offset
+      {
         decays[decays.count - 1].floats = last.floats.lowerBound..<end
       } else {
         decays.append((tensor.offset..<end, tensor.decay))
       }
     }
     self.decays = decays
+    statistics = self.tensors.filter { $0.momentum != nil }
   }
 
   /// Equal tensors at equal places.
@@ -175,14 +219,14 @@ public final class ParameterBuffer: @unchecked Sendable {
     return hasher.finish()
   }
 
-  /// Sets Glorot-uniform kernels and zero biases, drawn from `seed` alone.
+  /// Sets Glorot-uniform kernels, drawn from `seed` alone, and what every other tensor starts with.
   ///
   /// Uniform within the root of 6 / (fanIn + fanOut) (X. Glorot and Y. Bengio, AISTATS 2010).
   public func initialize(seed: UInt64) {
     for (index, tensor) in layout.tensors.enumerated() {
       let values = self[tensor]
-      guard tensor.kind == .kernel else {
-        values.update(repeating: 0)
+      if let start = tensor.kind.start {
+        values.update(repeating: start)
         continue
       }
       let limit = (6 / Float(tensor.fanIn + tensor.fanOut)).squareRoot()

@@ -11,7 +11,7 @@ extension FeatureMap {
   ///   - place: which of the map's pictures it becomes.
   ///   - needed: the rows and columns that are read; the others are left as they are.
   func read(
-    _ bytes: UnsafePointer<UInt8>, at place: Int, _ needed: (height: Int, width: Int),
+    _ bytes: UnsafePointer<UInt8>, at place: Int, _ needed: Extent,
     _ kernels: any KernelOperations.Type
   ) {
     let channels = shape.channels

@@ -27,4 +27,14 @@ public struct Shape: Hashable, Sendable, Codable, CustomStringConvertible {
   public var description: String {
     isFlat ? "(None, \(channels))" : "(None, \(height), \(width), \(channels))"
   }
+
+  /// Checks that Keras's number of a dimension is that of the channels.
+  /// - Parameter axis: nil for the last, whatever it is.
+  /// - Throws: `ArchitectureError` where it is another.
+  func check(axis: Int?) throws {
+    guard axis == nil || axis == (isFlat ? 1 : 3) else {
+      throw ArchitectureError(
+        "its axis is \(axis ?? -1), which is not that of the channels of \(self): use -1")
+    }
+  }
 }

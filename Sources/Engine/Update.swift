@@ -86,24 +86,47 @@ public final class Updater {
   ) -> Bool {
     check(steps, state.weights)
     let scale = 1 / Float(steps.reduce(0) { $0 + $1.pictures })
-    return apply(optimizer, to: &state) { update in
+    let isFinite = apply(optimizer, to: &state) { update in
       gradients.forEachRun(of: steps, wholes: wholes, pool, kernels) { update($0, $1, $2, scale) }
     }
+    guard !state.layout.statistics.isEmpty else { return isFinite }
+    return move(steps.map(layout.statistics), in: state) && isFinite
   }
 
   /// One update from a sum in the parameters' layout.
-  /// - Parameter gradientSum: the gradient of the sum of the losses of `pictures` pictures.
+  /// - Parameters:
+  ///   - gradientSum: the gradient of the sum of the losses of `pictures` pictures.
+  ///   - statistics: of each step, as `GradientLayout.statistics` has them, in the steps' order.
   /// - Returns: whether all numbers of the state are finite now.
   @discardableResult
   public func apply(
     _ optimizer: some Optimizer, to state: inout ModelState, gradientSum: ParameterBuffer,
-    pictures: Int
+    pictures: Int, statistics: [[Float]] = []
   ) -> Bool {
     precondition(state.layout == gradientSum.layout)
     let scale = 1 / Float(pictures)
-    return apply(optimizer, to: &state) { update in
+    let isFinite = apply(optimizer, to: &state) { update in
       jobs(gradientSum) { update($0, gradientSum.floats + $0, $1, scale) }
     }
+    return move(statistics, in: state) && isFinite
+  }
+
+  /// Moves the moving statistics by those of each step, in their order: m becomes momentum m +
+  /// (1 - momentum) s.
+  /// - Returns: whether all of them are finite now.
+  private func move(_ steps: [[Float]], in state: ModelState) -> Bool {
+    var place = 0
+    var isFinite = true
+    for tensor in state.layout.statistics {
+      let (moving, momentum) = (state.weights[tensor], tensor.momentum ?? 1)
+      let rest = complement(momentum)
+      for step in steps {
+        for i in moving.indices { moving[i] = momentum * moving[i] + rest * step[place + i] }
+      }
+      place += tensor.count
+      isFinite = isFinite && moving.allSatisfy(\.isFinite)
+    }
+    return isFinite
   }
 
   /// - Parameter forEachTile: hands out every weight once: the first one's offset, the sums of

@@ -15,84 +15,96 @@ public enum KerasConfiguration {
   /// 1 GiB of weights: more is neither sent nor read.
   private static let parametersMax = 1 << 28
 
-  /// The JSON of a `Sequential` that Keras 2 and Keras 3 read; equal for equal architectures.
+  /// The JSON of a model that Keras 2 and Keras 3 read; equal for equal architectures.
+  ///
+  /// A row of layers is a `Sequential`, any other graph a `Functional`.
   public static func encode(_ architecture: Architecture) -> String {
     let input = architecture.input
+    let isGraph = !architecture.isRow
     var layers: [JSON] = [
       [
         "class_name": "InputLayer",
         "config": [
-          "name": "input_layer", "dtype": "float32",
+          "name": .string(architecture.inputName), "dtype": "float32",
           "batch_input_shape": [
             nil, .integer(input.height), .integer(input.width), .integer(input.channels),
           ],
         ],
       ]
     ]
+    if isGraph {
+      layers[0] = layers[0].adding(
+        ["name": .string(architecture.inputName), "inbound_nodes": []])
+    }
     let decays = architecture.decays
-    for (name, layer) in architecture.layers {
-      var config = configuration(of: layer)
+    for node in architecture.nodes {
+      guard let layer = node.layer as? any KerasLayer else { continue }
+      let name = node.name
+      var config = layer.configuration
       config["name"] = .string(name)
       config["trainable"] = true
       config["dtype"] = "float32"
-      if let decay = decays[name] {
-        config["kernel_regularizer"] = [
+      for regularizer in type(of: layer).regularizers {
+        guard let decay = decays[name] else { break }
+        config[regularizer] = [
           "module": "keras.regularizers", "class_name": "L2", "registered_name": nil,
-          "config": ["l2": .number(Double("\(decay)") ?? 0)],
+          "config": ["l2": JSON(shortest: decay)],
         ]
       }
-      layers.append(["class_name": .string(layer.kerasClass), "config": .object(config)])
+      var entry: JSON = ["class_name": .string(layer.kerasClass), "config": .object(config)]
+      if isGraph {
+        // As Keras 2 has it, which Keras 3 reads too.
+        let inputs = node.inputs.map { reference(architecture.name(of: $0)) }
+        entry = entry.adding(["name": .string(name), "inbound_nodes": [.array(inputs)]])
+      }
+      layers.append(entry)
     }
+    guard isGraph else {
+      let model: JSON = [
+        "class_name": "Sequential",
+        "config": ["name": "sequential", "layers": .array(layers)],
+      ]
+      return model.text
+    }
+    let last = architecture.name(of: .node(architecture.nodes.count - 1))
     let model: JSON = [
-      "class_name": "Sequential",
-      "config": ["name": "sequential", "layers": .array(layers)],
+      "class_name": "Functional",
+      "config": [
+        "name": "functional", "layers": .array(layers),
+        "input_layers": [end(architecture.inputName)], "output_layers": [end(last)],
+      ],
     ]
     return model.text
   }
 
-  private static func configuration(of layer: Layer) -> [String: JSON] {
-    func pair(_ height: Int, _ width: Int) -> JSON { [.integer(height), .integer(width)] }
-    switch layer {
-    case .convolution(let convolution):
-      return [
-        "filters": .integer(convolution.filters),
-        "kernel_size": pair(convolution.kernel.height, convolution.kernel.width),
-        "strides": pair(convolution.strides.height, convolution.strides.width),
-        "padding": .string(convolution.padding.rawValue),
-        "activation": .string(convolution.activation.rawValue),
-        "data_format": "channels_last", "dilation_rate": [1, 1], "use_bias": true,
-      ]
-    case .maxPooling(let size):
-      return [
-        "pool_size": pair(size, size), "strides": pair(size, size), "padding": "valid",
-        "data_format": "channels_last",
-      ]
-    case .flatten:
-      return ["data_format": "channels_last"]
-    case .dropout(let rate):
-      return ["rate": .number(Double("\(rate)") ?? 0), "seed": nil, "noise_shape": nil]
-    case .dense(let units, let activation):
-      return [
-        "units": .integer(units), "activation": .string(activation.rawValue), "use_bias": true,
-      ]
-    }
+  /// One that a layer reads: name, node, tensor and arguments of the call.
+  private static func reference(_ name: String) -> JSON {
+    [.string(name), 0, 0, .object([:])]
   }
+
+  private static func end(_ name: String) -> JSON { [.string(name), 0, 0] }
 
   /// The layers of a model whose weights are given, or drawn by Dogsled.
   /// - Throws: as `read`.
   public static func decode(_ json: String) throws -> Architecture { try read(json).architecture }
 
-  /// Reads what Keras 2 and Keras 3 write for a `Sequential` of `Conv2D`, `MaxPooling2D`,
-  /// `Flatten`, `Dropout` and `Dense`.
-  /// - Parameter training: the text of an .h5 file's `training_config`.
+  /// Reads what Keras 2 and Keras 3 write for a `Sequential` or a graph of the layers in
+  /// `KerasLayers`.
+  /// - Parameters:
+  ///   - training: the text of an .h5 file's `training_config`.
+  ///   - kerasVersion: the file's; JSON may have its own.
   /// - Throws: `KerasConfigurationError` naming a layer and an argument that
   ///   Dogsled does not have or know.
-  public static func read(_ json: String, training: String? = nil) throws -> KerasModel {
+  public static func read(
+    _ json: String, training: String? = nil, kerasVersion: String? = nil
+  ) throws -> KerasModel {
     let model = try JSON(parsing: json, as: "the model's configuration")
     let kind = model["class_name"]?.string ?? "something unknown"
-    guard kind == "Sequential", let config = model["config"] else {
+    // Keras 2 calls a graph Model too.
+    let isGraph = ["Functional", "Model"].contains(kind)
+    guard kind == "Sequential" || isGraph, let config = model["config"] else {
       throw KerasConfigurationError(
-        "the model is \(kind.prefix(40)): only Keras's Sequential can be read")
+        "the model is \(kind.prefix(40)): only Keras's Sequential and Functional can be read")
     }
     // Before Keras 2.2.3 the configuration was the bare list of layers.
     guard let entries = config.array ?? config["layers"]?.array else {
@@ -101,12 +113,21 @@ public enum KerasConfiguration {
     var check = KerasArgumentCheck()
     try check.check(model, of: "the model", against: KerasArgument.model)
     if config.object != nil {
-      try check.check(config, of: "the model", against: KerasArgument.sequential)
+      try check.check(
+        config, of: "the model",
+        against: isGraph ? KerasArgument.functional : KerasArgument.sequential)
     }
-    var reader = KerasLayersReader()
+    let version = model["keras_version"]?.string ?? kerasVersion ?? ""
+    var reader = KerasLayersReader(isGraph: isGraph, isKeras2: version.hasPrefix("2."))
     for entry in entries { try reader.add(entry, &check) }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
-    let architecture = try reader.architecture(built: built.compactMap(\.self))
+    let ends =
+      isGraph
+      ? (
+        input: try KerasInbound.single(config["input_layers"], "input_layers"),
+        output: try KerasInbound.single(config["output_layers"], "output_layers")
+      ) : nil
+    let architecture = try reader.architecture(built: built.compactMap(\.self), ends: ends)
     let parameters = architecture.parameters.parameterCount
     guard parameters <= parametersMax else {
       throw KerasConfigurationError(
@@ -132,15 +153,28 @@ public enum KerasConfiguration {
   }
 }
 
-extension Layer {
-  /// The name of Keras's class.
-  public var kerasClass: String {
-    switch self {
-    case .convolution: "Conv2D"
-    case .maxPooling: "MaxPooling2D"
-    case .flatten: "Flatten"
-    case .dropout: "Dropout"
-    case .dense: "Dense"
-    }
+extension Architecture {
+  /// Whether each layer reads the one before it.
+  fileprivate var isRow: Bool {
+    nodes.enumerated().allSatisfy { $1.inputs == [$0 == 0 ? .picture : .node($0 - 1)] }
+  }
+
+  /// The name of the layer that has a value.
+  fileprivate func name(of value: Value) -> String {
+    if case .node(let number) = value { nodes[number].name } else { inputName }
+  }
+
+  /// Keras's default name of an input, or with a number where a layer is called so.
+  fileprivate var inputName: String {
+    let names = Set(nodes.map(\.name))
+    let free = (0...nodes.count).lazy.map { $0 == 0 ? "input_layer" : "input_layer_\($0)" }
+    return free.first { !names.contains($0) } ?? ""
+  }
+}
+
+extension JSON {
+  /// An object with more members.
+  fileprivate func adding(_ members: [String: JSON]) -> JSON {
+    .object((object ?? [:]).merging(members) { $1 })
   }
 }

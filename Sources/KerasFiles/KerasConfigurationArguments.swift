@@ -42,38 +42,26 @@ package struct KerasArgument: Sendable {
   }
 
   /// The arguments of each layer's class that Dogsled has.
-  package static let layers: [String: [String: KerasArgument]] = [
+  package static let layers: [String: [String: KerasArgument]] = Dictionary(
+    uniqueKeysWithValues: KerasLayers.all.flatMap { $0.classes.map { ($0.key, $0.value) } }
+  ).merging([
     "InputLayer": [
       "name": .harmless, "batch_shape": .computed, "batch_input_shape": .computed,
       "dtype": .float32, "sparse": .only(false), "ragged": .only(false), "optional": .only(false),
-    ],
-    "Conv2D": trainable.merging([
-      "filters": .computed, "kernel_size": .computed, "strides": .computed, "padding": .computed,
-      "dilation_rate": .only(1, [1, 1]), "groups": .only(1), "data_format": channelsLast,
-    ]) { $1 },
-    "MaxPooling2D": common.merging([
-      "pool_size": .computed, "strides": .computed, "padding": .only("valid"),
-      "data_format": channelsLast,
-    ]) { $1 },
-    "Flatten": common.merging(["data_format": channelsLast]) { $1 },
-    // Dogsled draws from its own seed.
-    "Dropout": common.merging([
-      "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
-    ]) { $1 },
-    "Dense": trainable.merging(["units": .computed]) { $1 },
-  ]
+    ]
+  ]) { $1 }
 
   /// Every layer's; without weights there is nothing to freeze.
-  private static let common: [String: KerasArgument] = [
+  static let common: [String: KerasArgument] = [
     "name": .computed, "trainable": .harmless, "dtype": .float32, "batch_shape": .computed,
     "batch_input_shape": .computed, "dynamic": .only(false),
   ]
 
-  private static let trainable = common.merging([
-    "trainable": .trained(true), "activation": .computed, "use_bias": .only(true),
+  /// Those of a layer with a kernel and a bias.
+  static let trainable = common.merging([
+    "trainable": .trained(true), "activation": .computed, "use_bias": .computed,
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
-    "kernel_regularizer": KerasArgument(
-      role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil }),
+    "kernel_regularizer": squares,
     "bias_regularizer": .trained(nil),
     "activity_regularizer": .trained(nil), "kernel_constraint": .trained(nil),
     "bias_constraint": .trained(nil), "lora_rank": .only(nil), "lora_alpha": .only(nil),
@@ -83,13 +71,20 @@ package struct KerasArgument: Sendable {
   /// What stands beside a layer's own arguments.
   package static let entry: [String: KerasArgument] = [
     "class_name": .computed, "config": .computed, "build_config": .computed, "module": module,
-    "registered_name": registered, "shared_object_id": .harmless,
+    "registered_name": registered, "shared_object_id": .harmless, "name": .harmless,
+    "inbound_nodes": .computed,
   ]
 
   /// What stands beside the list of layers.
   package static let sequential: [String: KerasArgument] = [
     "name": .harmless, "layers": .computed, "build_input_shape": .computed,
     "trainable": .trained(true), "dtype": .float32,
+  ]
+
+  /// What stands beside a graph's layers.
+  package static let functional: [String: KerasArgument] = [
+    "name": .harmless, "layers": .computed, "input_layers": .computed,
+    "output_layers": .computed, "trainable": .trained(true), "dtype": .float32,
   ]
 
   /// What stands around the model.
@@ -143,6 +138,10 @@ package struct KerasArgument: Sendable {
     "jit_compile": .harmless, "is_legacy_optimizer": .harmless,
   ]
 
+  /// A weight decay.
+  static let squares = KerasArgument(
+    role: .refusedInTraining, known: "L2", accepts: { $0 == .null || decay($0) != nil })
+
   /// The factor of a regularizer of squares alone; nil for another.
   static func decay(_ regularizer: JSON) -> Float? {
     let config = regularizer["config"]
@@ -158,7 +157,7 @@ package struct KerasArgument: Sendable {
     return factor
   }
 
-  private static let channelsLast = only("channels_last", nil)
+  static let channelsLast = only("channels_last", nil)
 
   /// A number's type, by name or as a policy.
   private static let float32 = KerasArgument(
@@ -178,12 +177,12 @@ package struct KerasArgument: Sendable {
   private static let registered = KerasArgument(
     role: .refused, known: "Keras's own classes",
     accepts: {
-      $0 == .null || ["Sequential", "InputLayer"].contains($0.string)
+      $0 == .null || ["Sequential", "Functional", "InputLayer"].contains($0.string)
         || $0.string.flatMap { layers[$0] } != nil
     })
 
   /// Dogsled draws from its own seed: one in the file would be dropped.
-  private static let glorotUniform = KerasArgument(
+  static let glorotUniform = KerasArgument(
     role: .refusedInTraining, known: "GlorotUniform without a seed",
     accepts: { initializer in
       switch initializer {
@@ -202,9 +201,13 @@ package struct KerasArgument: Sendable {
       }
     })
 
-  private static let zeros = KerasArgument(
+  static let zeros = KerasArgument(
     role: .refusedInTraining, known: "Zeros",
     accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
+
+  static let ones = KerasArgument(
+    role: .refusedInTraining, known: "Ones",
+    accepts: { ["ones", "Ones"].contains($0.string ?? $0["class_name"]?.string) })
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static func loss(_ own: any Loss.Type) -> KerasArgument {

@@ -3,11 +3,13 @@
 
 import Engine
 
-/// Reads one layer of a `Sequential`.
-struct LayerReader {
+/// Reads the arguments of one layer.
+package struct LayerReader {
   let kind: String
   let name: String?
   let config: JSON
+  /// Whether Keras 2 wrote the model.
+  let isKeras2: Bool
 
   /// As errors name it.
   var owner: String { "layer \(kind.prefix(40)) \(name ?? "")" }
@@ -18,62 +20,77 @@ struct LayerReader {
       return KerasConfigurationError(
         "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
     }
+    let known = KerasArgument.layers.keys.filter { $0 != "InputLayer" }.sorted()
     return KerasConfigurationError(
-      "\(owner): Dogsled has only Conv2D, MaxPooling2D, Flatten, Dropout and Dense")
+      "\(owner): Dogsled has only \(known.dropLast().joined(separator: ", ")) and "
+        + known[known.count - 1])
   }
 
   /// - Throws: `KerasConfigurationError` naming the layer and what of it Dogsled does not have.
-  func layer() throws -> Layer {
-    switch kind {
-    case "Conv2D": return .convolution(try convolution())
-    case "MaxPooling2D": return try maxPooling()
-    case "Flatten": return .flatten
-    case "Dropout":
-      guard let rate = config["rate"]?.number.map(Float.init), rate >= 0, rate < 1 else {
-        throw refusal("rate", "those from 0 to below 1")
-      }
-      return .dropout(rate: rate)
-    case "Dense":
-      return .dense(
-        units: try integer("units"),
-        activation: try activation([.linear, .relu, .sigmoid, .softmax]))
-    default: throw unknownKind
-    }
+  func layer() throws -> any Layer {
+    guard let type = KerasLayers.named(kind) else { throw unknownKind }
+    return try type.init(reading: self)
   }
 
-  private func convolution() throws -> Convolution {
-    var convolution = Convolution(filters: try integer("filters"))
-    convolution.kernel = try pair("kernel_size")
-    convolution.strides = try pair("strides", default: (1, 1))
-    convolution.activation = try activation([.linear, .relu])
-    guard let padding = (config["padding"] ?? "valid").string.flatMap(Padding.init) else {
-      throw refusal("padding", "only valid and same")
+  /// The weight decay of the layer's kernels; nil for none.
+  /// - Throws: `KerasConfigurationError` where two kernels have different ones.
+  func decay(of layer: any Layer) throws -> Float? {
+    let names = (layer as? any KerasLayer).map { type(of: $0).regularizers } ?? []
+    let decays = names.map { config[$0].flatMap(KerasArgument.decay) ?? 0 }
+    for (name, decay) in zip(names, decays) where decay != decays[0] {
+      throw refusal(name, "that of \(names[0])")
     }
-    convolution.padding = padding
-    return convolution
+    return decays.first.flatMap { $0 > 0 ? $0 : nil }
   }
 
-  private func maxPooling() throws -> Layer {
-    let size = try pair("pool_size")
-    guard size.height == size.width else { throw refusal("pool_size", "only squares") }
-    guard try pair("strides", default: size) == size else {
-      throw refusal("strides", "only those equal to pool_size")
-    }
-    return .maxPooling(size: size.height)
-  }
+  // MARK: What layers' classes have in common
 
-  private func activation(_ known: [Activation]) throws -> Activation {
-    // Keras 3 may write a function as an object whose `config` is its name.
+  /// Keras 3 may write a function as an object whose `config` is its name.
+  func activation() throws -> Activation {
     let setting = config["activation"] ?? "linear"
     let isFunction = setting["class_name"] == "function"
     let name = isFunction ? setting["config"]?.string : setting.string
-    guard let activation = known.first(where: { $0.rawValue == name }) else {
-      throw refusal("activation", "only " + known.map(\.rawValue).joined(separator: ", "))
+    guard let activation = name.flatMap({ KerasActivation.named[$0] }) else {
+      throw refusal(
+        "activation", "only " + KerasActivation.named.keys.sorted().joined(separator: ", "))
+    }
+    guard name != "hard_sigmoid" || !isKeras2 else {
+      throw refusal("activation", "Keras 3's hard_sigmoid, which is another function")
     }
     return activation
   }
 
-  private func integer(_ setting: String) throws -> Int {
+  func padding() throws -> Padding {
+    guard let padding = (config["padding"] ?? "valid").string.flatMap(Padding.init) else {
+      throw refusal("padding", "only valid and same")
+    }
+    return padding
+  }
+
+  func flag(_ setting: String, default absent: Bool) throws -> Bool {
+    guard let value = config[setting] else { return absent }
+    guard let flag = value.bool else { throw refusal(setting, "true and false") }
+    return flag
+  }
+
+  /// A probability of dropping a number.
+  func dropRate() throws -> Float {
+    guard let rate = config["rate"]?.number.map(Float.init), rate >= 0, rate < 1 else {
+      throw refusal("rate", "those from 0 to below 1")
+    }
+    return rate
+  }
+
+  /// A number, or what stands for one that is not there.
+  func number(_ setting: String, default absent: Float) throws -> Float {
+    guard let value = config[setting] else { return absent }
+    guard let number = value.number.map(Float.init), number.isFinite else {
+      throw refusal(setting, "numbers")
+    }
+    return number
+  }
+
+  func integer(_ setting: String) throws -> Int {
     guard let value = config[setting]?.integer, (1...1 << 20).contains(value) else {
       throw refusal(setting, "a number from 1 to 1048576")
     }
@@ -81,7 +98,7 @@ struct LayerReader {
   }
 
   /// `[a, b]`, or one number for both.
-  private func pair(
+  func pair(
     _ setting: String, default absent: (height: Int, width: Int)? = nil
   ) throws -> (height: Int, width: Int) {
     let value = config[setting]
@@ -93,7 +110,7 @@ struct LayerReader {
     return (height, width)
   }
 
-  private func refusal(_ setting: String, _ known: String) -> KerasConfigurationError {
+  func refusal(_ setting: String, _ known: String) -> KerasConfigurationError {
     KerasConfigurationError(
       "\(owner): \(setting) is \(config[setting]?.shown ?? "not given"); Dogsled has \(known)")
   }

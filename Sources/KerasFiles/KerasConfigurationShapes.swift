@@ -6,7 +6,18 @@ import Engine
 /// Takes the entries of a model's list one by one.
 struct KerasLayersReader {
   private var entries: [(owner: String, build: JSON?)] = []
-  private var layers: [(name: String?, layer: Layer)] = []
+  private var layers: [(name: String?, layer: any Layer)] = []
+  /// What each layer of a graph reads.
+  private var inputs: [[String]] = []
+  /// Whether the model is a graph, whose layers say what they read.
+  private let isGraph: Bool
+  private var inputName = ""
+
+  /// Whether Keras 2 wrote the model.
+  private let isKeras2: Bool
+
+  init(isGraph: Bool, isKeras2: Bool) { (self.isGraph, self.isKeras2) = (isGraph, isKeras2) }
+
   /// By the layer's number.
   private var decays: [Int: Float] = [:]
   private var input: (shape: JSON, owner: String)?
@@ -21,7 +32,7 @@ struct KerasLayersReader {
         "the model's configuration has a layer without class or settings")
     }
     let name = try Self.checked(config["name"])
-    let reader = LayerReader(kind: kind, name: name, config: config)
+    let reader = LayerReader(kind: kind, name: name, config: config, isKeras2: isKeras2)
     guard let known = KerasArgument.layers[kind] else { throw reader.unknownKind }
     try check.check(entry, of: reader.owner, layer: name, against: KerasArgument.entry)
     try check.check(config, of: reader.owner, layer: name, against: known)
@@ -32,12 +43,13 @@ struct KerasLayersReader {
           "\(reader.owner): a model has one input layer, which is its first")
       }
       hasInputLayer = true
+      inputName = name ?? ""
       return
     }
-    if let decay = config["kernel_regularizer"].flatMap(KerasArgument.decay) {
-      decays[layers.count] = decay
-    }
-    layers.append((name, try reader.layer()))
+    let layer = try reader.layer()
+    if let decay = try reader.decay(of: layer) { decays[layers.count] = decay }
+    layers.append((name, layer))
+    if isGraph { inputs.append(try KerasInbound.names(of: entry, reader.owner)) }
     entries.append((reader.owner, entry["build_config"]?["input_shape"]))
   }
 
@@ -60,8 +72,12 @@ struct KerasLayersReader {
   }
 
   /// The model.
-  /// - Parameter built: the input's shapes that stand beside the layers.
-  func architecture(built: [JSON]) throws -> Architecture {
+  /// - Parameters:
+  ///   - built: the input's shapes that stand beside the layers.
+  ///   - ends: the names of a graph's input and output.
+  func architecture(
+    built: [JSON], ends: (input: String, output: String)? = nil
+  ) throws -> Architecture {
     for shape in built {
       guard let input else { continue }
       guard Self.agree(shape, input.shape) else {
@@ -75,28 +91,57 @@ struct KerasLayersReader {
         "the model's build_input_shape is \(built[0].shown), but its build_config has "
           + built[1].shown)
     }
-    let architecture: Architecture
-    do {
-      // Names that Keras left out are known only now.
-      let plain = try Architecture(
-        input: try Self.shape(input?.shape ?? built.first), layers: layers)
-      let named = decays.map { (plain.layers[$0.key].name, $0.value) }
-      architecture = try Architecture(
-        input: plain.input, layers: layers, decays: Dictionary(uniqueKeysWithValues: named))
-    } catch let error as ArchitectureError {
-      throw KerasConfigurationError("the model cannot be built: \(error)")
-    }
-    var shape = architecture.input
-    for (entry, output) in zip(entries, architecture.outputs) {
-      defer { shape = output }
+    let (architecture, numbers) = try graph(try Self.shape(input?.shape ?? built.first), ends)
+    for (node, number) in zip(architecture.nodes, numbers) where node.inputs.count == 1 {
+      let shape =
+        if case .node(let read) = node.inputs[0] { architecture.outputs[read] } else {
+          architecture.input
+        }
       let sizes = shape.isFlat ? [shape.channels] : [shape.height, shape.width, shape.channels]
-      if let build = entry.build, !Self.agree(build, .array([.null] + sizes.map(JSON.integer))) {
+      let (owner, build) = entries[number]
+      if let build, !Self.agree(build, .array([.null] + sizes.map(JSON.integer))) {
         throw KerasConfigurationError(
-          "\(entry.owner): build_config has the input \(build.shown), but the layers before it "
+          "\(owner): build_config has the input \(build.shown), but the layers before it "
             + "give \(sizes)")
       }
     }
     return architecture
+  }
+
+  /// The layers in order, and the number of each in the file.
+  private func graph(
+    _ input: Shape, _ ends: (input: String, output: String)?
+  ) throws -> (Architecture, numbers: [Int]) {
+    do {
+      guard let ends else {
+        // Names that Keras left out are known only now.
+        let plain = try Architecture(input: input, layers: layers)
+        let named = decays.map { (plain.nodes[$0.key].name, $0.value) }
+        let architecture = try Architecture(
+          input: input, layers: layers, decays: Dictionary(uniqueKeysWithValues: named))
+        return (architecture, Array(layers.indices))
+      }
+      guard ends.input == inputName else {
+        throw KerasConfigurationError(
+          "the model's input is \(ends.input), but its input layer is called \(inputName)")
+      }
+      let named = try zip(layers, inputs).enumerated().map { number, entry in
+        guard let name = entry.0.name else {
+          throw KerasConfigurationError("\(entries[number].owner): a layer of a graph needs a name")
+        }
+        return (name: name, inputs: entry.1)
+      }
+      let order = try KerasGraph.order(named, input: ends.input, output: ends.output)
+      let nodes = order.map { number, inputs in
+        Architecture.Node(name: named[number].name, layer: layers[number].layer, inputs: inputs)
+      }
+      let decays = decays.map { (named[$0.key].name, $0.value) }
+      let architecture = try Architecture(
+        input: input, nodes: nodes, decays: Dictionary(uniqueKeysWithValues: decays))
+      return (architecture, order.map(\.number))
+    } catch let error as ArchitectureError {
+      throw KerasConfigurationError("the model cannot be built: \(error)")
+    }
   }
 
   /// Whether two shapes are the same where neither leaves a size open; the batch does not count.

@@ -22,7 +22,8 @@ extension ModelFile {
         throw ModelFileError("\(path): written with Theano, whose convolutions turn the kernel")
       }
       let keras = try Self.keras(
-        configuration, training: try root.string(Name.training), path: path)
+        configuration, training: try root.string(Name.training),
+        version: try root.string("keras_version"), path: path)
       try Self.check(keras.architecture.parameters, in: root)
       var file = ModelFile(
         architecture: keras.architecture,
@@ -42,10 +43,10 @@ extension ModelFile {
   }
 
   private static func keras(
-    _ json: String, training: String?, path: String
+    _ json: String, training: String?, version: String?, path: String
   ) throws -> KerasModel {
     do {
-      let keras = try KerasConfiguration.read(json, training: training)
+      let keras = try KerasConfiguration.read(json, training: training, kerasVersion: version)
       let parameters = keras.architecture.parameters
       var need = MemoryNeed()
       // The weights, and the optimizer's slots.
@@ -134,17 +135,20 @@ extension ModelFile {
         state.updates = try group.integer(name)
       }
     }
-    let (tensors, count) = (state.layout.tensors.count, optimizer.slots.count)
-    guard count > 0, slots.count == tensors * count else { return }
-    // A kernel is followed by its bias, which has another shape.
-    let shapes = try slots.prefix(2).map { try group.shape(of: $0) }
-    let areTogether = count > 1 && shapes[0] == shapes[1]
+    let (tensors, count) = (state.layout.trained, optimizer.slots.count)
+    guard count > 0, slots.count == tensors.count * count else { return }
+    let shapes = try slots.map { try group.shape(of: $0) }
+    let together = tensors.flatMap { tensor in (0..<count).map { _ in tensor.shape } }
+    let apart = (0..<count).flatMap { _ in tensors.map(\.shape) }
+    // Where shapes leave both open, as Keras has it.
+    let interleaves = type(of: optimizer).interleavesSlots
+    let areTogether = shapes == together && (interleaves || shapes != apart)
     state = ModelState(weights: state.weights, slots: optimizer.slots, updates: state.updates)
     for (slot, buffer) in state.slots.enumerated() {
-      let names = (0..<tensors).map {
-        areTogether ? slots[$0 * count + slot] : slots[slot * tensors + $0]
+      for (place, tensor) in tensors.enumerated() {
+        let name = areTogether ? slots[place * count + slot] : slots[slot * tensors.count + place]
+        try group.read(name, shape: tensor.shape, into: buffer[tensor])
       }
-      try read(names, from: group, into: buffer)
     }
   }
 

@@ -50,7 +50,7 @@ extension ModelFile {
 
   private func writeOptimizer(to group: HDF5NewGroup) throws {
     let rule = type(of: optimizer)
-    let (slots, tensors) = (zip(state.kinds, state.slots), state.layout.tensors)
+    let (slots, tensors) = (zip(state.kinds, state.slots), state.layout.trained)
     let places =
       rule.interleavesSlots
       ? tensors.flatMap { tensor in slots.map { (slot: $0, tensor: tensor) } }

@@ -226,7 +226,91 @@ public protocol KernelOperations {
     _ gradient: Source, values: Source, relu: Bool, positions: Int, channels: Int, target: Target,
     targetPosition: Int, sums: Target)
 
+  // MARK: Normalisation of each channel
+
+  /// The moments of each channel of one picture.
+  ///
+  /// Row by row, and the rows' moments put together as by T. Chan, G. Golub and R. LeVeque, 1979.
+  /// - Parameters:
+  ///   - mean: [channels].
+  ///   - squares: [channels]: the sums of the squares of what numbers are more than the mean.
+  static func channelMoments(_ map: MapRows, input: Source, mean: Target, squares: Target)
+
+  /// output = input scale + shift, between bounds; all but the scale and the shift, [channels], are
+  /// [positions][channels].
+  static func normalizeRow(
+    positions: Int, channels: Int, input: Source, scale: Source, shift: Source, bounds: Bounds,
+    output: Target)
+
+  /// Adds a row to the sums that the gradients of a normalised map are made of.
+  ///
+  /// A gradient counts where input scale + shift lies between the bounds.
+  /// - Parameters:
+  ///   - gradientSums: [channels]; gradients are added.
+  ///   - productSums: [channels]; gradients times (input - mean) are added.
+  static func addNormalizationSums(
+    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
+    bounds: Bounds, mean: Source, gradientSums: Target, productSums: Target)
+
+  /// target = gradient a + input b + c, for gradients that count; a, b and c are [channels].
+  static func normalizationGradientRow(
+    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
+    bounds: Bounds, a: Source, b: Source, c: Source, target: Target)
+
+  // MARK: Windows on each channel alone
+
+  /// One output row of a depthwise convolution, without bias.
+  /// - Parameter weights: [height][width][channels].
+  static func depthwiseRow(
+    _ row: ChannelWindows, input: Source, weights: Source, output: Target)
+
+  /// Adds what one output row contributes to a depthwise convolution's weight gradient.
+  /// - Parameters:
+  ///   - outputGradient: positions `gradientPosition` floats apart.
+  ///   - gradient: [height][width][channels].
+  static func addDepthwiseGradient(
+    _ row: ChannelWindows, input: Source, outputGradient: Source, gradientPosition: Int,
+    gradient: Target)
+
+  /// The largest of each window that lies on the map, and which of the window's elements it was,
+  /// counted row by row; of equal ones the first.
+  /// - Parameters:
+  ///   - input: the map's first column, in the first window's first row.
+  ///   - codes: [positions][channels].
+  static func maxPoolRow(
+    _ row: ChannelWindows, clip: WindowClip, input: Source, output: Target,
+    codes: UnsafeMutablePointer<Int32>)
+
+  /// Adds each gradient to the element that was the largest.
+  static func addMaxPoolGradient(
+    _ row: ChannelWindows, clip: WindowClip, gradient: Source, codes: UnsafePointer<Int32>,
+    inputGradient: Target)
+
+  /// The mean of each window, of what lies on the map.
+  static func averagePoolRow(
+    _ row: ChannelWindows, clip: WindowClip, input: Source, output: Target)
+
+  /// Adds each gradient's share to every element of its window.
+  static func addAveragePoolGradient(
+    _ row: ChannelWindows, clip: WindowClip, gradient: Source, inputGradient: Target)
+
   // MARK: Each number alone
+
+  /// output = f(input), for a multiple of 16 floats.
+  static func activate(
+    _ function: ActivationFunction, input: Source, output: Target, count: Int)
+
+  /// target = gradient f'(input), for a multiple of 16 floats.
+  /// - Parameter output: f(input).
+  static func activationGradient(
+    _ function: ActivationFunction, input: Source, output: Source, gradient: Source,
+    target: Target, count: Int)
+
+  /// target = a b, for a multiple of 16 floats; `adding`: target += a b.
+  static func multiplied(_ a: Source, _ b: Source, target: Target, adding: Bool, count: Int)
+
+  /// target = a times a number, for a multiple of 16 floats.
+  static func scaled(_ a: Source, by factor: Float, target: Target, count: Int)
 
   /// values = bytes / 255, as Keras's `rescale=1./255` does: times the float nearest to 1/255.
   static func bytesToFloats(_ bytes: UnsafePointer<UInt8>, values: Target, count: Int)

@@ -230,3 +230,134 @@ public struct UpdateOperands {
     self.scale = scale
   }
 }
+
+// MARK: Maps
+
+/// Rows of one picture's map.
+public struct MapRows {
+  /// How many.
+  public var rows: Int
+  /// Positions of a row.
+  public var positions: Int
+  /// From a row to the next.
+  public var rowStride: Int
+  /// Channels, padded to a multiple of 16: from a position to the next.
+  public var channels: Int
+
+  /// All sizes as they are named.
+  public init(rows: Int, positions: Int, rowStride: Int, channels: Int) {
+    self.rows = rows
+    self.positions = positions
+    self.rowStride = rowStride
+    self.channels = channels
+  }
+}
+
+/// What a relu leaves: numbers between two bounds.
+public struct Bounds: Sendable {
+  /// Smaller numbers become it.
+  public var floor: Float
+  /// Larger numbers become it.
+  public var ceiling: Float
+
+  /// All numbers as they are named.
+  public init(floor: Float, ceiling: Float) {
+    self.floor = floor
+    self.ceiling = ceiling
+  }
+}
+
+/// One output row of windows that each channel is seen through alone.
+public struct ChannelWindows {
+  /// Output positions of the row.
+  public var positions: Int
+  /// Channels, padded to a multiple of 16: from an output position to the next.
+  public var channels: Int
+  /// Between the inputs of two neighbouring positions.
+  public var inputPosition: Int
+  /// Rows of a window.
+  public var height: Int
+  /// Columns of a window.
+  public var width: Int
+  /// Between the inputs of two neighbours of a window.
+  public var taps: Strides
+
+  /// All sizes as they are named.
+  public init(
+    positions: Int, channels: Int, inputPosition: Int, height: Int, width: Int, taps: Strides
+  ) {
+    self.positions = positions
+    self.channels = channels
+    self.inputPosition = inputPosition
+    self.height = height
+    self.width = width
+    self.taps = taps
+  }
+}
+
+/// Which part of the windows of one row lies on the map.
+public struct WindowClip {
+  /// Rows of the windows that do.
+  public var firstRow: Int
+  /// The row after the last of them.
+  public var endRow: Int
+  /// Columns of the first window that lie to the left of the map.
+  public var left: Int
+  /// Columns between two windows.
+  public var step: Int
+  /// Columns of the map.
+  public var mapWidth: Int
+
+  /// All sizes as they are named.
+  public init(firstRow: Int, endRow: Int, left: Int, step: Int, mapWidth: Int) {
+    self.firstRow = firstRow
+    self.endRow = endRow
+    self.left = left
+    self.step = step
+    self.mapWidth = mapWidth
+  }
+}
+
+// MARK: Activations
+
+/// A function of one number.
+public struct ActivationFunction {
+  /// Which: one of `activationRelu` and those after it.
+  public var kind: Int
+  /// A relu's slope below its threshold; the slope of a hard sigmoid.
+  public var slope: Float
+  /// A relu's threshold; a hard sigmoid's value at 0.
+  public var offset: Float
+  /// A relu's largest value.
+  public var ceiling: Float
+
+  /// All numbers as they are named.
+  public init(kind: Int, slope: Float = 0, offset: Float = 0, ceiling: Float = .infinity) {
+    self.kind = kind
+    self.slope = slope
+    self.offset = offset
+    self.ceiling = ceiling
+  }
+}
+
+/// x from the threshold on, at most the ceiling; slope (x - threshold) below.
+@inlinable @inline(__always)
+public var activationRelu: Int { 0 }
+/// 1 / (1 + exp(-x)).
+@inlinable @inline(__always)
+public var activationSigmoid: Int { 1 }
+/// slope x + offset, between 0 and 1.
+@inlinable @inline(__always)
+public var activationHardSigmoid: Int { 2 }
+/// tanh x.
+@inlinable @inline(__always)
+public var activationTanh: Int { 3 }
+/// x / (1 + exp(-x)).
+@inlinable @inline(__always)
+public var activationSwish: Int { 4 }
+/// x times the normal distribution's share below x.
+@inlinable @inline(__always)
+public var activationGelu: Int { 5 }
+/// The same with tanh for the error function.
+@inlinable @inline(__always)
+public var activationGeluTanh: Int { 6 }

@@ -60,7 +60,7 @@ package struct Broadcaster {
     case .update: return true
     case .auto:
       let floats = parts.reduce(0) { sum, part in
-        sum + part.floats.count * (part.isFactor ? job.schedule.batchesPerUpdate : 1)
+        sum + part.floats.count * (part.isPerStep ? job.schedule.batchesPerUpdate : 1)
       }
       return floats <= job.architecture.parameters.parameterCount
     }
@@ -141,7 +141,7 @@ package struct Broadcaster {
       index, of: step, incoming, using: updater, bytesPerSecond: links.bytesPerSecond)
     guard let part = part ?? nil else { return }
     links.send(
-      .part(part), to: parts[index].isFactor ? followers.filter { $0 != peer } : followers)
+      .part(part), to: parts[index].isPerStep ? followers.filter { $0 != peer } : followers)
   }
 
   /// Whether workers were sent other numbers of this unit.

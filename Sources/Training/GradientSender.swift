@@ -130,7 +130,7 @@ extension GradientSender.State {
     guard var unit = outgoing, let present = unit.gradients.last else { return }
     outgoing = nil
     defer { outgoing = unit }
-    if part.isFactor || unit.count == 1 {
+    if part.isPerStep || unit.count == 1 {
       unit.send(part, of: present, place: unit.gradients.count - 1)
     } else if unit.gradients.count == unit.count {
       let sums = unit.sums ?? memory.take()

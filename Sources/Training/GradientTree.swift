@@ -20,6 +20,8 @@ public struct GradientTree {
   /// Sums of runs and of runs of runs, waiting for their siblings.
   private var sums: [SumTree.Node: ParameterBuffer] = [:]
   private var missing: Int
+  /// Of each place the batch's statistics, where gradients are summed before the update.
+  private var statistics: [[Float]]
   /// Pictures of the gradients that are there.
   private var pictures = 0
 
@@ -31,6 +33,7 @@ public struct GradientTree {
     let shape = SumTree(leaves: count)
     self.shape = shape
     missing = count
+    statistics = Array(repeating: [], count: count)
     runs = (0..<shape.width(Self.runLevel)).map { run in
       shape.leaves(of: SumTree.Node(level: Self.runLevel, place: run)).map { _ in nil }
     }
@@ -56,6 +59,10 @@ public struct GradientTree {
     }
     missing -= gradients.count
     guard runs.count > 1, runs[run].allSatisfy({ $0 != nil }) else { return }
+    for (offset, leaf) in runs[run].enumerated() {
+      guard let leaf else { continue }
+      statistics[run * Updater.gradientsAtOnce + offset] = updater.layout.statistics(leaf.gradient)
+    }
     let sum = ParameterBuffer(updater.layout.parameters)
     let (steps, wholes) = Self.parts(of: runs[run], using: updater)
     updater.sum(steps, wholes: wholes, into: sum)
@@ -72,7 +79,7 @@ public struct GradientTree {
     guard leaves.contains(where: \.isSummed) else { return (steps, nil) }
     let wholes = ParameterBuffer(updater.layout.buffer)
     let own = leaves.filter { !$0.isSummed }.map(\.gradient)
-    for part in updater.layout.parts(most: Limits.standard.partFloats) where !part.isFactor {
+    for part in updater.layout.parts(most: Limits.standard.partFloats) where !part.isPerStep {
       updater.sum(part.floats, of: own, into: wholes)
     }
     return (steps, wholes)
@@ -107,6 +114,7 @@ public struct GradientTree {
       return updater.apply(optimizer, to: &state, steps: steps, wholes: wholes)
     }
     guard let sum = sums[shape.root] else { preconditionFailure("a complete tree has a root") }
-    return updater.apply(optimizer, to: &state, gradientSum: sum, pictures: pictures)
+    return updater.apply(
+      optimizer, to: &state, gradientSum: sum, pictures: pictures, statistics: statistics)
   }
 }

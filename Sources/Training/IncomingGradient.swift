@@ -28,7 +28,7 @@ package struct IncomingGradient {
     (self.version, self.gradients) = (version, gradients)
     digests = gradients.map { _ in parts.map { _ in nil } }
     factors = gradients.map { _ in [:] }
-    missing = parts.reduce(0) { $0 + ($1.isFactor ? gradients.count : 1) }
+    missing = parts.reduce(0) { $0 + ($1.isPerStep ? gradients.count : 1) }
   }
 
   /// Takes a part of a step's gradient.
@@ -38,7 +38,7 @@ package struct IncomingGradient {
   ) throws(AnswerFault) {
     let place = step - steps.lowerBound
     guard gradients.indices.contains(place), parts.indices.contains(part.index),
-      parts[part.index].isFactor || place == 0, digests[place][part.index] == nil
+      parts[part.index].isPerStep || place == 0, digests[place][part.index] == nil
     else {
       throw .damaged("it sent part \(part.index) of its gradient of step \(step) out of turn")
     }
@@ -51,7 +51,7 @@ package struct IncomingGradient {
       throw .damaged("its gradient of step \(step): \(error)")
     }
     digests[place][part.index] = part.digest
-    if parts[part.index].isFactor { factors[place][part.index] = part }
+    if parts[part.index].isPerStep { factors[place][part.index] = part }
     missing -= 1
   }
 
@@ -75,7 +75,7 @@ package struct IncomingGradient {
   private func isFinite(_ parts: [GradientPart]) -> Bool {
     gradients.enumerated().allSatisfy { place, gradient in
       guard place > 0 else { return gradient.buffer.isFinite }
-      return parts.allSatisfy { !$0.isFactor || gradient.buffer.isFinite($0.floats) }
+      return parts.allSatisfy { !$0.isPerStep || gradient.buffer.isFinite($0.floats) }
     }
   }
 }

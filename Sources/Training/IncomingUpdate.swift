@@ -28,13 +28,13 @@ struct IncomingUpdate {
     let place = parts[part.index]
     switch part.content {
     case .sum:
-      guard !place.isFactor else { throw Self.nonsense }
+      guard !place.isPerStep else { throw Self.nonsense }
       let sums = sums ?? memory.take()
       self.sums = sums
       try part.decode(into: Self.floats(place, of: sums))
       arrivedSums.insert(part.index)
     case .gradient(let step):
-      guard place.isFactor, factors[step] != nil || factors.count < stepsMost else {
+      guard place.isPerStep, factors[step] != nil || factors.count < stepsMost else {
         throw Self.nonsense
       }
       // Of a step that was computed here, its sender may still read the numbers.
@@ -48,13 +48,13 @@ struct IncomingUpdate {
 
   /// Takes a step's gradient that was computed here: nobody sends its factors back.
   mutating func take(_ gradient: ParameterBuffer, step: Int, _ parts: [GradientPart]) {
-    factors[step] = (gradient, Set(parts.lazy.filter(\.isFactor).map(\.index)))
+    factors[step] = (gradient, Set(parts.lazy.filter(\.isPerStep).map(\.index)))
   }
 
   /// The steps' gradients and the sums, once the update is certain and all of it is there.
   func whole(_ parts: [GradientPart]) -> (steps: [StepGradient], sums: ParameterBuffer)? {
     guard let header, !header.pictures.isEmpty, let sums else { return nil }
-    let factorCount = parts.count(where: \.isFactor)
+    let factorCount = parts.count(where: \.isPerStep)
     guard arrivedSums.count == parts.count - factorCount else { return nil }
     var steps: [StepGradient] = []
     for (place, pictures) in header.pictures.enumerated() {

@@ -63,7 +63,7 @@ struct OutgoingUpdate {
     }
     steps[place].digests[index] = digest
     let part = parts[index]
-    missing[index] -= part.isFactor ? 1 : incoming.steps.count
+    missing[index] -= part.isPerStep ? 1 : incoming.steps.count
     let gradient = incoming.gradients[own]
     if let present = steps[place].gradient {
       // Where another worker was lost, or both compute it: one buffer a step is enough.

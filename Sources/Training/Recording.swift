@@ -101,7 +101,7 @@ public struct Recording: Sendable {
       StepGradient(copies[$0 % copies.count], pictures: script.count)
     }
     let sums = ParameterBuffer(job.gradients.buffer)
-    for part in job.gradients.parts(most: job.gradients.buffer.bufferCount) where !part.isFactor {
+    for part in job.gradients.parts(most: job.gradients.buffer.bufferCount) where !part.isPerStep {
       updater.sum(part.floats, of: steps, into: sums)
     }
     var state = job.initialState

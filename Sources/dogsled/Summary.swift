@@ -43,7 +43,7 @@ struct Summary: ParsableCommand {
     let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
       let tensors = architecture.parameters.tensors.filter { $0.layer == layer.name }
       let parameters = tensors.reduce(0) { $0 + $1.count }
-      return ["\(layer.name) (\(layer.layer.kerasClass))", "\(output)", "\(parameters)"]
+      return ["\(layer.name) (\(layer.layer.className))", "\(output)", "\(parameters)"]
     }
     let header = ["Layer (type)", "Output Shape", "Param #"]
     let widths = zip([29, 26, 10], header.indices).map { width, column in
@@ -63,7 +63,7 @@ struct Summary: ParsableCommand {
     }
     let total = architecture.parameters.parameterCount
     let still = architecture.parameters.tensors.reduce(0) {
-      $0 + (frozen.contains($1.layer) ? $1.count : 0)
+      $0 + (frozen.contains($1.layer) || $1.momentum != nil ? $1.count : 0)
     }
     lines += [
       "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",

@@ -43,7 +43,7 @@ import Testing
       while next < end, let part = left.popFirst() {
         #expect(part.floats.lowerBound == next)
         #expect(part.layer == tensor.layer)
-        #expect(part.isFactor == [.inputs, .outputGradients].contains(tensor.kind))
+        #expect(part.isPerStep == [.inputs, .outputGradients].contains(tensor.kind))
         next = part.floats.upperBound
       }
       #expect(next == end)
@@ -58,9 +58,9 @@ import Testing
     let parameters = try Self.factoredModel().parameters
     let factored = GradientLayout(parameters, batch: Self.batch).parts(most: 1 << 14)
     let dense = parameters.tensors[2].layer
-    #expect(factored.filter(\.isFactor).map(\.layer) == [dense, dense])
+    #expect(factored.filter(\.isPerStep).map(\.layer) == [dense, dense])
     let whole = GradientLayout(parameters, batch: Self.batch, factors: false)
-    #expect(whole.parts(most: 1 << 14).allSatisfy { !$0.isFactor })
+    #expect(whole.parts(most: 1 << 14).allSatisfy { !$0.isPerStep })
   }
 
   @Test func `A state's tiles cover every weight once, and in order`() throws {
@@ -160,7 +160,7 @@ import Testing
           .permutation(parts.count)
         for index in order {
           let part = parts[index]
-          if part.isFactor {
+          if part.isPerStep {
             for (own, step) in zip(factorsAlone, steps) {
               own.buffer.copy(part.floats, from: step.buffer)
             }

@@ -5,14 +5,10 @@ import Testing
 /// What one value says of a loss: its head, its classes, its gradient and its probabilities.
 @Suite struct LossTests {
   @Test func aLossIsFoundByTheLastLayer() throws {
-    let loss = try #require(Losses.fitting(.dense(units: 1, activation: .sigmoid)))
+    let loss = try #require(Losses.fitting(units: 1, activation: .sigmoid))
     #expect(type(of: loss).kerasName == "binary_crossentropy" && loss.classes == 2)
-    for head: Layer in [
-      .dense(units: 2, activation: .sigmoid), .dense(units: 1, activation: .relu), .flatten,
-    ] {
-      #expect(Losses.fitting(head) == nil)
-    }
-    #expect(Losses.fitting(nil) == nil)
+    #expect(Losses.fitting(units: 2, activation: .sigmoid) == nil)
+    #expect(Losses.fitting(units: 1, activation: .relu) == nil)
     let error = #expect(throws: ArchitectureError.self) {
       try Architecture(
         input: Shape(height: 4, width: 4, channels: 3),
@@ -25,10 +21,10 @@ import Testing
 
   @Test func aSoftmaxIsTheHeadOfAsManyClassesAsItHasUnits() throws {
     for units in [2, 3, 1000] {
-      let loss = try #require(Losses.fitting(.dense(units: units, activation: .softmax)))
+      let loss = try #require(Losses.fitting(units: units, activation: .softmax))
       #expect(type(of: loss).kerasName == "categorical_crossentropy" && loss.classes == units)
     }
-    #expect(Losses.fitting(.dense(units: 1, activation: .softmax)) == nil)
+    #expect(Losses.fitting(units: 1, activation: .softmax) == nil)
     let error = #expect(throws: ArchitectureError.self) {
       try Architecture(
         input: Shape(height: 4, width: 4, channels: 3),
@@ -47,7 +43,7 @@ import Testing
     ] as [[Float]])
   func theLossOfMoreClasses(_ logits: [Float]) throws {
     let loss = try #require(
-      Losses.fitting(.dense(units: logits.count, activation: .softmax)))
+      Losses.fitting(units: logits.count, activation: .softmax))
     let largest = Double(logits.max() ?? 0)
     let sum = logits.reduce(0) { $0 + exp(Double($1) - largest) }
     let expected = logits.map { exp(Double($0) - largest) / sum }
@@ -72,7 +68,7 @@ import Testing
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func aLogitThatIsNoNumber(_ bad: Float)
     throws
   {
-    let loss = try #require(Losses.fitting(.dense(units: 3, activation: .softmax)))
+    let loss = try #require(Losses.fitting(units: 3, activation: .softmax))
     #expect(!loss.picture(logits: [1, bad, 2], label: 1, gradient: nil).loss.isFinite)
     #expect(!loss.picture(logits: [bad, bad, bad], label: 1, gradient: nil).loss.isFinite)
   }
@@ -85,7 +81,7 @@ import Testing
 
   @Test(arguments: [(-3, 0), (-3, 1), (0, 0), (0, 1), (2.5, 0), (2.5, 1)] as [(Float, Int)])
   func aPicturesLoss(_ logit: Float, _ label: Int) throws {
-    let loss = try #require(Losses.fitting(.dense(units: 1, activation: .sigmoid)))
+    let loss = try #require(Losses.fitting(units: 1, activation: .sigmoid))
     let second = 1 / (1 + exp(-Double(logit)))
     var gradient = Float.nan
     let (value, isCorrect) = loss.picture(logits: [logit], label: label, gradient: &gradient)

@@ -26,9 +26,12 @@ struct KerasArgumentTests {
     Row("Conv2D", "name", #""first""#), Row("Conv2D", "filters", "5"),
     Row("Conv2D", "kernel_size", "[5, 3]"), Row("Conv2D", "kernel_size", "2"),
     Row("Conv2D", "strides", "[2, 1]"), Row("Conv2D", "padding", #""same""#),
-    Row("Conv2D", "activation", #""relu""#),
+    Row("Conv2D", "activation", #""relu""#), Row("Conv2D", "activation", #""sigmoid""#),
+    Row("Conv2D", "use_bias", "false"), Row("Dense", "use_bias", "false"),
     Row("Conv2D", "activation", #"{"class_name": "function", "config": "relu"}"#),
     Row("MaxPooling2D", "name", #""pool""#), Row("MaxPooling2D", "pool_size", "3"),
+    Row("MaxPooling2D", "pool_size", "[2, 3]"), Row("MaxPooling2D", "strides", "[1, 1]"),
+    Row("MaxPooling2D", "padding", #""same""#),
     Row("Flatten", "name", #""flat""#), Row("Dense", "name", #""full""#),
     Row("Dense", "units", "9"), Row("Dense", "activation", #""relu""#),
     Row("Dense", "activation", #""sigmoid""#), Row("Dropout", "name", #""drop""#),
@@ -46,7 +49,7 @@ struct KerasArgumentTests {
       Row("InputLayer", "ragged", "true"), Row("InputLayer", "optional", "true"),
       Row("Conv2D", "dilation_rate", "[2, 2]"), Row("Conv2D", "dilation_rate", "3"),
       Row("Conv2D", "groups", "3"), Row("Conv2D", "data_format", #""channels_first""#),
-      Row("Conv2D", "activation", #""sigmoid""#), Row("Conv2D", "activation", #""elu""#),
+      Row("Conv2D", "activation", #""elu""#),
       Row(
         "Conv2D", "activation",
         #"{"class_name": "ReLU", "config": {"max_value": 6}, "module": "keras.layers"}"#),
@@ -54,8 +57,8 @@ struct KerasArgumentTests {
       Row("Conv2D", "kernel_size", #"[3, "x", 3]"#), Row("Conv2D", "padding", #""causal""#),
       Row("Conv2D", "padding", "1"), Row("Conv2D", "filters", "32.0"),
       Row("Conv2D", "filters", "99999999999999999999"), Row("Conv2D", "filters", "-1"),
-      Row("MaxPooling2D", "padding", #""same""#), Row("MaxPooling2D", "strides", "[1, 1]"),
-      Row("MaxPooling2D", "pool_size", "[2, 3]"), Row("MaxPooling2D", "pool_size", "0"),
+      Row("MaxPooling2D", "padding", #""full""#), Row("MaxPooling2D", "strides", "[1, 0]"),
+      Row("MaxPooling2D", "pool_size", "0"),
       Row("Dense", "activation", #""selu""#), Row("Dense", "units", "1e400"),
       Row("Dropout", "rate", "1"), Row("Dropout", "rate", "-0.1"), Row("Dropout", "rate", "null"),
       Row("Dropout", "batch_shape", "[null, 396]"),
@@ -84,7 +87,7 @@ struct KerasArgumentTests {
     + ["MaxPooling2D", "Flatten"].map { Row($0, "data_format", #""channels_first""#) }
     + ["Conv2D", "Dense"].flatMap { layer in
       [
-        Row(layer, "use_bias", "false"), Row(layer, "use_bias", "null"),
+        Row(layer, "use_bias", "1"),
         Row(layer, "lora_rank", "4"), Row(layer, "lora_alpha", "4"),
         Row(layer, "quantization_config", #"{"mode": "int8"}"#),
         Row(layer, "quantization_mode", #""int8""#),
@@ -124,6 +127,7 @@ struct KerasArgumentTests {
   static let same = [
     Row("Conv2D", "strides", "1"), Row("Conv2D", "kernel_size", "3"),
     Row("Conv2D", "activation", "null"), Row("Conv2D", "dilation_rate", "1"),
+    Row("Conv2D", "use_bias", "null"),
     Row("Conv2D", "kernel_initializer", #""glorot_uniform""#),
     Row(
       "Conv2D", "kernel_initializer",
@@ -139,7 +143,9 @@ struct KerasArgumentTests {
 
   @Test("the table has every argument that the reader knows, and says what becomes of it")
   func complete() {
-    for (layer, arguments) in KerasArgument.layers {
+    // Those that are not in the model below have a test of their own.
+    let layers = ["InputLayer", "Conv2D", "MaxPooling2D", "Flatten", "Dropout", "Dense"]
+    for (layer, arguments) in KerasArgument.layers where layers.contains(layer) {
       for (name, argument) in arguments {
         let rows: [Row] =
           switch argument.role {

@@ -213,6 +213,23 @@ def arguments(keras, path):
         training = json.loads(file.attrs["training_config"])
         inputs = json.loads(file.attrs["model_config"])["config"]["layers"][0]["config"]
     found = {type(layer).__name__: sorted(layer.get_config()) for layer in model.layers}
+    for layer in [
+        layers.DepthwiseConv2D(3),
+        layers.SeparableConv2D(4, 3),
+        layers.BatchNormalization(),
+        layers.Activation("relu"),
+        layers.ReLU(),
+        layers.LeakyReLU(),
+        layers.Softmax(),
+        layers.AveragePooling2D(2),
+        layers.GlobalMaxPooling2D(),
+        layers.GlobalAveragePooling2D(),
+        layers.Add(),
+        layers.Multiply(),
+        layers.Average(),
+        layers.Concatenate(),
+    ]:
+        found[type(layer).__name__] = sorted(layer.get_config())
     found |= {
         "InputLayer": sorted(inputs),
         "model": sorted(written),

@@ -155,14 +155,14 @@ import Wire
       let run = try TinyRun(units: 16) { $0.batchesPerUpdate = 2 }
       let table = try Table(run, verify: verify)
       let places = table.layout.parts(most: 64)
-      let factors = places.count { $0.isFactor }
+      let factors = places.count { $0.isPerStep }
       _ = table.updateParts()
       var sent: [Int] = []
       for part in table.parts(table.gradient(0), 0) {
         table.say(0, .part(part))
         sent += table.updateParts().map(\.index)
       }
-      let own = places.filter(\.isFactor).map(\.index)
+      let own = places.filter(\.isPerStep).map(\.index)
       #expect(sent == (verify == 0 ? own : []))
       if verify == 1 {
         table.answer(0, 0, sendsParts: false)

@@ -256,7 +256,7 @@ import Wire
       $0.batchesPerUpdate = [1, 2, 3, 5][seed % 4]
     }
     let exchange = try Exchange(run, form, seed: UInt64(seed))
-    #expect(exchange.parts.contains { $0.isFactor } == (seed % 2 == 0))
+    #expect(exchange.parts.contains { $0.isPerStep } == (seed % 2 == 0))
     let lazy = try exchange.join()
     for update in 0..<6 {
       try exchange.update {

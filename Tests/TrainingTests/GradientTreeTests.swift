@@ -70,11 +70,11 @@ import Training
     for first in stride(from: 0, to: count, by: together).reversed() {
       let unit = (first..<min(first + together, count)).map { Self.gradient($0, layout) }
       let sums = ParameterBuffer(layout.buffer)
-      for part in layout.parts(most: 64) where !part.isFactor {
+      for part in layout.parts(most: 64) where !part.isPerStep {
         updater.sum(part.floats, of: unit, into: sums)
       }
       for (index, gradient) in unit.enumerated() {
-        for part in layout.parts(most: 64) where !part.isFactor {
+        for part in layout.parts(most: 64) where !part.isPerStep {
           // Of the others nobody reads it.
           if index == 0 {
             gradient.buffer.copy(part.floats, from: sums)

@@ -18,7 +18,7 @@ import Wire
     job = run.job
     layout = job.gradients
     parts = layout.parts(most: Self.partFloats)
-    try #require(parts.contains { $0.isFactor })
+    try #require(parts.contains { $0.isPerStep })
   }
 
   private func replica() throws -> Replica {
@@ -86,7 +86,7 @@ import Wire
   /// All parts of an update of `count` steps from the first on.
   private func update(_ version: WeightsVersion, firstStep: Int = 0, count: Int = 3) -> [Part] {
     parts.flatMap { place in
-      place.isFactor
+      place.isPerStep
         ? (firstStep..<firstStep + count).map {
           part(.gradient(step: $0), version, index: place.index)
         } : [part(.sum, version, index: place.index)]
@@ -282,8 +282,8 @@ import Wire
 
   @Test func `Parts that cannot be are errors`() throws {
     let replica = try holding(state(), Self.old)
-    let factor = try #require(parts.first { $0.isFactor }).index
-    let whole = try #require(parts.first { !$0.isFactor }).index
+    let factor = try #require(parts.first { $0.isPerStep }).index
+    let whole = try #require(parts.first { !$0.isPerStep }).index
     let count = parts.count
     expectError("a part that there is not", replica) {
       try $0.take(part(.sum, Self.old, index: count, count: 64))
@@ -354,7 +354,7 @@ import Wire
   }
 
   @Test func `No more updates wait than memory is meant for`() throws {
-    let whole = try #require(parts.first { !$0.isFactor }).index
+    let whole = try #require(parts.first { !$0.isPerStep }).index
     var replica = try replica()
     try replica.begin(sent(state(), Self.old).header, nil)
     var taken = 0

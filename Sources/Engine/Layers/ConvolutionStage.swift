@@ -24,7 +24,7 @@ final class ConvolutionStage: Stage {
   private let wantsInputGradient: Bool
   private let readsBytes: Bool
   private let kernel: StageTensor
-  private let bias: StageTensor
+  private let bias: StageTensor?
   private let outChannels: Int
   /// Columns of the gradient's map.
   private let mapWidth: Int
@@ -74,7 +74,7 @@ final class ConvolutionStage: Stage {
     self.size = size
     (input, output) = (plan.input, plan.output)
     (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
-    (kernel, bias) = (plan.tensor(.kernel), plan.tensor(.bias))
+    (kernel, bias) = (plan.tensor(size.kernel), plan.tensorIfAny(.bias))
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
     mapWidth = size.readColumns + kernelWidth - 1
@@ -131,8 +131,10 @@ final class ConvolutionStage: Stage {
   private func packWeights(_ step: StepContext) {
     let weights = step.weights.floats + kernel.weights.offset
     let (shape, inStride) = (filterShape, input.channelStride)
-    paddedBias.update(
-      from: step.weights.floats + bias.weights.offset, count: bias.weights.count)
+    if let bias {
+      paddedBias.update(
+        from: step.weights.floats + bias.weights.offset, count: bias.weights.count)
+    }
     step.pool.run(forwardBlocks.count + backwardBlocks.count) { job, _ in
       if job < forwardBlocks.count {
         let block = forwardBlocks[job]
@@ -223,6 +225,7 @@ final class ConvolutionStage: Stage {
           gradient: target + tap * shape.inputs * shape.outputs)
       }
     }
+    guard let bias else { return }
     kernels.addPartial(
       partial.bias, adding: adding, rows: 1, outStride: outChannels, outputs: shape.outputs,
       gradient: gradient.floats + bias.gradient.offset)

@@ -1,6 +1,66 @@
 import KernelInterface
 
-/// A dense layer with its activation.
+/// Keras's `Dense`; its kernel is [in, out].
+package struct Dense: Layer {
+  package var kerasName: String { "dense" }
+  /// Outputs.
+  package var units: Int
+  /// What is done to each output.
+  package var activation: Activation
+  /// Whether each output has a number of its own that is added.
+  package var usesBias = true
+
+  package init(units: Int, activation: Activation) {
+    (self.units, self.activation) = (units, activation)
+  }
+
+  package func applied(
+    to inputs: [Shape], name: String
+  ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
+    let shape = inputs[0]
+    guard shape.isFlat else {
+      throw ArchitectureError("a dense layer needs a flat input: put Flatten before it")
+    }
+    guard units > 0 else { throw ArchitectureError("a dense layer needs units") }
+    let kernel = ParameterLayout.Tensor(
+      layer: name, kind: .kernel, shape: [shape.channels, units], fanIn: shape.channels,
+      fanOut: units)
+    return (Shape(units: units), [kernel] + (usesBias ? [.bias(of: name, units)] : []))
+  }
+
+  package var operations: [any Operation] {
+    [DenseOperation(units: units)] + activation.operations
+  }
+}
+
+extension Layer where Self == Dense {
+  /// Keras's `Dense`.
+  package static func dense(units: Int, activation: Activation) -> Dense {
+    Dense(units: units, activation: activation)
+  }
+}
+
+/// A product with a dense layer's kernel, with the relu that follows it.
+struct DenseOperation: Operation {
+  let units: Int
+  var relu = false
+
+  func output(of inputs: [Shape]) -> Shape { Shape(units: units) }
+  var readsFlat: Bool { true }
+
+  func absorbing(_ next: any Operation) -> (any Operation)? {
+    guard !relu, let next = next as? ActivationOperation, next.activation == .relu else {
+      return nil
+    }
+    var both = self
+    both.relu = true
+    return both
+  }
+
+  func stage(_ plan: StagePlan) -> any Stage { DenseStage(plan, units: units, relu: relu) }
+}
+
+/// A dense layer with its relu.
 ///
 /// Forward, a job is a block of columns, summed over all inputs. Backward, a job is a block of
 /// inputs, whose weights are read once for the input's gradient while their own is written. Where
@@ -16,9 +76,9 @@ final class DenseStage: Stage {
   }
 
   private let input: FeatureMap
-  private let activation: Activation
+  private let relu: Bool
   private let kernel: StageTensor
-  private let bias: StageTensor
+  private let bias: StageTensor?
   /// Pictures that the gradient's factors have room for.
   private let stepSize: Int
   private let wantsInputGradient: Bool
@@ -34,16 +94,15 @@ final class DenseStage: Stage {
   private static let columnsPerJob = 128
   private static let inputsPerJob = 64
 
-  /// - Parameter activation: `linear` also for the last layer, whose logits the loss takes.
-  init(_ plan: StagePlan, units: Int, activation: Activation) {
+  init(_ plan: StagePlan, units: Int, relu: Bool) {
     let memory = plan.memory
     layers = plan.layers
     (input, output) = (plan.input, plan.output)
-    self.activation = activation
+    self.relu = relu
     self.units = units
     wantsInputGradient = plan.wantsInputGradient
     stepSize = plan.stepSize
-    (kernel, bias) = (plan.tensor(.kernel), plan.tensor(.bias))
+    (kernel, bias) = (plan.tensor(.kernel), plan.tensorIfAny(.bias))
     inputs = input.shape.channels
     columns = output.channelStride
     paddedBias = memory.floats(columns)
@@ -61,7 +120,9 @@ final class DenseStage: Stage {
         weights, sourceRow: units, target: paddedKernel, targetRow: columns, rows: inputs,
         width: units)
     }
-    paddedBias.update(from: step.weights.floats + bias.weights.offset, count: units)
+    if let bias {
+      paddedBias.update(from: step.weights.floats + bias.weights.offset, count: units)
+    }
     let (size, width) = (size(step), Self.columnsPerJob)
     step.pool.run((columns + width - 1) / width) { job, _ in
       kernels.denseForward(
@@ -70,8 +131,7 @@ final class DenseStage: Stage {
     }
     kernels.addBias(
       paddedBias, to: output.values, positions: step.batch, channels: columns,
-      relu: activation == .relu)
-    if activation == .sigmoid { applySigmoid(step) }
+      relu: relu)
   }
 
   private func size(_ step: StepContext) -> DenseSize {
@@ -81,12 +141,13 @@ final class DenseStage: Stage {
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
     let kernels = step.kernels
-    if activation == .sigmoid { takeSigmoidBack(step) }
     biasGradient.update(repeating: 0, count: columns)
     kernels.copyGradient(
-      output.gradient, values: output.values, relu: activation == .relu, positions: step.batch,
+      output.gradient, values: output.values, relu: relu, positions: step.batch,
       channels: columns, target: output.gradient, targetPosition: columns, sums: biasGradient)
-    (gradient.floats + bias.gradient.offset).update(from: biasGradient, count: units)
+    if let bias {
+      (gradient.floats + bias.gradient.offset).update(from: biasGradient, count: units)
+    }
 
     switch kernel.gradient {
     case .factors(let inputFactor, let outputFactor):
@@ -100,24 +161,6 @@ final class DenseStage: Stage {
           paddedGradient, sourceRow: columns, target: gradient.floats + offset, targetRow: units,
           rows: inputs, width: units)
       }
-    }
-  }
-
-  /// In doubles, as the loss computes the last layer's: every instruction set gives the same bits.
-  private func applySigmoid(_ step: StepContext) {
-    step.pool.run(step.batch) { picture, _ in
-      let values = output.values + picture * columns
-      for unit in 0..<units { values[unit] = Float(sigmoid(Double(values[unit]))) }
-    }
-  }
-
-  /// The output's gradient becomes that of the sums: times s (1 - s).
-  private func takeSigmoidBack(_ step: StepContext) {
-    step.pool.run(step.batch) { picture, _ in
-      let (values, gradient) = (
-        output.values + picture * columns, output.gradient + picture * columns
-      )
-      for unit in 0..<units { gradient[unit] *= values[unit] * (1 - values[unit]) }
     }
   }
 

@@ -4,7 +4,7 @@ import KernelInterface
 ///
 /// One that only counts gives out an address that nobody may touch. So it is known what a plan will
 /// take before it takes it, from the very code that takes it.
-final class PlanMemory {
+package final class PlanMemory {
   /// Bytes of all buffers so far.
   private(set) var bytes = 0
   private let onlyCounts: Bool

@@ -1,6 +1,8 @@
 /// A convolution with the pooling that follows it, and how much of it reaches the loss.
 struct ConvolutionSize {
   let convolution: Convolution
+  /// Which of the layer's tensors has the weights.
+  let kernel: ParameterLayout.Kind
   /// 1 for no pooling.
   let poolSize: Int
   let input: Shape
@@ -21,26 +23,21 @@ struct ConvolutionSize {
   /// Output columns to compute before pooling.
   var columns: Int { neededWidth * poolSize }
 
+  /// How its windows lie.
+  var windows: WindowSize {
+    WindowSize(windows: convolution, input: input, rows: rows, columns: columns)
+  }
+
   /// Zeros above the first row, for padding `same`.
-  var zerosAbove: Int {
-    convolution.zerosBefore(input.height, convolution.kernel.height, convolution.strides.height)
-  }
-
+  var zerosAbove: Int { windows.zerosAbove }
   /// Zeros left of the first column.
-  var zerosLeft: Int {
-    convolution.zerosBefore(input.width, convolution.kernel.width, convolution.strides.width)
-  }
-
+  var zerosLeft: Int { windows.zerosLeft }
   /// Rows of the input, zeros above included, that the computed outputs read.
-  var readRows: Int { (rows - 1) * convolution.strides.height + convolution.kernel.height }
-
+  var readRows: Int { windows.readRows }
   /// Columns of the input, zeros to the left included, that the computed outputs read.
-  var readColumns: Int { (columns - 1) * convolution.strides.width + convolution.kernel.width }
-
+  var readColumns: Int { windows.readColumns }
   /// Rows and columns of the input itself that reach the loss.
-  var neededInput: (height: Int, width: Int) {
-    (min(input.height, readRows - zerosAbove), min(input.width, readColumns - zerosLeft))
-  }
+  var neededInput: Extent { windows.neededInput }
 
   /// Whether the Winograd kernels can compute it, and pay.
   var suitsWinograd: Bool {
@@ -53,12 +50,12 @@ struct ConvolutionSize {
   /// Winograd tiles of 4 x 4 outputs along the columns.
   var tileColumns: Int { (columns + 3) / 4 }
 
-  /// The border that the input's map must have.
+  /// The border that the input's map must have: whole tiles, where it is computed by those.
   var border: FeatureMap.Border {
-    let height = suitsWinograd ? tileRows * 4 + 2 : readRows
-    let width = suitsWinograd ? tileColumns * 4 + 2 : readColumns
-    return FeatureMap.Border(
-      top: zerosAbove, left: zerosLeft, bottom: max(0, height - zerosAbove - input.height),
-      right: max(0, width - zerosLeft - input.width))
+    var border = windows.border
+    guard suitsWinograd else { return border }
+    border.bottom = max(0, tileRows * 4 + 2 - zerosAbove - input.height)
+    border.right = max(0, tileColumns * 4 + 2 - zerosLeft - input.width)
+    return border
   }
 }

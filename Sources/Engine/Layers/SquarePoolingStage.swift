@@ -1,7 +1,7 @@
 import KernelInterface
 
-/// Max pooling that does not follow a convolution directly.
-final class PoolingStage: Stage {
+/// Max pooling by squares that do not overlap, where it does not follow a convolution directly.
+final class SquarePoolingStage: Stage {
   let output: FeatureMap
   let layers: String
   let multiplyAdds = 0

@@ -1,7 +1,7 @@
 import KernelInterface
 
 /// What a stage needs to know of the step that is being computed.
-struct StepContext {
+package struct StepContext {
   /// Pictures of this batch.
   let batch: Int
   /// Their bytes, for a first stage that reads them itself.
@@ -16,7 +16,7 @@ struct StepContext {
 }
 
 /// A part of the model that is computed as one: a layer, or a convolution with its pooling.
-protocol Stage: AnyObject {
+package protocol Stage: AnyObject {
   /// Where `forward` puts the result and `backward` finds its gradient.
   var output: FeatureMap { get }
   /// The layers that it computes.

@@ -14,7 +14,7 @@ final class WinogradTiles {
   private let relu: Bool
   /// From the first picture's first tile's corner, in the border for padding `same`, to the map.
   private let corner: Int
-  private let bias: StageTensor
+  private let bias: StageTensor?
   private let paddedBias: Target
   /// [parts][out].
   private let biasGradients: Target
@@ -31,7 +31,7 @@ final class WinogradTiles {
       rows: size.tileRows, columns: size.tileColumns, input: input.gridMap,
       output: output.gridMap, outputHeight: size.neededHeight, outputWidth: size.neededWidth)
     corner = size.zerosAbove * input.rowStride + size.zerosLeft * input.channelStride
-    bias = plan.tensor(.bias)
+    bias = plan.tensorIfAny(.bias)
     paddedBias = memory.floats(outputs)
     biasGradients = memory.floats(biasParts * outputs)
     codes = memory.words(isPooled ? plan.batch * grid.rows * grid.columns * outputs : 1)
@@ -45,6 +45,7 @@ final class WinogradTiles {
 
   /// Takes the step's bias.
   func takeBias(_ step: StepContext) {
+    guard let bias else { return }
     paddedBias.update(from: step.weights.floats + bias.weights.offset, count: bias.weights.count)
   }
 
@@ -56,6 +57,7 @@ final class WinogradTiles {
 
   /// The bias's gradient from its partial sums, in order.
   func finishBiasGradient(_ gradient: ParameterBuffer, parts: Int) {
+    guard let bias else { return }
     for channel in 0..<bias.weights.count {
       var sum = biasGradients[channel]
       for part in 1..<parts { sum += biasGradients[part * grid.output.channels + channel] }

@@ -1,15 +1,37 @@
 import KernelInterface
 import Primitives
 
-/// Which step of which run is computed: what dropout draws by.
-public struct TrainingStep: Hashable, Sendable {
-  /// The run's seed.
-  public let seed: UInt64
-  /// The step, counted from 0 over the whole run.
-  public let number: Int
+/// Keras's `Dropout`: in training each number is dropped with the probability `rate`.
+package struct Dropout: Layer {
+  package var kerasName: String { "dropout" }
+  /// From 0 to below 1.
+  package var rate: Float
 
-  /// The step of this number.
-  public init(seed: UInt64, number: Int) { (self.seed, self.number) = (seed, number) }
+  package init(rate: Float) { self.rate = rate }
+
+  package func applied(
+    to inputs: [Shape], name: String
+  ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
+    guard rate >= 0, rate < 1 else {
+      throw ArchitectureError("dropout of \(rate); it must be at least 0 and below 1")
+    }
+    return (inputs[0], [])
+  }
+
+  package var operations: [any Operation] { [DropoutOperation(rate: rate)] }
+}
+
+extension Layer where Self == Dropout {
+  /// Keras's `Dropout`.
+  package static func dropout(rate: Float) -> Dropout { Dropout(rate: rate) }
+}
+
+struct DropoutOperation: Operation {
+  let rate: Float
+
+  func output(of inputs: [Shape]) -> Shape { inputs[0] }
+  func needed(of input: Shape, for output: Extent) -> Extent { output }
+  func stage(_ plan: StagePlan) -> any Stage { DropoutStage(plan, rate: rate) }
 }
 
 /// Dropout, inverted as Keras has it: in training a number is set to zero with the probability
@@ -32,10 +54,10 @@ final class DropoutStage: Stage {
   /// What each number was multiplied by, [batch][height][width][channels].
   private let factors: Target
 
-  init(_ plan: StagePlan, layer: Int, rate: Float) {
+  init(_ plan: StagePlan, rate: Float) {
     layers = plan.layers
     (input, output) = (plan.input, plan.output)
-    self.layer = layer
+    layer = plan.place
     dropped = UInt32(Double(rate) * 0x1p32)
     kept = 1 / (1 - rate)
     factors = plan.memory.floats(plan.batch * plan.input.shape.count)

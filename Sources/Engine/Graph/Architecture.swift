@@ -1,0 +1,234 @@
+/// A model described by data: the input's shape and the layers, each after those that it reads.
+///
+/// The last layer must be the head of one of `Losses.all`.
+public struct Architecture: Hashable, Sendable {
+  /// A layer in its place.
+  package struct Node: Hashable, Sendable {
+    /// What files and tables call it; names are unique.
+    package let name: String
+    /// What it computes.
+    package let layer: any Layer
+    /// What it reads.
+    package let inputs: [Value]
+
+    /// A layer that reads `inputs`.
+    package init(name: String, layer: any Layer, inputs: [Value]) {
+      (self.name, self.layer, self.inputs) = (name, layer, inputs)
+    }
+
+    /// Equal names, layers and inputs.
+    package static func == (a: Self, b: Self) -> Bool {
+      a.name == b.name && a.layer == b.layer && a.inputs == b.inputs
+    }
+
+    /// Hashes the name, the layer and the inputs.
+    package func hash(into hasher: inout Hasher) {
+      hasher.combine(name)
+      hasher.combine(layer)
+      hasher.combine(inputs)
+    }
+  }
+
+  /// One picture: height, width and 3 channels.
+  public let input: Shape
+  /// The layers, each after those that it reads; the last one is the model's head.
+  package let nodes: [Node]
+  /// The output shape of each layer.
+  public let outputs: [Shape]
+  /// Every tensor, in Keras's order: layer by layer, of each its kernel, then its bias.
+  public let parameters: ParameterLayout
+  /// What training makes small, and what the last layer's outputs mean.
+  public let loss: any Loss
+
+  /// The most floats of one tensor, or of one picture's map: 1 GiB.
+  private static let floatsMax = 0x1p28
+
+  /// A row of layers, each on the output of the one before.
+  /// - Parameters:
+  ///   - layers: with names; nil makes them as Keras does (`conv2d`, `conv2d_1`, ...).
+  ///   - decays: the factors of the squares of kernels' weights in the loss, by layer.
+  /// - Throws: `ArchitectureError` naming the first layer that does not fit.
+  package init(
+    input: Shape, layers: [(name: String?, layer: any Layer)], decays: [String: Float] = [:]
+  ) throws {
+    var counts: [String: Int] = [:]
+    let nodes = layers.enumerated().map { place, named in
+      let kind = named.layer.kerasName
+      let index = counts[kind, default: 0]
+      counts[kind] = index + 1
+      return Node(
+        name: named.name ?? (index == 0 ? kind : "\(kind)_\(index)"), layer: named.layer,
+        inputs: [place == 0 ? .picture : .node(place - 1)])
+    }
+    try self.init(input: input, nodes: nodes, decays: decays)
+  }
+
+  /// A graph of layers.
+  /// - Parameters:
+  ///   - nodes: each after those that it reads; the last one's output is the model's.
+  ///   - decays: the factors of the squares of kernels' weights in the loss, by layer.
+  /// - Throws: `ArchitectureError` naming the first layer that does not fit.
+  package init(input: Shape, nodes: [Node], decays: [String: Float] = [:]) throws {
+    self.input = input
+    self.nodes = nodes
+    var names: Set<String> = []
+    for node in nodes where !names.insert(node.name).inserted {
+      throw ArchitectureError("two layers have the same name, \(node.name)")
+    }
+    guard input.channels == 3, !input.isFlat, (1...4096).contains(input.height),
+      (1...4096).contains(input.width)
+    else {
+      throw ArchitectureError("the input must be height x width x 3, not \(input)")
+    }
+    var outputs: [Shape] = []
+    var tensors: [ParameterLayout.Tensor] = []
+    for (place, node) in nodes.enumerated() {
+      let name = node.name
+      if place + 1 < nodes.count, node.layer.operations.contains(where: \.isSoftmax) {
+        throw ArchitectureError("\(name): only the last layer can have the activation softmax")
+      }
+      let (output, added) = try Self.applied(node, place, input, outputs)
+      for size in added.map(\.shape) + [[output.height, output.width, output.channels]]
+      where size.reduce(1, { $0 * Double($1) }) > Self.floatsMax {
+        throw ArchitectureError(
+          "\(name): \(size.map(String.init).joined(separator: " x ")) numbers are too many")
+      }
+      outputs.append(output)
+      let decay = decays[name] ?? 0
+      guard decay >= 0, decay.isFinite else {
+        throw ArchitectureError("\(name): a weight decay of \(decay); it must be at least 0")
+      }
+      tensors += added.map { tensor in
+        var decaying = tensor
+        if tensor.kind.isKernel { decaying.decay = decay }
+        return decaying
+      }
+    }
+    let activation = (nodes.last?.layer.operations.last as? ActivationOperation)?.activation
+    guard let last = outputs.last, last.isFlat, let activation,
+      let loss = Losses.fitting(units: last.channels, activation: activation)
+    else {
+      let heads = Losses.all.map { $0.head }.joined(separator: " or ")
+      throw ArchitectureError("the last layer must be \(heads)")
+    }
+    self.loss = loss
+    self.outputs = outputs
+    parameters = ParameterLayout(tensors)
+  }
+
+  /// The output and the tensors of one node on those before it.
+  private static func applied(
+    _ node: Node, _ place: Int, _ input: Shape, _ outputs: [Shape]
+  ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
+    let counts = type(of: node.layer).inputCounts
+    guard counts.contains(node.inputs.count) else {
+      throw ArchitectureError("\(node.name): \(node.inputs.count) inputs, which it does not take")
+    }
+    let shapes = try node.inputs.map { value in
+      switch value {
+      case .picture: return input
+      case .node(let number):
+        guard (0..<place).contains(number) else {
+          throw ArchitectureError("\(node.name): it reads a layer that does not come before it")
+        }
+        return outputs[number]
+      }
+    }
+    do {
+      return try node.layer.applied(to: shapes, name: node.name)
+    } catch let error as ArchitectureError {
+      throw ArchitectureError("\(node.name): \(error)")
+    }
+  }
+
+  /// The layers with their names, in order.
+  package var layers: [(name: String, layer: any Layer)] { nodes.map { ($0.name, $0.layer) } }
+
+  /// What computes it.
+  /// - Parameter endsInLogits: whether the last layer's sigmoid or softmax is left to the loss.
+  func graph(endsInLogits: Bool = true) -> OperationGraph {
+    OperationGraph(
+      input: input, layers: nodes, output: .node(nodes.count - 1), endsInLogits: endsInLogits)
+  }
+
+  /// The convnet of Deep Learning with Python by F Chollet, section 5.2.
+  ///
+  /// It has 3,453,121 parameters for two classes of pictures of 150 x 150 x 3. For more classes it
+  /// ends in one softmax, a unit for each.
+  public static func book(
+    height: Int = 150, width: Int = 150, classes: Int = 2
+  ) throws -> Architecture {
+    var layers: [(name: String?, layer: any Layer)] = []
+    for filters in [32, 64, 128, 128] {
+      layers.append((nil, .convolution(Convolution(filters: filters))))
+      layers.append((nil, .maxPooling(size: 2)))
+    }
+    layers.append((nil, .flatten))
+    layers.append((nil, .dense(units: 512, activation: .relu)))
+    let head: any Layer =
+      classes > 2
+      ? .dense(units: classes, activation: .softmax) : .dense(units: 1, activation: .sigmoid)
+    layers.append((nil, head))
+    return try Architecture(
+      input: Shape(height: height, width: width, channels: 3), layers: layers)
+  }
+
+  /// The same model with dropout before its classifier, the first dense layer, where it has one.
+  /// - Throws: `ArchitectureError` where it has dropout already, or the rate is none.
+  public func addingDropout(_ rate: Float) throws -> Architecture {
+    for node in nodes where node.layer is Dropout {
+      throw ArchitectureError("the model has dropout of its own, \(node.name): leave out --dropout")
+    }
+    let place = nodes.firstIndex { $0.layer is Dense } ?? 0
+    let dropout = Dropout(rate: rate)
+    let added = Node(name: dropout.kerasName, layer: dropout, inputs: nodes[place].inputs)
+    func moved(_ value: Value) -> Value {
+      guard case .node(let number) = value, number >= place else { return value }
+      return .node(number + 1)
+    }
+    var nodes = nodes.enumerated().map { index, node in
+      Node(
+        name: node.name, layer: node.layer,
+        inputs: index == place ? [.node(place)] : node.inputs.map(moved))
+    }
+    nodes.insert(added, at: place)
+    return try Architecture(input: input, nodes: nodes, decays: decays)
+  }
+
+  /// The same model with the decay of all kernels' weights in the loss.
+  /// - Throws: `ArchitectureError` where it has some already, or the factor is none.
+  public func addingDecay(_ decay: Float) throws -> Architecture {
+    if let layer = decays.keys.sorted().first {
+      throw ArchitectureError(
+        "the model has weight decay of its own, in \(layer): leave out --weight-decay")
+    }
+    return try Architecture(
+      input: input, nodes: nodes,
+      decays: Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, decay) }))
+  }
+
+  /// The factors of the squares of kernels' weights in the loss, by layer; those that are above 0.
+  public var decays: [String: Float] {
+    Dictionary(
+      uniqueKeysWithValues: parameters.tensors.filter { $0.decay > 0 }.map { ($0.layer, $0.decay) })
+  }
+
+  /// Equal input, and equal layers with equal names, inputs and decays.
+  public static func == (a: Self, b: Self) -> Bool {
+    a.input == b.input && a.parameters == b.parameters && a.nodes == b.nodes
+  }
+
+  /// Hashes the input and the layers.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(input)
+    hasher.combine(nodes)
+  }
+}
+
+/// A model that cannot be built; `description` says which layer and why.
+public struct ArchitectureError: Error, CustomStringConvertible {
+  /// One line for the user.
+  public let description: String
+  /// An error that says `description`.
+  public init(_ description: String) { self.description = description }
+}

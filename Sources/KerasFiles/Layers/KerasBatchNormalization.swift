@@ -1,0 +1,39 @@
+import Engine
+
+extension BatchNormalization: KerasLayer {
+  package static let classes = [
+    "BatchNormalization": KerasArgument.common.merging([
+      "trainable": .trained(true), "axis": .computed, "momentum": .computed,
+      "epsilon": .computed, "center": .computed, "scale": .computed,
+      "beta_initializer": KerasArgument.zeros, "gamma_initializer": KerasArgument.ones,
+      "moving_mean_initializer": KerasArgument.zeros,
+      "moving_variance_initializer": KerasArgument.ones, "beta_regularizer": .trained(nil),
+      "gamma_regularizer": .trained(nil), "beta_constraint": .trained(nil),
+      "gamma_constraint": .trained(nil), "synchronized": .trained(false),
+      "renorm": .only(false), "renorm_clipping": .only(nil), "renorm_momentum": .harmless,
+      "virtual_batch_size": .only(nil), "fused": .harmless, "adjustment": .only(nil),
+    ]) { $1 }
+  ]
+
+  package init(reading reader: LayerReader) throws {
+    self.init()
+    let axis = reader.config["axis"] ?? -1
+    guard let number = axis.integer ?? axis.array.flatMap({ $0.count == 1 ? $0[0].integer : nil }),
+      [-1, 1, 3].contains(number)
+    else { throw reader.refusal("axis", "the channels, -1") }
+    self.axis = number == -1 ? nil : number
+    momentum = try reader.number("momentum", default: 0.99)
+    epsilon = try reader.number("epsilon", default: 1e-3)
+    centers = try reader.flag("center", default: true)
+    scales = try reader.flag("scale", default: true)
+  }
+
+  package var kerasClass: String { "BatchNormalization" }
+
+  package var configuration: [String: JSON] {
+    [
+      "axis": .integer(axis ?? -1), "momentum": JSON(shortest: momentum),
+      "epsilon": JSON(shortest: epsilon), "center": .bool(centers), "scale": .bool(scales),
+    ]
+  }
+}
