@@ -9,7 +9,7 @@ import Wire
 public struct GradientTree {
   private struct Leaf {
     let gradient: StepGradient
-    /// Whether what is no factor is in another one's, summed.
+    /// Whether what is not per step is in another one's, summed.
     let isSummed: Bool
   }
 
@@ -46,7 +46,7 @@ public struct GradientTree {
   ///
   /// - Parameters:
   ///   - gradients: nobody may write to them any more. Several are a node of the tree, and what is
-  ///     no factor is summed in the first.
+  ///     not per step is summed in the first.
   ///   - place: of the first.
   ///   - updater: computes the sums.
   public mutating func insert(
@@ -70,7 +70,7 @@ public struct GradientTree {
     insert(sum, at: SumTree.Node(level: Self.runLevel, place: run), using: updater)
   }
 
-  /// The gradients of a run, with the sums of what is no factor where some are summed already.
+  /// The gradients of a run, with the sums of what is not per step where some are summed already.
   private static func parts(
     of run: [Leaf?], using updater: Updater
   ) -> (steps: [StepGradient], wholes: ParameterBuffer?) {

@@ -5,8 +5,8 @@ import Wire
 
 /// The gradients of a unit's steps, as their parts come from one worker.
 ///
-/// Where there are several steps, what is no factor comes summed over them, in the first one's
-/// memory.
+/// Where there are several steps, what is not per step (`GradientPart.isPerStep`) comes summed over
+/// them, in the first one's memory.
 package struct IncomingGradient {
   /// The steps, counted over the run.
   package let steps: Range<Int>

@@ -5,10 +5,10 @@ import Wire
 struct IncomingUpdate {
   /// What is certain of it, once the coordinator has said so.
   var header: UpdateHeader?
-  /// The sums over its steps, in the gradients' layout, once some are there; factors' places are
-  /// empty.
+  /// The sums over its steps, in the gradients' layout, once some are there; the places of what is
+  /// per step are empty.
   private var sums: ParameterBuffer?
-  /// Its steps' factors, each in the gradients' layout, with which parts are there.
+  /// Its steps' factors and statistics, each in the gradients' layout, with which parts are there.
   private var factors: [Int: (buffer: ParameterBuffer, arrived: Set<Int>)] = [:]
   private var arrivedSums: Set<Int> = []
   private let stepsMost: Int
@@ -58,7 +58,7 @@ struct IncomingUpdate {
     guard arrivedSums.count == parts.count - factorCount else { return nil }
     var steps: [StepGradient] = []
     for (place, pictures) in header.pictures.enumerated() {
-      // A model without factors has nothing of a step alone.
+      // A model without factors and statistics has nothing of a step alone.
       guard factorCount > 0 else {
         steps.append(StepGradient(sums, pictures: pictures))
         continue

@@ -51,8 +51,8 @@ package struct Learner {
   /// Takes the gradients of a unit's steps, each once.
   ///
   /// - Parameters:
-  ///   - gradients: nobody may write to them any more. Of several, what is no factor is summed in
-  ///     the first.
+  ///   - gradients: nobody may write to them any more. Of several, what is not per step is summed
+  ///     in the first.
   ///   - place: the first step's in the update, from 0 to `count` - 1.
   ///   - count: steps of the update.
   package mutating func take(_ gradients: [StepGradient], at place: Int, of count: Int) {

@@ -2,8 +2,9 @@ import Engine
 import Primitives
 import Wire
 
-/// The update under way, as it goes to workers that make it themselves: the factors of each step as
-/// they come, of all else the sums over the steps, each once it has come of all.
+/// The update under way, as it goes to workers that make it themselves: the factors and the batch
+/// statistics of each step as they come, of all else the sums over the steps, each once it has come
+/// of all.
 struct OutgoingUpdate {
   /// The weights that it is applied to.
   let version: WeightsVersion
