@@ -123,7 +123,12 @@ struct ConvolutionOperation: Operation {
     let size = size(plan.input.shape, plan.needed)
     let suitsWinograd =
       size.suitsWinograd && plan.input.channelStride == padded(plan.input.shape.channels)
-    return suitsWinograd ? WinogradStage(plan, size) : ConvolutionStage(plan, size)
+    if suitsWinograd { return WinogradStage(plan, size) }
+    // Without a border, which the first strided position would lie in.
+    if convolution.kernel == (1, 1), poolSize == 1, !plan.readsBytes {
+      return PointwiseStage(plan, size)
+    }
+    return ConvolutionStage(plan, size)
   }
 
   private func size(_ input: Shape, _ needed: Extent) -> ConvolutionSize {
