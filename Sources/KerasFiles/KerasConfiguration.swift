@@ -14,6 +14,8 @@ public struct KerasConfigurationError: Error, CustomStringConvertible {
 public enum KerasConfiguration {
   /// 1 GiB of weights: more is neither sent nor read.
   private static let parametersMax = 1 << 28
+  /// The deepest of Keras's own models has some 700.
+  private static let layersMax = 10_000
 
   /// The JSON of a model that Keras 2 and Keras 3 read; equal for equal architectures.
   ///
@@ -109,6 +111,11 @@ public enum KerasConfiguration {
     // Before Keras 2.2.3 the configuration was the bare list of layers.
     guard let entries = config.array ?? config["layers"]?.array else {
       throw KerasConfigurationError("the model's configuration has no list of layers")
+    }
+    // Before anything is built of them.
+    guard entries.count <= layersMax else {
+      throw KerasConfigurationError(
+        "the model has \(entries.count) layers: Dogsled has at most \(layersMax)")
     }
     var check = KerasArgumentCheck()
     try check.check(model, of: "the model", against: KerasArgument.model)
