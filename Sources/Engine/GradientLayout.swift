@@ -4,6 +4,8 @@
 /// gradients. Where the two are much smaller than the product, as those of 20 pictures are for the
 /// book's network (0.5 MB and 12.8 MB), the buffer holds them instead: less to store and to send,
 /// and whoever sums the gradients multiplies them tile by tile, with the same bits.
+///
+/// Tensors that are frozen have none.
 public struct GradientLayout: Hashable, Sendable {
   /// The model's parameters.
   public let parameters: ParameterLayout
@@ -51,7 +53,7 @@ public struct GradientLayout: Hashable, Sendable {
     }
   }
 
-  /// Where the gradient of each tensor of `parameters` lies.
+  /// Where the gradient of each tensor of `parameters` lies that is not frozen.
   let places: [ParameterLayout.TensorName: Place]
 
   /// The layout for steps of at most `batch` pictures.
@@ -59,7 +61,8 @@ public struct GradientLayout: Hashable, Sendable {
   public init(_ parameters: ParameterLayout, batch: Int, factors: Bool = true) {
     self.parameters = parameters
     self.batch = batch
-    let parts = parameters.tensors.map { tensor -> Part in
+    let tensors = parameters.tensors.filter { !$0.isFrozen }
+    let parts = tensors.map { tensor -> Part in
       guard factors, Self.paysToFactor(tensor, batch) else { return .whole(tensor) }
       return .factors(
         inputs: tensor.replaced(kind: .inputs, shape: [batch, tensor.shape[0]]),
@@ -68,7 +71,7 @@ public struct GradientLayout: Hashable, Sendable {
     let buffer = ParameterLayout(parts.flatMap(\.tensors))
     self.buffer = buffer
     places = Dictionary(
-      uniqueKeysWithValues: zip(parameters.tensors, parts).map { tensor, part in
+      uniqueKeysWithValues: zip(tensors, parts).map { tensor, part in
         (tensor.name, part.place(in: buffer))
       })
   }

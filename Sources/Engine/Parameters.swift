@@ -1,9 +1,9 @@
-// The trainable tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
+// The tensors of a model: where each lies in one flat buffer, and such buffers. Weights,
 // gradients and an optimizer's slots all have the same layout.
 
 import Primitives
 
-/// Where each trainable tensor of a model lies in a flat buffer of 32-bit floats.
+/// Where each tensor of a model lies in a flat buffer of 32-bit floats.
 ///
 /// Every tensor starts on a multiple of 16 floats (a cache line); the floats between two tensors
 /// stay zero and never count.
@@ -65,6 +65,8 @@ public struct ParameterLayout: Hashable, Sendable {
     public internal(set) var decay: Float = 0
     /// For moving statistics, which no optimizer updates: what they keep of themselves in a step.
     public internal(set) var momentum: Float?
+    /// Whether no update changes it.
+    public internal(set) var isFrozen = false
     /// The index of its first float in the buffer.
     public internal(set) var offset = 0
     /// Its floats.
@@ -73,6 +75,9 @@ public struct ParameterLayout: Hashable, Sendable {
     static func bias(of layer: String, _ channels: Int) -> Tensor {
       Tensor(layer: layer, kind: .bias, shape: [channels], fanIn: 0, fanOut: 0)
     }
+
+    /// Whether an optimizer updates it.
+    public var isTrained: Bool { momentum == nil && !isFrozen }
 
     /// What no other tensor of the model is called.
     public var name: TensorName { TensorName(layer: layer, kind: kind) }
@@ -90,16 +95,16 @@ public struct ParameterLayout: Hashable, Sendable {
   public let tensors: [Tensor]
   /// The floats of a buffer, padding included; a multiple of 16.
   public let bufferCount: Int
-  /// The trainable parameters, padding excluded.
+  /// The parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
 
   /// Neighbouring tensors of equal decay that are trained, and that.
   let decays: [(floats: Range<Int>, decay: Float)]
-  /// The moving statistics: no optimizer updates them.
+  /// The moving statistics that follow the batches': no optimizer updates them.
   let statistics: [Tensor]
 
   /// The tensors that an optimizer updates.
-  package var trained: [Tensor] { tensors.filter { $0.momentum == nil } }
+  package var trained: [Tensor] { tensors.filter(\.isTrained) }
 
   /// The tensor of this name; nil where the model has none.
   public subscript(_ name: TensorName) -> Tensor? { tensors.first { $0.name == name } }
@@ -114,7 +119,7 @@ public struct ParameterLayout: Hashable, Sendable {
     }
     bufferCount = offset
     var decays: [(floats: Range<Int>, decay: Float)] = []
-    for tensor in self.tensors where tensor.momentum == nil {
+    for tensor in self.tensors where tensor.isTrained {
       let end = tensor.offset + (tensor.count + 15) / 16 * 16
       if let last = decays.last, last.decay == tensor.decay,
         last.floats.upperBound == tensor.offset
@@ -125,7 +130,7 @@ public struct ParameterLayout: Hashable, Sendable {
       }
     }
     self.decays = decays
-    statistics = self.tensors.filter { $0.momentum != nil }
+    statistics = self.tensors.filter { $0.momentum != nil && !$0.isFrozen }
   }
 
   /// Equal tensors at equal places.
@@ -141,7 +146,7 @@ extension ParameterBuffer {
   /// The sum of the squares of each tensor, times its decay: in doubles, in one order.
   public var penalty: Double {
     layout.tensors.reduce(0) { sum, tensor in
-      guard tensor.decay > 0 else { return sum }
+      guard tensor.decay > 0, !tensor.isFrozen else { return sum }
       var squares = SIMD8<Double>.zero
       let values = self[tensor]
       var i = 0

@@ -38,19 +38,17 @@ public enum KerasConfiguration {
       layers[0] = layers[0].adding(
         ["name": .string(architecture.inputName), "inbound_nodes": []])
     }
-    let decays = architecture.decays
     for node in architecture.nodes {
       guard let layer = node.layer as? any KerasLayer else { continue }
       let name = node.name
       var config = layer.configuration
       config["name"] = .string(name)
-      config["trainable"] = true
+      config["trainable"] = .bool(!node.isFrozen)
       config["dtype"] = "float32"
-      for regularizer in type(of: layer).regularizers {
-        guard let decay = decays[name] else { break }
+      for regularizer in type(of: layer).regularizers where node.decay > 0 {
         config[regularizer] = [
           "module": "keras.regularizers", "class_name": "L2", "registered_name": nil,
-          "config": ["l2": JSON(shortest: decay)],
+          "config": ["l2": JSON(shortest: node.decay)],
         ]
       }
       var entry: JSON = ["class_name": .string(layer.kerasClass), "config": .object(config)]
@@ -127,6 +125,7 @@ public enum KerasConfiguration {
     let version = model["keras_version"]?.string ?? kerasVersion ?? ""
     var reader = KerasLayersReader(isGraph: isGraph, isKeras2: version.hasPrefix("2."))
     for entry in entries { try reader.add(entry, &check) }
+    if config["trainable"] == false { reader.freezeAll() }
     let built = [config["build_input_shape"], model["build_config"]?["input_shape"]]
     let ends =
       isGraph

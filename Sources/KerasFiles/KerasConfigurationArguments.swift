@@ -51,15 +51,15 @@ package struct KerasArgument: Sendable {
     ]
   ]) { $1 }
 
-  /// Every layer's; without weights there is nothing to freeze.
+  /// Every layer's.
   static let common: [String: KerasArgument] = [
-    "name": .computed, "trainable": .harmless, "dtype": .float32, "batch_shape": .computed,
+    "name": .computed, "trainable": .computed, "dtype": .float32, "batch_shape": .computed,
     "batch_input_shape": .computed, "dynamic": .only(false),
   ]
 
   /// Those of a layer with a kernel and a bias.
   static let trainable = common.merging([
-    "trainable": .trained(true), "activation": .computed, "use_bias": .computed,
+    "activation": .computed, "use_bias": .computed,
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
     "kernel_regularizer": squares,
     "bias_regularizer": .trained(nil),
@@ -78,13 +78,13 @@ package struct KerasArgument: Sendable {
   /// What stands beside the list of layers.
   package static let sequential: [String: KerasArgument] = [
     "name": .harmless, "layers": .computed, "build_input_shape": .computed,
-    "trainable": .trained(true), "dtype": .float32,
+    "trainable": .computed, "dtype": .float32,
   ]
 
   /// What stands beside a graph's layers.
   package static let functional: [String: KerasArgument] = [
     "name": .harmless, "layers": .computed, "input_layers": .computed,
-    "output_layers": .computed, "trainable": .trained(true), "dtype": .float32,
+    "output_layers": .computed, "trainable": .computed, "dtype": .float32,
   ]
 
   /// What stands around the model.

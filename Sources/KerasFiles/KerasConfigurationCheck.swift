@@ -33,13 +33,6 @@ public struct KerasModel: Sendable {
     throw ModelFileError(
       "\(path): \(first.description): change that in Keras and save the model again")
   }
-
-  /// Layers whose weights Keras would not train.
-  public var frozenLayers: Set<String> {
-    let frozen = untaken.filter { $0.argument == "trainable" }
-    let all = frozen.contains { $0.layer == nil }
-    return Set(all ? architecture.layers.map(\.name) : frozen.compactMap(\.layer))
-  }
 }
 
 /// Looks at every argument of a model and collects what only training minds.

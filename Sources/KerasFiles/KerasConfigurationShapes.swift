@@ -20,6 +20,8 @@ struct KerasLayersReader {
 
   /// By the layer's number.
   private var decays: [Int: Float] = [:]
+  /// Numbers of the layers whose weights stay as they are.
+  private var frozen: Set<Int> = []
   private var input: (shape: JSON, owner: String)?
   private var hasInputLayer = false
 
@@ -48,10 +50,14 @@ struct KerasLayersReader {
     }
     let layer = try reader.layer()
     if let decay = try reader.decay(of: layer) { decays[layers.count] = decay }
+    if try !reader.flag("trainable", default: true) { frozen.insert(layers.count) }
     layers.append((name, layer))
     if isGraph { inputs.append(try KerasInbound.names(of: entry, reader.owner)) }
     entries.append((reader.owner, entry["build_config"]?["input_shape"]))
   }
+
+  /// Says that the weights of all layers so far stay as they are.
+  mutating func freezeAll() { frozen.formUnion(layers.indices) }
 
   /// Takes the shape that a layer's arguments give for its input.
   private mutating func takeShape(of reader: LayerReader) throws {
@@ -114,12 +120,8 @@ struct KerasLayersReader {
   ) throws -> (Architecture, numbers: [Int]) {
     do {
       guard let ends else {
-        // Names that Keras left out are known only now.
-        let plain = try Architecture(input: input, layers: layers)
-        let named = decays.map { (plain.nodes[$0.key].name, $0.value) }
-        let architecture = try Architecture(
-          input: input, layers: layers, decays: Dictionary(uniqueKeysWithValues: named))
-        return (architecture, Array(layers.indices))
+        let nodes = Architecture.row(layers).enumerated().map { settled($1, number: $0) }
+        return (try Architecture(input: input, nodes: nodes), Array(layers.indices))
       }
       guard ends.input == inputName else {
         throw KerasConfigurationError(
@@ -133,15 +135,22 @@ struct KerasLayersReader {
       }
       let order = try KerasGraph.order(named, input: ends.input, output: ends.output)
       let nodes = order.map { number, inputs in
-        Architecture.Node(name: named[number].name, layer: layers[number].layer, inputs: inputs)
+        settled(
+          Architecture.Node(name: named[number].name, layer: layers[number].layer, inputs: inputs),
+          number: number)
       }
-      let decays = decays.map { (named[$0.key].name, $0.value) }
-      let architecture = try Architecture(
-        input: input, nodes: nodes, decays: Dictionary(uniqueKeysWithValues: decays))
-      return (architecture, order.map(\.number))
+      return (try Architecture(input: input, nodes: nodes), order.map(\.number))
     } catch let error as ArchitectureError {
       throw KerasConfigurationError("the model cannot be built: \(error)")
     }
+  }
+
+  /// A node with what the file says of training the layer of this number.
+  private func settled(_ node: Architecture.Node, number: Int) -> Architecture.Node {
+    var node = node
+    node.decay = decays[number] ?? 0
+    node.isFrozen = frozen.contains(number)
+    return node
   }
 
   /// Whether two shapes are the same where neither leaves a size open; the batch does not count.

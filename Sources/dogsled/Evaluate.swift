@@ -65,7 +65,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       log(FileName.shown(line, doublingBackslashes: false))
     }
     let added = [
-      file.architecture.decays.isEmpty ? nil : "the weights' decay",
+      file.architecture.hasDecay ? "the weights' decay" : nil,
       file.labelSmoothing > 0 ? "label smoothing of \(file.labelSmoothing)" : nil,
     ].compactMap { $0 }
     if !added.isEmpty {

@@ -34,12 +34,11 @@ struct Summary: ParsableCommand {
       return try emit(Self.table(try .book(height: size.height, width: size.width)))
     }
     let keras = try KerasConfiguration.model(inFile: NamedModel.file(model, choice: .last))
-    try emit(Self.table(keras.architecture, frozen: keras.frozenLayers))
+    try emit(Self.table(keras.architecture))
   }
 
   /// The table as Keras 2.2 prints it.
-  /// - Parameter frozen: layers that Keras does not train.
-  static func table(_ architecture: Architecture, frozen: Set<String> = []) -> String {
+  static func table(_ architecture: Architecture) -> String {
     let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
       let tensors = architecture.parameters.tensors.filter { $0.layer == layer.name }
       let parameters = tensors.reduce(0) { $0 + $1.count }
@@ -63,7 +62,7 @@ struct Summary: ParsableCommand {
     }
     let total = architecture.parameters.parameterCount
     let still = architecture.parameters.tensors.reduce(0) {
-      $0 + (frozen.contains($1.layer) || $1.momentum != nil ? $1.count : 0)
+      $0 + ($1.isTrained ? 0 : $1.count)
     }
     lines += [
       "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",

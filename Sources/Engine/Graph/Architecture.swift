@@ -9,16 +9,22 @@ public struct Architecture: Hashable, Sendable {
     /// What it computes.
     package let layer: any Layer
     /// What it reads.
-    package let inputs: [Value]
+    package var inputs: [Value]
+    /// The factor of the squares of its kernels' weights in the loss.
+    package var decay: Float = 0
+    /// Whether its tensors stay as they are: no update changes them, and batch normalisation
+    /// computes as at inference.
+    package var isFrozen = false
 
     /// A layer that reads `inputs`.
     package init(name: String, layer: any Layer, inputs: [Value]) {
       (self.name, self.layer, self.inputs) = (name, layer, inputs)
     }
 
-    /// Equal names, layers and inputs.
+    /// Equal in all.
     package static func == (a: Self, b: Self) -> Bool {
-      a.name == b.name && a.layer == b.layer && a.inputs == b.inputs
+      a.name == b.name && a.layer == b.layer && a.inputs == b.inputs && a.decay == b.decay
+        && a.isFrozen == b.isFrozen
     }
 
     /// Hashes the name, the layer and the inputs.
@@ -45,14 +51,25 @@ public struct Architecture: Hashable, Sendable {
 
   /// A row of layers, each on the output of the one before.
   /// - Parameters:
-  ///   - layers: with names; nil makes them as Keras does (`conv2d`, `conv2d_1`, ...).
+  ///   - layers: as for `row`.
   ///   - decays: the factors of the squares of kernels' weights in the loss, by layer.
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
   package init(
     input: Shape, layers: [(name: String?, layer: any Layer)], decays: [String: Float] = [:]
   ) throws {
+    let nodes = Self.row(layers).map { node in
+      var node = node
+      node.decay = decays[node.name] ?? 0
+      return node
+    }
+    try self.init(input: input, nodes: nodes)
+  }
+
+  /// A row of layers, each on the output of the one before.
+  /// - Parameter layers: with names; nil makes them as Keras does (`conv2d`, `conv2d_1`, ...).
+  package static func row(_ layers: [(name: String?, layer: any Layer)]) -> [Node] {
     var counts: [String: Int] = [:]
-    let nodes = layers.enumerated().map { place, named in
+    return layers.enumerated().map { place, named in
       let kind = named.layer.kerasName
       let index = counts[kind, default: 0]
       counts[kind] = index + 1
@@ -60,15 +77,12 @@ public struct Architecture: Hashable, Sendable {
         name: named.name ?? (index == 0 ? kind : "\(kind)_\(index)"), layer: named.layer,
         inputs: [place == 0 ? .picture : .node(place - 1)])
     }
-    try self.init(input: input, nodes: nodes, decays: decays)
   }
 
   /// A graph of layers.
-  /// - Parameters:
-  ///   - nodes: each after those that it reads; the last one's output is the model's.
-  ///   - decays: the factors of the squares of kernels' weights in the loss, by layer.
+  /// - Parameter nodes: each after those that it reads; the last one's output is the model's.
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
-  package init(input: Shape, nodes: [Node], decays: [String: Float] = [:]) throws {
+  package init(input: Shape, nodes: [Node]) throws {
     self.input = input
     self.nodes = nodes
     var names: Set<String> = []
@@ -94,14 +108,14 @@ public struct Architecture: Hashable, Sendable {
           "\(name): \(size.map(String.init).joined(separator: " x ")) numbers are too many")
       }
       outputs.append(output)
-      let decay = decays[name] ?? 0
-      guard decay >= 0, decay.isFinite else {
-        throw ArchitectureError("\(name): a weight decay of \(decay); it must be at least 0")
+      guard node.decay >= 0, node.decay.isFinite else {
+        throw ArchitectureError("\(name): a weight decay of \(node.decay); it must be at least 0")
       }
       tensors += added.map { tensor in
-        var decaying = tensor
-        if tensor.kind.isKernel { decaying.decay = decay }
-        return decaying
+        var tensor = tensor
+        if tensor.kind.isKernel { tensor.decay = node.decay }
+        tensor.isFrozen = node.isFrozen
+        return tensor
       }
     }
     let activation = (nodes.last?.layer.operations.last as? ActivationOperation)?.activation
@@ -187,36 +201,40 @@ public struct Architecture: Hashable, Sendable {
       return .node(number + 1)
     }
     var nodes = nodes.enumerated().map { index, node in
-      Node(
-        name: node.name, layer: node.layer,
-        inputs: index == place ? [.node(place)] : node.inputs.map(moved))
+      var node = node
+      node.inputs = index == place ? [.node(place)] : node.inputs.map(moved)
+      return node
     }
     nodes.insert(added, at: place)
-    return try Architecture(input: input, nodes: nodes, decays: decays)
+    return try Architecture(input: input, nodes: nodes)
   }
 
   /// The same model with the decay of all kernels' weights in the loss.
   /// - Throws: `ArchitectureError` where it has some already, or the factor is none.
   public func addingDecay(_ decay: Float) throws -> Architecture {
-    if let layer = decays.keys.sorted().first {
+    if let node = nodes.first(where: { $0.decay > 0 }) {
       throw ArchitectureError(
-        "the model has weight decay of its own, in \(layer): leave out --weight-decay")
+        "the model has weight decay of its own, in \(node.name): leave out --weight-decay")
     }
-    return try Architecture(
-      input: input, nodes: nodes,
-      decays: Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, decay) }))
+    return try changingNodes { $0.decay = decay }
   }
 
-  /// The factors of the squares of kernels' weights in the loss, by layer; those that are above 0.
-  public var decays: [String: Float] {
-    Dictionary(
-      uniqueKeysWithValues: parameters.tensors.filter { $0.decay > 0 }.map { ($0.layer, $0.decay) })
+  /// The same model with something else about its layers.
+  func changingNodes(_ change: (inout Node) -> Void) throws -> Architecture {
+    try Architecture(
+      input: input,
+      nodes: nodes.map { node in
+        var node = node
+        change(&node)
+        return node
+      })
   }
 
-  /// Equal input, and equal layers with equal names, inputs and decays.
-  public static func == (a: Self, b: Self) -> Bool {
-    a.input == b.input && a.parameters == b.parameters && a.nodes == b.nodes
-  }
+  /// Whether the loss has squares of weights.
+  public var hasDecay: Bool { parameters.tensors.contains { $0.decay > 0 && !$0.isFrozen } }
+
+  /// Equal input, and equal layers with equal names and inputs.
+  public static func == (a: Self, b: Self) -> Bool { a.input == b.input && a.nodes == b.nodes }
 
   /// Hashes the input and the layers.
   public func hash(into hasher: inout Hasher) {

@@ -143,7 +143,7 @@ struct OperationGraph {
   /// The nodes that something trained is computed in or before.
   /// - Parameter input: whether the picture counts as trained.
   func trained(by gradients: GradientLayout, orInput input: Bool) -> Set<Value> {
-    let layers = Set(gradients.parameters.tensors.map(\.layer))
+    let layers = Set(gradients.buffer.tensors.map(\.layer))
     var trained: Set<Value> = []
     for (index, node) in nodes.enumerated() {
       let reads = node.inputs.contains { $0 == .picture ? input : trained.contains($0) }

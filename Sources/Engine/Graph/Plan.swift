@@ -73,7 +73,8 @@ struct Plan {
           layers: layers, inputs: some ?? inputs, wantsInputGradients: wanted, output: output,
           needed: needed[index], gradients: gradients, layer: node.layer, place: node.place,
           batch: batch, threads: threads,
-          readsBytes: readsBytes && node.inputs == [.picture], memory: memory)
+          readsBytes: readsBytes && node.inputs == [.picture], hasBackward: isTrained,
+          memory: memory)
       }
 
       let names = node.names.joined(separator: " + ")

@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// What a stage is made from: its place in the model, and what it may take.
 package struct StagePlan {
   /// The layers that it computes, as the profile shows them.
@@ -22,6 +24,8 @@ package struct StagePlan {
   let threads: Int
   /// Whether `input` has room for one picture a thread, to be made from the step's pictures.
   let readsBytes: Bool
+  /// Whether the stage has a backward pass.
+  let hasBackward: Bool
   /// Where buffers come from.
   let memory: PlanMemory
 
@@ -42,17 +46,26 @@ package struct StagePlan {
   /// The layer's tensor of a kind; nil where it has none.
   func tensorIfAny(_ kind: ParameterLayout.Kind) -> StageTensor? {
     let name = ParameterLayout.TensorName(layer: layer, kind: kind)
-    guard let weights = gradients.parameters[name], let gradient = gradients.places[name] else {
-      return nil
-    }
-    return StageTensor(weights: weights, gradient: gradient)
+    guard let weights = gradients.parameters[name] else { return nil }
+    let place = gradients.places[name]
+    return StageTensor(
+      weights: weights, gradient: place,
+      nowhere: place == nil && hasBackward ? memory.floats(weights.count) : nil)
   }
 }
 
 /// A tensor of weights, and where its gradient lies.
 struct StageTensor {
   let weights: ParameterLayout.Tensor
-  let gradient: GradientLayout.Place
+  /// Nil of a tensor that is frozen.
+  let gradient: GradientLayout.Place?
+  /// Where a stage leaves the gradient of a tensor that is frozen, which nobody reads.
+  let nowhere: Target?
+
+  /// Where the stage leaves the tensor's gradient.
+  func target(in gradient: ParameterBuffer) -> Target {
+    nowhere ?? gradient.floats + (self.gradient?.offset ?? 0)
+  }
 
   /// One of its numbers, of the weights.
   subscript(_ index: Int, of weights: ParameterBuffer) -> Float {
@@ -61,6 +74,6 @@ struct StageTensor {
 
   /// Sets one of its numbers in a step's gradient.
   func set(_ index: Int, of gradient: ParameterBuffer, to value: Float) {
-    gradient.floats[self.gradient.offset + index] = value
+    target(in: gradient)[index] = value
   }
 }

@@ -90,6 +90,8 @@ final class NormalizationStage: Stage {
   private let beta: StageTensor?
   private let mean: StageTensor
   private let variance: StageTensor
+  /// Whether it computes as at inference in training too.
+  private let isFrozen: Bool
   private let wantsInputGradient: Bool
   private let channels: Int
 
@@ -112,6 +114,7 @@ final class NormalizationStage: Stage {
     self.bounds = bounds
     (gamma, beta) = (plan.tensorIfAny(.gamma), plan.tensorIfAny(.beta))
     (mean, variance) = (plan.tensor(.movingMean), plan.tensor(.movingVariance))
+    isFrozen = mean.weights.isFrozen
     wantsInputGradient = plan.wantsInputGradient
     channels = input.channelStride
     let (memory, channels) = (plan.memory, channels)
@@ -127,10 +130,10 @@ final class NormalizationStage: Stage {
   // MARK: Forward
 
   func forward(_ step: StepContext) {
-    if step.training == nil {
-      takeMovingStatistics(step)
-    } else {
+    if takesBatch(step) {
       takeBatchStatistics(step)
+    } else {
+      takeMovingStatistics(step)
     }
     for channel in 0..<input.shape.channels {
       let inverse = 1 / (variances[channel] + epsilon).squareRoot()
@@ -148,6 +151,9 @@ final class NormalizationStage: Stage {
       }
     }
   }
+
+  /// Whether a step is normalised with its own batch.
+  private func takesBatch(_ step: StepContext) -> Bool { step.training != nil && !isFrozen }
 
   private func takeMovingStatistics(_ step: StepContext) {
     for channel in 0..<input.shape.channels {
@@ -187,6 +193,26 @@ final class NormalizationStage: Stage {
 
   func backward(_ step: StepContext) {
     guard let gradient = step.gradient else { return }
+    if isFrozen {
+      coefficients.a.update(from: scales, count: channels)
+    } else {
+      gradients(step, gradient)
+    }
+    guard wantsInputGradient else { return }
+    step.pool.run(step.batch) { picture, _ in
+      for row in 0..<input.shape.height {
+        let place = input.place(picture, row, 0)
+        step.kernels.normalizationGradientRow(
+          positions: input.shape.width, channels: channels, input: input.values + place,
+          gradient: output.gradient + output.place(picture, row, 0), scale: scales, shift: shifts,
+          bounds: bounds, a: coefficients.a, b: coefficients.b, c: coefficients.c,
+          target: input.gradient + place)
+      }
+    }
+  }
+
+  /// Sets the gradients of its tensors, and what the input's is made of.
+  private func gradients(_ step: StepContext, _ gradient: ParameterBuffer) {
     sumGradients(step)
     let count = Float(step.batch * input.shape.height * input.shape.width)
     for channel in 0..<input.shape.channels {
@@ -199,7 +225,7 @@ final class NormalizationStage: Stage {
       gamma?.set(channel, of: gradient, to: product * inverse)
       beta?.set(channel, of: gradient, to: sum)
       // The moments depend on the input too, where they are the batch's.
-      let isBatch = step.training != nil
+      let isBatch = takesBatch(step)
       mean.set(channel, of: gradient, to: isBatch ? means[channel] : 0)
       variance.set(channel, of: gradient, to: isBatch ? variances[channel] : 0)
       let a = scales[channel]
@@ -207,17 +233,6 @@ final class NormalizationStage: Stage {
       coefficients.a[channel] = a
       coefficients.b[channel] = b
       coefficients.c[channel] = isBatch ? -a * sum / count - b * means[channel] : 0
-    }
-    guard wantsInputGradient else { return }
-    step.pool.run(step.batch) { picture, _ in
-      for row in 0..<input.shape.height {
-        let place = input.place(picture, row, 0)
-        step.kernels.normalizationGradientRow(
-          positions: input.shape.width, channels: channels, input: input.values + place,
-          gradient: output.gradient + output.place(picture, row, 0), scale: scales, shift: shifts,
-          bounds: bounds, a: coefficients.a, b: coefficients.b, c: coefficients.c,
-          target: input.gradient + place)
-      }
     }
   }
 

@@ -213,7 +213,7 @@ final class ConvolutionStage: Stage {
     _ gradient: ParameterBuffer
   ) {
     let shape = filterShape
-    let target = gradient.floats + kernel.gradient.offset
+    let target = kernel.target(in: gradient)
     if let windows = windowGradients.first {
       windows.finish(
         partial.kernel, adding: adding, filters: shape.outputs, kernels, gradient: target)
@@ -228,7 +228,7 @@ final class ConvolutionStage: Stage {
     guard let bias else { return }
     kernels.addPartial(
       partial.bias, adding: adding, rows: 1, outStride: outChannels, outputs: shape.outputs,
-      gradient: gradient.floats + bias.gradient.offset)
+      gradient: bias.target(in: gradient))
   }
 
   private func backward(

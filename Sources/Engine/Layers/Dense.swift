@@ -146,7 +146,7 @@ final class DenseStage: Stage {
       output.gradient, values: output.values, relu: relu, positions: step.batch,
       channels: columns, target: output.gradient, targetPosition: columns, sums: biasGradient)
     if let bias {
-      (gradient.floats + bias.gradient.offset).update(from: biasGradient, count: units)
+      bias.target(in: gradient).update(from: biasGradient, count: units)
     }
 
     switch kernel.gradient {
@@ -161,6 +161,7 @@ final class DenseStage: Stage {
           paddedGradient, sourceRow: columns, target: gradient.floats + offset, targetRow: units,
           rows: inputs, width: units)
       }
+    case nil: inputGradient(step, weightGradient: nil)
     }
   }
 

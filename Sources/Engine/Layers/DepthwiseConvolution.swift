@@ -192,11 +192,11 @@ final class DepthwiseStage: Stage {
     for group in 0..<Self.groups {
       kernels.addPartial(
         partials + group * area * channels, adding: group > 0, rows: area, outStride: channels,
-        outputs: channelCount, gradient: gradient.floats + kernel.gradient.offset)
+        outputs: channelCount, gradient: kernel.target(in: gradient))
       guard let bias else { continue }
       kernels.addPartial(
         biasPartials + group * channels, adding: group > 0, rows: 1, outStride: channels,
-        outputs: channelCount, gradient: gradient.floats + bias.gradient.offset)
+        outputs: channelCount, gradient: bias.target(in: gradient))
     }
   }
 

@@ -107,11 +107,11 @@ final class PointwiseStage: Stage {
       step.kernels.addPartial(
         partials + group * inputs * outputs, adding: group > 0, rows: shape.inputs,
         outStride: outputs, outputs: shape.outputs,
-        gradient: gradient.floats + kernel.gradient.offset)
+        gradient: kernel.target(in: gradient))
       guard let bias else { continue }
       step.kernels.addPartial(
         biasPartials + group * outputs, adding: group > 0, rows: 1, outStride: outputs,
-        outputs: shape.outputs, gradient: gradient.floats + bias.gradient.offset)
+        outputs: shape.outputs, gradient: bias.target(in: gradient))
     }
   }
 

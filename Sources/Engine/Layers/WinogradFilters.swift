@@ -84,7 +84,7 @@ final class WinogradFilters {
   func finishGradient(
     _ step: StepContext, _ gradient: ParameterBuffer, groups: Int, _ scratch: [Target]
   ) {
-    let (shape, target) = (shape, gradient.floats + kernel.gradient.offset)
+    let (shape, target) = (shape, kernel.target(in: gradient))
     step.pool.run((shape.inputs + 3) / 4) { job, thread in
       for channel in job * 4..<min(job * 4 + 4, shape.inputs) {
         step.kernels.winogradFilterGradient(

@@ -61,7 +61,7 @@ final class WinogradTiles {
     for channel in 0..<bias.weights.count {
       var sum = biasGradients[channel]
       for part in 1..<parts { sum += biasGradients[part * grid.output.channels + channel] }
-      gradient.floats[bias.gradient.offset + channel] = sum
+      bias.set(channel, of: gradient, to: sum)
     }
   }
 

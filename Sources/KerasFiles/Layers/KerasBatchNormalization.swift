@@ -3,7 +3,7 @@ import Engine
 extension BatchNormalization: KerasLayer {
   package static let classes = [
     "BatchNormalization": KerasArgument.common.merging([
-      "trainable": .trained(true), "axis": .computed, "momentum": .computed,
+      "axis": .computed, "momentum": .computed,
       "epsilon": .computed, "center": .computed, "scale": .computed,
       "beta_initializer": KerasArgument.zeros, "gamma_initializer": KerasArgument.ones,
       "moving_mean_initializer": KerasArgument.zeros,
