@@ -8,6 +8,9 @@ public struct Batch {
   package let labels: [Int]
   /// What each picture's loss counts; none where all count 1.
   private(set) var weights: [Float] = []
+  /// A number for each picture that no other picture of the run has: what the model's frozen layers
+  /// make of it may be kept. None for pictures that look another way each time.
+  private(set) var keys: [Int] = []
   /// What frees the pictures' memory.
   private let owners: [AnyObject]
 
@@ -28,6 +31,14 @@ public struct Batch {
     guard !classWeights.isEmpty else { return self }
     var batch = self
     batch.weights = labels.map { classWeights[$0] }
+    return batch
+  }
+
+  /// The same pictures, each with a number that no other picture of the run has.
+  public func keyed(_ keys: [Int]) -> Batch {
+    precondition(keys.count == count)
+    var batch = self
+    batch.keys = keys
     return batch
   }
 

@@ -70,6 +70,8 @@ public final class Engine {
   /// The gradient of one picture for one label.
   private var logitGradient: [Float]
 
+  /// What the frozen layers make of pictures; nil where that is not kept.
+  private var cache: FeatureCache?
   private let kernels: any KernelOperations.Type
   private let pool: ThreadPool
   private let plan: Plan
@@ -101,6 +103,21 @@ public final class Engine {
       architecture, gradientLayout, batch: batchCapacity, threads: pool.threads, PlanMemory())
   }
 
+  /// From now on keeps what the model's frozen layers make of pictures that have a key, where there
+  /// are such layers, for as long as it computes with the same weights of theirs.
+  /// - Parameters:
+  ///   - bytes: the most memory that it may take.
+  ///   - pictures: how many there are.
+  /// - Returns: the bytes that it takes; 0 where nothing is kept.
+  @discardableResult
+  public func keepFeatures(bytes: Int, pictures: Int) -> Int {
+    let floats = FeatureCache.floats(of: plan.features)
+    guard floats > 0 else { return 0 }
+    cache = FeatureCache(
+      plan.features, bytes: bytes, pictures: pictures, batch: batchCapacity)
+    return min(bytes, pictures * floats * MemoryLayout<Float>.stride)
+  }
+
   /// The gradient of the SUM of the pictures' losses (not of the mean), and the batch's totals.
   ///
   /// - Parameters:
@@ -115,7 +132,7 @@ public final class Engine {
     into gradient: ParameterBuffer, ready: ((_ layer: String) -> Void)? = nil
   ) -> Totals {
     withExtendedLifetime(batch) {
-      let step = forward(batch.pictures, weights, gradient, step)
+      let step = forward(batch.pictures, keys: batch.keys, weights, gradient, step)
       let totals = loss(batch, setsGradient: true)
       for index in plan.stages.indices.reversed() where plan.isTrained[index] {
         measured(index, \.backward) { plan.stages[index].backward(step) }
@@ -128,7 +145,7 @@ public final class Engine {
   /// The batch's totals, without a gradient; arguments as for `gradient`.
   public func evaluate(_ batch: Batch, weights: ParameterBuffer) -> Totals {
     withExtendedLifetime(batch) {
-      _ = forward(batch.pictures, weights, nil)
+      _ = forward(batch.pictures, keys: batch.keys, weights, nil)
       var totals = loss(batch, setsGradient: false)
       guard architecture.loss.classes > 5 else { return totals }
       for (judgement, label) in zip(judgements(batch), batch.labels) {
@@ -170,24 +187,48 @@ public final class Engine {
   }
 
   private func forward(
-    _ pictures: [UnsafePointer<UInt8>], _ weights: ParameterBuffer, _ gradient: ParameterBuffer?,
-    _ training: TrainingStep? = nil
+    _ pictures: [UnsafePointer<UInt8>], keys: [Int] = [], _ weights: ParameterBuffer,
+    _ gradient: ParameterBuffer?, _ training: TrainingStep? = nil
   ) -> StepContext {
     precondition(pictures.count <= batchCapacity)
     let step = StepContext(
       batch: pictures.count, pictures: pictures, weights: weights, gradient: gradient,
       training: training, pool: pool, kernels: kernels)
-    if !plan.readsBytes {
-      let input = plan.input
-      pool.run(pictures.count) { picture, _ in
-        input.read(
-          pictures[picture], at: picture, input.shape.extent, kernels)
-      }
+    if let cache, !keys.isEmpty {
+      restoreFeatures(step, keys, cache)
+    } else {
+      read(pictures)
+      for index in plan.stages.indices where plan.isTrunk[index] { forward(index, step) }
     }
-    for index in plan.stages.indices {
-      measured(index, \.forward) { plan.stages[index].forward(step) }
-    }
+    for index in plan.stages.indices where !plan.isTrunk[index] { forward(index, step) }
     return step
+  }
+
+  private func forward(_ index: Int, _ step: StepContext) {
+    measured(index, \.forward) { plan.stages[index].forward(step) }
+  }
+
+  private func read(_ pictures: [UnsafePointer<UInt8>]) {
+    guard !plan.readsBytes else { return }
+    let input = plan.input
+    pool.run(pictures.count) { picture, _ in
+      input.read(pictures[picture], at: picture, input.shape.extent, kernels)
+    }
+  }
+
+  /// Fills the maps that the trunk puts out: of the pictures that are new, by computing them.
+  private func restoreFeatures(_ step: StepContext, _ keys: [Int], _ cache: FeatureCache) {
+    cache.beginStep()
+    let new = keys.indices.filter { !cache.has(keys[$0]) }
+    if !new.isEmpty {
+      var part = step
+      part.pictures = new.map { step.pictures[$0] }
+      part.batch = new.count
+      read(part.pictures)
+      for index in plan.stages.indices where plan.isTrunk[index] { forward(index, part) }
+      for (place, index) in new.enumerated() { cache.keep(keys[index], of: place) }
+    }
+    for (place, key) in keys.enumerated() { cache.restore(key, as: place) }
   }
 
   /// Sets `profile` to zero, and from now on adds up what each stage takes.

@@ -41,6 +41,13 @@ public struct ModelState: Sendable {
     updates = 0
   }
 
+  /// Makes it the start of a run with these weights: slots of zeros, no updates.
+  public mutating func initialize(weights start: ParameterBuffer) {
+    weights.copy(from: start)
+    for slot in slots { slot.buffer.update(repeating: 0) }
+    updates = 0
+  }
+
   /// Makes every number that of `other`, which must have the same layout and slots.
   public mutating func copy(from other: ModelState) {
     precondition(kinds == other.kinds)

@@ -26,6 +26,12 @@ public struct ParameterLayout: Hashable, Sendable {
     case movingMean = "moving_mean"
     /// Its variance, likewise.
     case movingVariance = "moving_variance"
+    /// What a channel of the input is normalised with.
+    case mean
+    /// Likewise.
+    case variance
+    /// Pictures that the two are of.
+    case count
     /// In a `GradientLayout`: the inputs of a dense layer, [batch, in].
     case inputs
     /// In a `GradientLayout`: the gradients of a dense layer's outputs, [batch, out].
@@ -43,7 +49,7 @@ public struct ParameterLayout: Hashable, Sendable {
     var start: Float? {
       switch self {
       case .kernel, .depthwiseKernel, .pointwiseKernel: nil
-      case .gamma, .movingVariance: 1
+      case .gamma, .movingVariance, .variance: 1
       default: 0
       }
     }
@@ -200,6 +206,16 @@ public final class ParameterBuffer: @unchecked Sendable {
   public func copy(_ range: Range<Int>, from other: ParameterBuffer) {
     precondition(layout == other.layout)
     buffer[range].update(fromContentsOf: other.buffer[range])
+  }
+
+  /// Makes the tensors of some layers those of the same names in `other`.
+  /// - Parameter layers: whose tensors have the same shapes in both.
+  public func take(from other: ParameterBuffer, layers: Set<String>) {
+    for tensor in layout.tensors where layers.contains(tensor.layer) {
+      guard let source = other.layout[tensor.name] else { continue }
+      precondition(source.shape == tensor.shape)
+      _ = self[tensor].update(fromContentsOf: other[source])
+    }
   }
 
   /// Whether no float is an infinity or NaN.

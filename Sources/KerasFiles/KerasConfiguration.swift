@@ -14,6 +14,8 @@ public struct KerasConfigurationError: Error, CustomStringConvertible {
 public enum KerasConfiguration {
   /// 1 GiB of weights: more is neither sent nor read.
   private static let parametersMax = 1 << 28
+  /// Our own argument of a model.
+  static let inputRange = "dogsled_input_range"
   /// The deepest of Keras's own models has some 700.
   private static let layersMax = 10_000
 
@@ -59,12 +61,21 @@ public enum KerasConfiguration {
       }
       layers.append(entry)
     }
+    // Keras does not look at it.
+    let range: [String: JSON] =
+      architecture.range == .unit
+      ? [:]
+      : [
+        inputRange: [
+          JSON(shortest: architecture.range.low), JSON(shortest: architecture.range.high),
+        ]
+      ]
     guard isGraph else {
       let model: JSON = [
         "class_name": "Sequential",
         "config": ["name": "sequential", "layers": .array(layers)],
       ]
-      return model.text
+      return model.adding(range).text
     }
     let last = architecture.name(of: .node(architecture.nodes.count - 1))
     let model: JSON = [
@@ -74,7 +85,24 @@ public enum KerasConfiguration {
         "input_layers": [end(architecture.inputName)], "output_layers": [end(last)],
       ],
     ]
-    return model.text
+    return model.adding(range).text
+  }
+
+  /// The range that the model's file says, or its first layer: a network that multiplies pixels by
+  /// a 255th, or less than a 64th at all, wants bytes.
+  private static func range(_ model: JSON, _ architecture: Architecture) throws -> InputRange {
+    if let said = model[inputRange] {
+      guard let ends = said.array?.map(\.number), ends.count == 2, let low = ends[0],
+        let high = ends[1], low < high, Float(low).isFinite, Float(high).isFinite
+      else {
+        throw KerasConfigurationError(
+          "the model's \(inputRange) is \(said.shown): it must be two numbers, the lower first")
+      }
+      return InputRange(low: Float(low), high: Float(high))
+    }
+    let first = architecture.nodes.first { $0.inputs == [.picture] }?.layer as? Rescaling
+    let scale = first?.scale.map(abs).max() ?? 1
+    return scale < 1 / 64 ? .bytes : .unit
   }
 
   /// One that a layer reads: name, node, tensor and arguments of the call.
@@ -133,7 +161,8 @@ public enum KerasConfiguration {
         input: try KerasInbound.single(config["input_layers"], "input_layers"),
         output: try KerasInbound.single(config["output_layers"], "output_layers")
       ) : nil
-    let architecture = try reader.architecture(built: built.compactMap(\.self), ends: ends)
+    let plain = try reader.architecture(built: built.compactMap(\.self), ends: ends)
+    let architecture = try plain.feeding(range(model, plain))
     let parameters = architecture.parameters.parameterCount
     guard parameters <= parametersMax else {
       throw KerasConfigurationError(

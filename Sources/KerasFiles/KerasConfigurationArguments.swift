@@ -51,15 +51,15 @@ package struct KerasArgument: Sendable {
     ]
   ]) { $1 }
 
-  /// Every layer's.
+  /// Every layer's; without weights there is nothing to freeze.
   static let common: [String: KerasArgument] = [
-    "name": .computed, "trainable": .computed, "dtype": .float32, "batch_shape": .computed,
+    "name": .computed, "trainable": .harmless, "dtype": .float32, "batch_shape": .computed,
     "batch_input_shape": .computed, "dynamic": .only(false),
   ]
 
   /// Those of a layer with a kernel and a bias.
   static let trainable = common.merging([
-    "activation": .computed, "use_bias": .computed,
+    "trainable": .computed, "activation": .computed, "use_bias": .computed,
     "kernel_initializer": glorotUniform, "bias_initializer": zeros,
     "kernel_regularizer": squares,
     "bias_regularizer": .trained(nil),
@@ -90,6 +90,7 @@ package struct KerasArgument: Sendable {
   /// What stands around the model.
   package static let model: [String: KerasArgument] = entry.merging([
     "compile_config": .computed, "keras_version": .harmless,
+    KerasConfiguration.inputRange: .computed,
     // Theano's convolutions are of the turned kernel.
     "backend": KerasArgument(
       role: .refused, known: "those whose kernels are not turned", accepts: { $0 != "theano" }),

@@ -16,10 +16,6 @@ package struct LayerReader {
 
   /// Why a layer of this kind cannot be read.
   var unknownKind: KerasConfigurationError {
-    guard kind != "Rescaling" else {
-      return KerasConfigurationError(
-        "\(owner): take it out of the model: Dogsled divides pixels by 255 itself")
-    }
     let known = KerasArgument.layers.keys.filter { $0 != "InputLayer" }.sorted()
     return KerasConfigurationError(
       "\(owner): Dogsled has only \(known.dropLast().joined(separator: ", ")) and "

@@ -173,16 +173,22 @@ extension ModelFile {
   }
 }
 
+extension ModelFile {
+  /// What it says of the model and of training it.
+  package var keras: KerasModel {
+    KerasModel(
+      architecture: architecture, untaken: untaken, optimizer: optimizer,
+      labelSmoothing: labelSmoothing)
+  }
+}
+
 extension KerasConfiguration {
   /// The model in the file at `path`: an `.h5` file, or JSON as Keras's `to_json()` gives it where
   /// the name ends in `.json`.
   /// - Throws: `ModelFileError` naming the file.
   public static func model(inFile path: String) throws -> KerasModel {
     guard path.hasSuffix(".json") else {
-      let file = try ModelFile(reading: path)
-      return KerasModel(
-        architecture: file.architecture, untaken: file.untaken, optimizer: file.optimizer,
-        labelSmoothing: file.labelSmoothing)
+      return try ModelFile(reading: path).keras
     }
     do {
       var status = stat()

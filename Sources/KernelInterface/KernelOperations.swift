@@ -312,8 +312,9 @@ public protocol KernelOperations {
   /// target = a times a number, for a multiple of 16 floats.
   static func scaled(_ a: Source, by factor: Float, target: Target, count: Int)
 
-  /// values = bytes / 255, as Keras's `rescale=1./255` does: times the float nearest to 1/255.
-  static func bytesToFloats(_ bytes: UnsafePointer<UInt8>, values: Target, count: Int)
+  /// values = scale bytes + offset, the product rounded before the sum.
+  static func bytesToFloats(
+    _ bytes: UnsafePointer<UInt8>, scale: Float, offset: Float, values: Target, count: Int)
 
   /// target = a + b, for a multiple of 16 floats; `target` may be one of the two.
   static func sum(_ a: Source, _ b: Source, target: Target, count: Int)

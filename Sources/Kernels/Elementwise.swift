@@ -3,8 +3,10 @@
 import KernelInterface
 
 extension Operations {
-  static func bytesToFloats(_ bytes: UnsafePointer<UInt8>, values: Target, count: Int) {
-    for i in 0..<count { values[i] = Float(bytes[i]) * (1 / 255) }
+  static func bytesToFloats(
+    _ bytes: UnsafePointer<UInt8>, scale: Float, offset: Float, values: Target, count: Int
+  ) {
+    for i in 0..<count { values[i] = Float(bytes[i]) * scale + offset }
   }
 
   static func sum(_ a: Source, _ b: Source, target: Target, count: Int) {

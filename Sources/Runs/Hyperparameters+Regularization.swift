@@ -27,9 +27,13 @@ extension Hyperparameters {
   /// `model` with the dropout and the weight decay that are asked for.
   /// - Throws: `ArchitectureError` where it has some of its own.
   public func regularized(_ model: Architecture) throws -> Architecture {
-    var model = model
-    if weightDecay > 0 { model = try model.addingDecay(weightDecay) }
-    if dropout > 0 { model = try model.addingDropout(dropout) }
-    return model
+    let decayed = try decayed(model)
+    return dropout > 0 ? try decayed.addingDropout(dropout) : decayed
+  }
+
+  /// `model` with the weight decay that is asked for.
+  /// - Throws: `ArchitectureError` where it has some of its own.
+  public func decayed(_ model: Architecture) throws -> Architecture {
+    weightDecay > 0 ? try model.addingDecay(weightDecay) : model
   }
 }

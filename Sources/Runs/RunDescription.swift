@@ -22,6 +22,9 @@ public struct RunDescription: Codable, Hashable, Sendable {
   public var hyperparameters: Hyperparameters
   /// The model: Keras's configuration as JSON.
   public var model: String
+  /// The digest of the weights that the run began with, which are in `start.h5`; nil where they
+  /// were drawn.
+  public private(set) var start: Digest?
   /// The epochs that the run was to have before it was made longer or shorter.
   ///
   /// Its checkpoints may name them. Nil in a run that never was.
@@ -29,7 +32,8 @@ public struct RunDescription: Codable, Hashable, Sendable {
 
   /// Describes a run on the pictures of the folder `data`.
   public init(
-    architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest, data: String
+    architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest,
+    start: Digest? = nil, data: String
   ) {
     dogsled = dogsledVersion
     self.data = data
@@ -38,6 +42,7 @@ public struct RunDescription: Codable, Hashable, Sendable {
     trainingPictures = manifest.training.count
     validationPictures = manifest.validation.count
     self.hyperparameters = hyperparameters
+    self.start = start
     model = KerasConfiguration.encode(architecture)
   }
 

@@ -30,6 +30,8 @@ public final class RunFolder: Sendable {
   public var previousCheckpointPath: String { path + "/checkpoint-previous.h5" }
   /// There while the run rolls back: the update before which it does.
   private var rollbackPath: String { path + "/rollback" }
+  /// The weights that the run began with, where they were not drawn.
+  public var startPath: String { path + "/start.h5" }
   /// The trained model.
   public var modelPath: String { path + "/model.h5" }
 
@@ -110,6 +112,7 @@ public final class RunFolder: Sendable {
     for file in [
       "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
       "model.h5", "best.h5", "curves.svg", "curves.png", "pictures.json", "classes.txt", "rollback",
+      "start.h5",
     ] {
       try PlainFiles.refuseOther("\(path)/\(file)")
       try PlainFiles.refuseOther("\(path)/\(file).partial")
@@ -119,6 +122,7 @@ public final class RunFolder: Sendable {
   private static func refuseUsed(_ path: String) throws {
     for file in [
       "run.json", "history.csv", "checkpoint.h5", "checkpoint-previous.h5", "model.h5", "best.h5",
+      "start.h5",
     ]
     where PlainFiles.exists("\(path)/\(file)") {
       throw FileError(
@@ -130,10 +134,12 @@ public final class RunFolder: Sendable {
   /// - Parameters:
   ///   - description: all that decides the weights, and versions.
   ///   - manifest: which pictures the run is trained on.
+  ///   - start: the weights that it begins with, where they are not drawn.
   /// - Throws: `FileError` where the folder holds a run already, is in use, or cannot be
   ///   written.
   public static func create(
-    _ path: String, description: some Encodable, manifest: Manifest? = nil
+    _ path: String, description: some Encodable, manifest: Manifest? = nil,
+    start: ModelFile? = nil
   ) throws -> RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -144,10 +150,12 @@ public final class RunFolder: Sendable {
     try refuseUsed(path)
     do {
       if let manifest { try folder.write(manifest: manifest) }
+      try start?.write(to: folder.startPath)
       try folder.write(description)
       try PlainFiles.replace(folder.historyPath, with: Data(History().csv.utf8))
     } catch {
       unlink(folder.descriptionPath)
+      unlink(folder.startPath)
       throw error
     }
     return folder
@@ -248,6 +256,18 @@ public final class RunFolder: Sendable {
           + "changed, or comes from another run")
     }
     return (file, damage)
+  }
+
+  /// The weights that the run began with; nil where they were drawn.
+  /// - Parameter digest: theirs, as `run.json` has it.
+  /// - Throws: `ModelFileError` where they are not there any more.
+  public func start(_ digest: Digest?) throws -> ParameterBuffer? {
+    guard let digest else { return nil }
+    let weights = try ModelFile(reading: startPath).state.weights
+    guard weights.digest == digest else {
+      throw ModelFileError("\(startPath): not the weights that the run began with: it was changed")
+    }
+    return weights
   }
 
   /// The epochs so far.

@@ -11,6 +11,8 @@ package struct Learner {
   package private(set) var state: ModelState
   private let optimizer: any Optimizer
   private let seed: UInt64
+  /// What the run begins with; nil where that is drawn.
+  private let start: ParameterBuffer?
   /// Computes its sums.
   package let updater: Updater
   private var gradients: BufferPool
@@ -27,6 +29,7 @@ package struct Learner {
   ) throws(ThreadError) {
     optimizer = job.hyperparameters.optimizer
     seed = job.hyperparameters.seed
+    start = job.start
     let steps = max(Updater.gradientsAtOnce, job.schedule.batchesPerUpdate)
     updater = try Updater(job.gradients, steps: steps, threads: threads, kernels: kernels)
     gradients = BufferPool(job.gradients.buffer)
@@ -35,8 +38,12 @@ package struct Learner {
       self.state = state
     } else {
       self.state = ModelState(job.architecture.parameters, optimizer: optimizer)
-      self.state.initialize(seed: seed)
+      begin()
     }
+  }
+
+  private mutating func begin() {
+    if let start { state.initialize(weights: start) } else { state.initialize(seed: seed) }
   }
 
   /// The digest of the present weights.
@@ -83,7 +90,7 @@ package struct Learner {
     if let earlier {
       state.copy(from: earlier)
     } else {
-      state.initialize(seed: seed)
+      begin()
     }
   }
 }

@@ -20,6 +20,9 @@ public struct TrainingJob: Sendable {
   /// What the loss of a training picture of each class counts; none where all count 1.
   public let classWeights: [Float]
 
+  /// The weights that training begins with, which nobody writes to; nil where they are drawn.
+  public let start: ParameterBuffer?
+
   /// The digest of all that decides the weights.
   public let digest: Digest
 
@@ -29,9 +32,11 @@ public struct TrainingJob: Sendable {
   }
 
   /// Checks the hyper-parameters against the data set.
+  /// - Parameter start: the weights that training begins with; nil where they are drawn.
   /// - Throws: `HyperparameterError`.
   public init(
-    architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest
+    architecture: Architecture, hyperparameters: Hyperparameters, manifest: Manifest,
+    start: ParameterBuffer? = nil
   ) throws {
     let (training, validation) = (manifest.training.count, manifest.validation.count)
     try hyperparameters.validate(trainingPictures: training)
@@ -50,6 +55,7 @@ public struct TrainingJob: Sendable {
     self.architecture = architecture
     self.hyperparameters = hyperparameters
     self.manifest = manifest
+    self.start = start
     classWeights = try hyperparameters.classWeights.weights(
       classes: manifest.classes,
       counts: manifest.classes.indices.map { label in
@@ -64,7 +70,8 @@ public struct TrainingJob: Sendable {
       validationBatches: min(hyperparameters.validationSteps, plan.validationBatches))
     digest =
       RunDescription(
-        architecture: architecture, hyperparameters: hyperparameters, manifest: manifest, data: ""
+        architecture: architecture, hyperparameters: hyperparameters, manifest: manifest,
+        start: start?.digest, data: ""
       ).digest
   }
 }
@@ -74,6 +81,6 @@ extension RunDescription {
   public init(_ job: TrainingJob, data: String) {
     self.init(
       architecture: job.architecture, hyperparameters: job.hyperparameters,
-      manifest: job.manifest, data: data)
+      manifest: job.manifest, start: job.start?.digest, data: data)
   }
 }

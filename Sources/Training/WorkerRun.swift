@@ -71,6 +71,9 @@ final class WorkerRun: StepComputer {
       architecture, batchCapacity: welcome.batchSize,
       labelSmoothing: Float(bitPattern: welcome.labelSmoothing), threads: threads,
       kernels: kernels)
+    engine.keepFeatures(
+      bytes: MemoryNeed().pictureCache(sharedBy: processes),
+      pictures: manifest.training.count + manifest.validation.count)
     classWeights = welcome.classWeights.map(Float.init(bitPattern:))
     gradients = BufferPool(engine.gradientLayout.buffer)
     parts = engine.gradientLayout.parts(most: welcome.partFloats)
@@ -113,9 +116,11 @@ final class WorkerRun: StepComputer {
     _ pictures: [Int], step: Int, into gradient: ParameterBuffer, ready: ((String) -> Void)?
   ) throws -> Engine.Totals {
     let weights = try weights(for: pictures, of: training.entries)
-    let batch = try training.batch(pictures, step: step)
+    var batch = try training.batch(pictures, step: step).weighted(classWeights)
+    // What augmentation makes of a picture is another one each time.
+    if augmentation.isNone { batch = batch.keyed(pictures) }
     return engine.gradient(
-      batch.weighted(classWeights), weights: weights,
+      batch, weights: weights,
       step: TrainingStep(seed: welcome.seed, number: step),
       into: gradient, ready: ready)
   }
@@ -123,7 +128,8 @@ final class WorkerRun: StepComputer {
   /// Loss and accuracy on validation pictures, with the weights that are held.
   func evaluate(_ pictures: [Int]) throws -> Engine.Totals {
     let weights = try weights(for: pictures, of: validation.entries)
-    return engine.evaluate(try validation.batch(pictures), weights: weights)
+    let keys = pictures.map { $0 + training.entries.count }
+    return engine.evaluate(try validation.batch(pictures).keyed(keys), weights: weights)
   }
 
   private func isPossible(_ pictures: [Int], of entries: [ManifestEntry]) -> Bool {

@@ -26,13 +26,10 @@ struct BenchStep: ParsableCommand {
   @OptionGroup var threading: ThreadOptions
   @Option(parsing: .unconditional, help: "Steps that are timed, after three that are not.")
   var count = 20
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The default network's input; 150x150 by default.", valueName: "hxw"))
-  var inputSize: InputSize?
+  @OptionGroup var new: NewNetworkOptions
   @Option(
     help: ArgumentHelp(
-      "A model's layers: Keras's JSON, or an .h5 file; the default is the book's network.",
+      "A model's layers: Keras's JSON, or an .h5 file; the default is a network of --network.",
       valueName: "file"),
     completion: .file(extensions: ["json", "h5"]))
   var model: String?
@@ -45,16 +42,13 @@ struct BenchStep: ParsableCommand {
     guard (1...1_000_000).contains(count) else {
       throw ValidationError("--count must be from 1 to 1000000, not \(count)")
     }
-    guard model == nil || inputSize == nil else {
-      throw ValidationError("--input-size is for the default network: --model has its own")
-    }
+    try new.refuse(beside: model)
   }
 
   func run() throws {
-    let size = inputSize ?? InputSize(height: 150, width: 150)
     let model =
       try model.map { try KerasConfiguration.model(inFile: $0).architecture }
-      ?? .book(height: size.height, width: size.width)
+      ?? new.architecture()
     let (batch, threads) = (batchSize, threading.count)
     let optimizer = Hyperparameters().optimizer
     let need = MemoryNeed.benchmark(

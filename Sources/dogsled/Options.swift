@@ -105,12 +105,7 @@ struct TrainingOptions: ParsableArguments {
   @Flag(help: "Leave out pictures that cannot be decoded.")
   var skipUnreadable = false
 
-  @Option(
-    help: ArgumentHelp(
-      "A model's layers: Keras's JSON, or an .h5 file whose weights are not used; the default is "
-        + "the book's network.", valueName: "file"),
-    completion: .file(extensions: ["json", "h5"]))
-  var model: String?
+  @OptionGroup var model: ModelOptions
 
   /// - Throws: where neither a data folder nor a run that has one is named.
   func demand(_ data: String?) throws {

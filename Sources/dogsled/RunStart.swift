@@ -12,6 +12,8 @@ struct RunStart {
   let data: String
   let architecture: Architecture
   let hyperparameters: Hyperparameters
+  /// The weights that the run began or begins with; nil where they are drawn.
+  let weights: ParameterBuffer?
   /// What `--resume` names; its folder is locked from now on.
   let resumed: (folder: RunFolder, description: RunDescription)?
   /// Nil at a run's start, also of one that ended before its first checkpoint.
@@ -24,9 +26,6 @@ struct RunStart {
   ///   - workers: batches of an update where neither the options nor the run say.
   /// - Throws: one clear line, before anything that takes a while.
   init(_ options: TrainingOptions, data: String?, workers: Int) throws {
-    let model = try options.model.map { try KerasConfiguration.model(inFile: $0) }
-    if let path = options.model { try model?.checkTraining(path) }
-    let named = model?.architecture
     guard let path = options.resume else {
       if let run = options.run { try RunFolder.refuseUnusable(run) }
       var values = Hyperparameters()
@@ -37,15 +36,16 @@ struct RunStart {
       }
       hyperparameters = options.values.over(values)
       let classes = data.flatMap(DataSet.classCount) ?? 2
-      architecture = try hyperparameters.regularized(try named ?? .book(classes: classes))
-      if let optimizer = model?.optimizer {
+      let start = try options.model.start(classes: classes, hyperparameters)
+      (architecture, weights) = (start.architecture, start.weights)
+      if let optimizer = start.keras?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
       }
-      if let compiled = model?.labelSmoothing, compiled != hyperparameters.labelSmoothing,
+      if let compiled = start.keras?.labelSmoothing, compiled != hyperparameters.labelSmoothing,
         !options.values.gives(\.labelSmoothing)
       {
         throw Failure(
-          "\(options.model ?? ""): compiled with label smoothing \(compiled), where Dogsled's "
+          "\(options.model.model ?? ""): compiled with label smoothing \(compiled), where Dogsled's "
             + "default is 0: say --label-smoothing \(compiled) or --label-smoothing 0")
       }
       (resumed, checkpoint) = (nil, nil)
@@ -75,9 +75,14 @@ struct RunStart {
         "\(path): this run was started with \(differences.joined(separator: ", ")): a run goes on "
           + "with its own options, so leave these out")
     }
-    if let named, try before.regularized(named) != architecture {
-      throw Failure(
-        "\(path): this run was started with another model than --model names: leave --model out")
+    weights = try folder.start(description.start)
+    if options.model.model != nil {
+      let classes = description.classes.count
+      let named = try options.model.start(classes: classes, before)
+      guard named.architecture == architecture, named.weights?.digest == description.start else {
+        throw Failure(
+          "\(path): this run was started with another model than --model names: leave --model out")
+      }
     }
     if epochs != before.epochs { description = try description.with(epochs, of: path) }
     hyperparameters = description.hyperparameters
@@ -125,7 +130,7 @@ struct RunStart {
   private static func check(
     _ compiled: any Optimizer, _ options: TrainingOptions, _ own: any Optimizer
   ) throws {
-    let path = options.model ?? ""
+    let path = options.model.model ?? ""
     let names = (OptimizerName(type(of: compiled)), OptimizerName(type(of: own)))
     guard names.0 == names.1 else {
       // Whoever named another optimizer wants none of the model's settings.
@@ -150,7 +155,10 @@ struct RunStart {
       let place = data.hasPrefix("/") ? data : FileManager.default.currentDirectoryPath + "/" + data
       return try RunFolder.create(
         options.run ?? RunFolder.makeDefault(), description: RunDescription(job, data: place),
-        manifest: job.manifest)
+        manifest: job.manifest,
+        start: weights.map {
+          ModelFile(architecture: architecture, state: ModelState(weights: $0))
+        })
     }
     let digest = resumed.description.dataDigest
     guard digest == job.manifest.digest else {

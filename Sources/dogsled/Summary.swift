@@ -8,7 +8,7 @@ struct Summary: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print a model's layers, output shapes and parameter counts.",
     discussion: """
-      Without --model it is the network that train makes by default.
+      Without --model it is a network of --network, the book's by default.
 
       Example: dogsled summary --model runs/pets/model.h5
       """)
@@ -18,20 +18,13 @@ struct Summary: ParsableCommand {
     completion: .file(extensions: ["h5", "json"]))
   var model: String?
 
-  @Option(
-    help: ArgumentHelp("The default network's input; 150x150 by default.", valueName: "hxw"))
-  var inputSize: InputSize?
+  @OptionGroup var new: NewNetworkOptions
 
-  func validate() throws {
-    guard model == nil || inputSize == nil else {
-      throw ValidationError("--input-size is for the default network: --model has its own")
-    }
-  }
+  func validate() throws { try new.refuse(beside: model) }
 
   func run() throws {
-    let size = inputSize ?? InputSize(height: 150, width: 150)
     guard let model else {
-      return try emit(Self.table(try .book(height: size.height, width: size.width)))
+      return try emit(Self.table(try new.architecture()))
     }
     let keras = try KerasConfiguration.model(inFile: NamedModel.file(model, choice: .last))
     try emit(Self.table(keras.architecture))
@@ -66,7 +59,7 @@ struct Summary: ParsableCommand {
     }
     lines += [
       "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",
-      "Non-trainable params: \(grouped(still))",
+      "Non-trainable params: \(grouped(still))", "Input: \(architecture.range)",
     ]
     return (lines + [rule("_")]).joined(separator: "\n")
   }

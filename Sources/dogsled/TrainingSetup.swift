@@ -55,7 +55,8 @@ struct TrainingSetup: Sendable {
     }
     (training, validation) = stores
     job = try TrainingJob(
-      architecture: architecture, hyperparameters: hyperparameters, manifest: manifest)
+      architecture: architecture, hyperparameters: hyperparameters, manifest: manifest,
+      start: start.weights)
     folder = try start.folder(options, for: job)
     checkpoint = start.checkpoint
   }
@@ -82,8 +83,7 @@ struct TrainingSetup: Sendable {
     let changes = values.augmentation.isNone ? "" : "\naugmented   \(values.augmentation.summary)"
     log(
       """
-      model       \(job.architecture.parameters.parameterCount) parameters, input \
-      \(job.architecture.input.height) x \(job.architecture.input.width)
+      model       \(job.modelSummary)
       pictures    \(pictures.joined(separator: ", "))\(others) (training+validation)\(changes)
       epochs      \(values.epochs) of \(values.stepsPerEpoch) steps of \(values.batchSize) \
       pictures, seed \(values.seed)
@@ -137,6 +137,21 @@ struct TrainingSetup: Sendable {
       log("go on with: \(command)")
       throw Failure(reason, status: .tryAgain)
     }
+  }
+}
+
+extension TrainingJob {
+  /// What is trained, for the lines that a run begins with.
+  fileprivate var modelSummary: String {
+    let parameters = architecture.parameters
+    let trained = parameters.trained.reduce(0) { $0 + $1.count }
+    let frozen = parameters.tensors.reduce(0) { $0 + ($1.isFrozen ? $1.count : 0) }
+    let counts =
+      frozen > 0
+      ? "\(parameters.parameterCount) parameters, of which \(trained) are trained"
+      : "\(parameters.parameterCount) parameters"
+    let from = start == nil ? "" : ", begins with weights that were given"
+    return "\(counts), input \(architecture.input.height) x \(architecture.input.width)\(from)"
   }
 }
 

@@ -37,6 +37,8 @@ public struct Architecture: Hashable, Sendable {
 
   /// One picture: height, width and 3 channels.
   public let input: Shape
+  /// What numbers it is fed.
+  public let range: InputRange
   /// The layers, each after those that it reads; the last one is the model's head.
   package let nodes: [Node]
   /// The output shape of each layer.
@@ -80,11 +82,17 @@ public struct Architecture: Hashable, Sendable {
   }
 
   /// A graph of layers.
-  /// - Parameter nodes: each after those that it reads; the last one's output is the model's.
+  /// - Parameters:
+  ///   - nodes: each after those that it reads; the last one's output is the model's.
+  ///   - range: of the pictures' numbers.
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
-  package init(input: Shape, nodes: [Node]) throws {
+  package init(input: Shape, nodes: [Node], range: InputRange = .unit) throws {
+    guard range.low < range.high, range.low.isFinite, range.high.isFinite else {
+      throw ArchitectureError("an input from \(range.low) to \(range.high)")
+    }
     self.input = input
-    self.nodes = nodes
+    self.range = range
+    var nodes = nodes
     var names: Set<String> = []
     for node in nodes where !names.insert(node.name).inserted {
       throw ArchitectureError("two layers have the same name, \(node.name)")
@@ -114,9 +122,12 @@ public struct Architecture: Hashable, Sendable {
       tensors += added.map { tensor in
         var tensor = tensor
         if tensor.kind.isKernel { tensor.decay = node.decay }
-        tensor.isFrozen = node.isFrozen
+        tensor.isFrozen = tensor.isFrozen || node.isFrozen
         return tensor
       }
+      // Where nothing is there to freeze or to decay, saying so makes no other model.
+      if added.isEmpty { nodes[place].isFrozen = false }
+      if !added.contains(where: \.kind.isKernel) { nodes[place].decay = 0 }
     }
     let activation = (nodes.last?.layer.operations.last as? ActivationOperation)?.activation
     guard let last = outputs.last, last.isFlat, let activation,
@@ -126,6 +137,7 @@ public struct Architecture: Hashable, Sendable {
       throw ArchitectureError("the last layer must be \(heads)")
     }
     self.loss = loss
+    self.nodes = nodes
     self.outputs = outputs
     parameters = ParameterLayout(tensors)
   }
@@ -161,8 +173,10 @@ public struct Architecture: Hashable, Sendable {
   /// What computes it.
   /// - Parameter endsInLogits: whether the last layer's sigmoid or softmax is left to the loss.
   func graph(endsInLogits: Bool = true) -> OperationGraph {
-    OperationGraph(
+    var graph = OperationGraph(
       input: input, layers: nodes, output: .node(nodes.count - 1), endsInLogits: endsInLogits)
+    graph.readPictures(in: range)
+    return graph
   }
 
   /// The convnet of Deep Learning with Python by F Chollet, section 5.2.
@@ -206,7 +220,7 @@ public struct Architecture: Hashable, Sendable {
       return node
     }
     nodes.insert(added, at: place)
-    return try Architecture(input: input, nodes: nodes)
+    return try Architecture(input: input, nodes: nodes, range: range)
   }
 
   /// The same model with the decay of all kernels' weights in the loss.
@@ -227,14 +241,21 @@ public struct Architecture: Hashable, Sendable {
         var node = node
         change(&node)
         return node
-      })
+      }, range: range)
+  }
+
+  /// The same model, fed other numbers.
+  public func feeding(_ range: InputRange) throws -> Architecture {
+    try Architecture(input: input, nodes: nodes, range: range)
   }
 
   /// Whether the loss has squares of weights.
   public var hasDecay: Bool { parameters.tensors.contains { $0.decay > 0 && !$0.isFrozen } }
 
   /// Equal input, and equal layers with equal names and inputs.
-  public static func == (a: Self, b: Self) -> Bool { a.input == b.input && a.nodes == b.nodes }
+  public static func == (a: Self, b: Self) -> Bool {
+    a.input == b.input && a.range == b.range && a.nodes == b.nodes
+  }
 
   /// Hashes the input and the layers.
   public func hash(into hasher: inout Hasher) {

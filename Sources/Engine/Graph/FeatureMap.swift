@@ -30,6 +30,8 @@ package final class FeatureMap {
   /// The first picture's first row and column, after the border.
   let values: UnsafeMutablePointer<Float>
   let gradient: UnsafeMutablePointer<Float>
+  /// Of a model's input, what pictures' bytes become.
+  var reading = InputRange.unit.reading
   /// Floats of the border before the first row and column.
   private let origin: Int
 

@@ -37,6 +37,8 @@ package protocol Operation: Sendable {
   func needed(of input: Shape, for output: Extent) -> Extent
   /// The zeros that it reads around an input.
   func border(around input: Shape, for output: Extent) -> FeatureMap.Border
+  /// Whether in training it draws.
+  var isRandom: Bool { get }
   /// Whether its input must be flat, without padding.
   var readsFlat: Bool { get }
   /// Whether it can make floats of the pictures' bytes itself, whenever it reads them.
@@ -51,6 +53,7 @@ package protocol Operation: Sendable {
 extension Operation {
   package func needed(of input: Shape, for output: Extent) -> Extent { input.extent }
   package func border(around input: Shape, for output: Extent) -> FeatureMap.Border { .init() }
+  package var isRandom: Bool { false }
   package var readsFlat: Bool { false }
   package func readsBytes(of input: Shape, for output: Extent) -> Bool { false }
   package func absorbing(_ next: any Operation) -> (any Operation)? { nil }

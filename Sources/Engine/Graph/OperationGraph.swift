@@ -32,6 +32,8 @@ struct OperationGraph {
   private(set) var nodes: [Node] = []
   /// What the loss reads.
   private(set) var output: Value
+  /// What the picture's bytes become.
+  private(set) var reading = InputRange.unit.reading
 
   /// - Parameter endsInLogits: whether the last layer's sigmoid or softmax is left to the loss.
   init(
@@ -56,6 +58,24 @@ struct OperationGraph {
     }
     output = values[last] ?? .picture
     fuse()
+  }
+
+  /// Makes floats of pictures' bytes in a range, and takes over the scaling that follows.
+  mutating func readPictures(in range: InputRange) {
+    reading = range.reading
+    while let first = nodes.first, first.inputs == [.picture],
+      let scaling = (first.operation as? RescalingOperation)?.ofAll,
+      readers[.picture, default: []].count == 1, output != .node(0)
+    {
+      reading = reading.then(scaling)
+      nodes.removeFirst()
+      func moved(_ value: Value) -> Value {
+        guard case .node(let number) = value else { return value }
+        return number == 0 ? .picture : .node(number - 1)
+      }
+      for index in nodes.indices { nodes[index].inputs = nodes[index].inputs.map(moved) }
+      output = moved(output)
+    }
   }
 
   /// Whether the loss applies it to a model's last sums itself.
@@ -150,5 +170,27 @@ struct OperationGraph {
       if reads || layers.contains(node.layer) { trained.insert(.node(index)) }
     }
     return trained
+  }
+
+  /// The nodes whose output for a picture never changes in a run: nothing trained or drawn is
+  /// computed in or before them. None where they have no tensors, or others read the picture too:
+  /// then nothing is saved by keeping it.
+  func trunk(_ gradients: GradientLayout) -> Set<Value> {
+    let trained = trained(by: gradients, orInput: false)
+    let frozen = Set(gradients.parameters.tensors.filter(\.isFrozen).map(\.layer))
+    var trunk: Set<Value> = []
+    var hasTensors = false
+    for (index, node) in nodes.enumerated() {
+      let isTrunk =
+        !trained.contains(.node(index)) && !node.operation.isRandom
+        && node.inputs.allSatisfy { $0 == .picture || trunk.contains($0) }
+      if isTrunk {
+        trunk.insert(.node(index))
+        hasTensors = hasTensors || frozen.contains(node.layer)
+      } else if node.inputs.contains(.picture) {
+        return []
+      }
+    }
+    return hasTensors ? trunk : []
   }
 }

@@ -14,6 +14,10 @@ struct Plan {
   private(set) var layers: [String] = []
   /// Of each stage whether it has a backward pass: something before it, or in it, is trained.
   private(set) var isTrained: [Bool] = []
+  /// Of each stage whether what it makes of a picture never changes in a run.
+  private(set) var isTrunk: [Bool] = []
+  /// What the other stages read of those: empty where there are none.
+  private(set) var features: [FeatureMap] = []
   /// What the last stage fills.
   private(set) var output: FeatureMap
 
@@ -30,6 +34,9 @@ struct Plan {
     let needed = graph.needed
     let borders = graph.borders(needed)
     let trained = graph.trained(by: gradients, orInput: wantsInputGradient)
+    let trunk = graph.trunk(gradients)
+    // Whether the stages that are appended are the trunk's.
+    var isInTrunk = false
 
     let firsts = readers[.picture, default: []]
     readsBytes =
@@ -39,6 +46,7 @@ struct Plan {
       graph.input, batch: readsBytes ? threads : batch,
       channelStride: graph.input.isFlat || readsBytes ? graph.input.channels : nil,
       border: borders[.picture] ?? .init(), hasGradient: !readsBytes, memory: memory)
+    input.reading = graph.reading
     output = input
     var values: [Value: FeatureMap] = [.picture: input]
     var forks: [Value: ForkStage] = [:]
@@ -56,10 +64,12 @@ struct Plan {
       stages.append(stage)
       layers.append(layer)
       self.isTrained.append(isTrained)
+      isTrunk.append(isInTrunk)
     }
 
     for (index, node) in graph.nodes.enumerated() {
       let value = Value.node(index)
+      isInTrunk = trunk.contains(value)
       var inputs = node.inputs.map { input in
         let map = values[input] ?? self.input
         return forks[input]?.branch() ?? map
@@ -120,5 +130,10 @@ struct Plan {
       }
     }
     output = values[graph.output] ?? input
+    let read = trunk.filter { value in
+      readers[value, default: []].contains { !trunk.contains(.node($0)) }
+    }
+    // In the graph's order.
+    features = graph.nodes.indices.map(Value.node).filter(read.contains).compactMap { values[$0] }
   }
 }

@@ -3,9 +3,9 @@ import KernelInterface
 /// What a stage needs to know of the step that is being computed.
 package struct StepContext {
   /// Pictures of this batch.
-  let batch: Int
+  var batch: Int
   /// Their bytes, for a first stage that reads them itself.
-  let pictures: [UnsafePointer<UInt8>]
+  var pictures: [UnsafePointer<UInt8>]
   let weights: ParameterBuffer
   /// Overwritten by the backward pass, in the plan's `GradientLayout`.
   let gradient: ParameterBuffer?

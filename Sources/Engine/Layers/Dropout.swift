@@ -31,6 +31,7 @@ struct DropoutOperation: Operation {
 
   func output(of inputs: [Shape]) -> Shape { inputs[0] }
   func needed(of input: Shape, for output: Extent) -> Extent { output }
+  var isRandom: Bool { true }
   func stage(_ plan: StagePlan) -> any Stage { DropoutStage(plan, rate: rate) }
 }
 

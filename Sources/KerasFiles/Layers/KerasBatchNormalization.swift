@@ -3,7 +3,7 @@ import Engine
 extension BatchNormalization: KerasLayer {
   package static let classes = [
     "BatchNormalization": KerasArgument.common.merging([
-      "axis": .computed, "momentum": .computed,
+      "trainable": .computed, "axis": .computed, "momentum": .computed,
       "epsilon": .computed, "center": .computed, "scale": .computed,
       "beta_initializer": KerasArgument.zeros, "gamma_initializer": KerasArgument.ones,
       "moving_mean_initializer": KerasArgument.zeros,
@@ -17,11 +17,7 @@ extension BatchNormalization: KerasLayer {
 
   package init(reading reader: LayerReader) throws {
     self.init()
-    let axis = reader.config["axis"] ?? -1
-    guard let number = axis.integer ?? axis.array.flatMap({ $0.count == 1 ? $0[0].integer : nil }),
-      [-1, 1, 3].contains(number)
-    else { throw reader.refusal("axis", "the channels, -1") }
-    self.axis = number == -1 ? nil : number
+    axis = try reader.channelAxis()
     momentum = try reader.number("momentum", default: 0.99)
     epsilon = try reader.number("epsilon", default: 1e-3)
     centers = try reader.flag("center", default: true)

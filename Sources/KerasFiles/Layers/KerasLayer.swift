@@ -29,7 +29,7 @@ package enum KerasLayers {
   package static let all: [any KerasLayer.Type] = [
     Convolution.self, DepthwiseConvolution.self, SeparableConvolution.self, Dense.self,
     BatchNormalization.self, ActivationLayer.self, Pooling.self, Flatten.self, Dropout.self,
-    Merging.self, Concatenation.self,
+    Merging.self, Concatenation.self, Rescaling.self, Normalization.self,
   ]
 
   /// That of one of Keras's classes; nil where there is none.

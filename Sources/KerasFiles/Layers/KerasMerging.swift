@@ -24,10 +24,7 @@ extension Concatenation: KerasLayer {
 
   package init(reading reader: LayerReader) throws {
     self.init()
-    guard let axis = (reader.config["axis"] ?? -1).integer, [-1, 1, 3].contains(axis) else {
-      throw reader.refusal("axis", "the channels, -1")
-    }
-    self.axis = axis == -1 ? nil : axis
+    axis = try reader.channelAxis()
   }
 
   package var kerasClass: String { "Concatenate" }

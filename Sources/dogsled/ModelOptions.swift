@@ -1,0 +1,183 @@
+import ArgumentParser
+import Engine
+import Foundation
+import KerasFiles
+import Runs
+
+/// Which model is trained, and from which weights on.
+struct ModelOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A model: an .h5 file, whose weights training begins with, a run's folder, or Keras's JSON; "
+        + "the default is the book's network.", valueName: "file"),
+    completion: .file(extensions: ["json", "h5"]))
+  var model: String?
+
+  @OptionGroup var new: NewNetworkOptions
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The numbers that --model's network is fed, as 0..255 or -1..1; the default is what its file "
+        + "says, or its first layer, else 0..1.", valueName: "low..high"))
+  var inputRange: InputRange?
+
+  @Flag(help: "Begin with new weights, not with those of --model's file.")
+  var fresh = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Cut --model off behind this layer, and put a classifier for the data's classes on it: the "
+        + "mean of each channel, --dropout, a dense layer. The layer's name, or -3 for the third "
+        + "from the end.", valueName: "layer"))
+  var head: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Layers whose weights stay as they are: names, classes or patterns as block1_*, ..NAME for a "
+        + "layer and all that it is computed from, all for all but the classifier of --head; "
+        + "several with commas.", valueName: "layers"))
+  var freeze: String?
+
+  func validate() throws {
+    for (name, isGiven) in [
+      ("--fresh", fresh), ("--head", head != nil), ("--freeze", freeze != nil),
+      ("--input-range", inputRange != nil),
+    ] where isGiven && model == nil {
+      throw ValidationError("\(name) needs --model: a new network has nothing of the kind")
+    }
+    try new.refuse(beside: model)
+  }
+
+  /// What training begins with.
+  struct Start {
+    let architecture: Architecture
+    /// Nil for new ones.
+    let weights: ParameterBuffer?
+    /// What a file says of training.
+    let keras: KerasModel?
+  }
+
+  /// Reads what is named, cuts and freezes it.
+  /// - Parameter classes: of the data.
+  /// - Throws: one clear line.
+  func start(classes: Int, _ hyperparameters: Hyperparameters) throws -> Start {
+    guard let model else {
+      return Start(
+        architecture: try hyperparameters.regularized(try new.architecture(classes: classes)),
+        weights: nil, keras: nil)
+    }
+    let path = try NamedModel.file(model, choice: .best)
+    let (keras, weights) = try read(path)
+    try keras.checkTraining(path)
+    var architecture = keras.architecture
+    if let inputRange { architecture = try architecture.feeding(inputRange) }
+    var kept = Set(architecture.layers.map(\.name))
+    do {
+      if let head {
+        let layer = try self.layer(head, in: architecture)
+        kept = architecture.layers(upTo: layer)
+        architecture = try architecture.replacingHead(
+          after: layer, classes: classes, dropout: hyperparameters.dropout)
+        architecture = try hyperparameters.decayed(architecture)
+      } else {
+        architecture = try hyperparameters.regularized(architecture)
+      }
+      if let freeze {
+        architecture = try architecture.freezing(try frozen(freeze, in: architecture, kept))
+      }
+    } catch let error as ArchitectureError {
+      throw Failure("\(path): \(error)")
+    }
+    guard !architecture.parameters.trained.isEmpty else {
+      throw Failure("\(path): every layer is frozen: there is nothing to train")
+    }
+    return Start(
+      architecture: architecture,
+      weights: weights.map { own in
+        let weights = ParameterBuffer(architecture.parameters)
+        weights.initialize(seed: hyperparameters.seed)
+        weights.take(from: own, layers: kept)
+        return weights
+      }, keras: keras)
+  }
+
+  private func read(_ path: String) throws -> (KerasModel, ParameterBuffer?) {
+    if path.hasSuffix(".json") || fresh { return (try KerasConfiguration.model(inFile: path), nil) }
+    let file = try NamedModel.readFinite(path)
+    return (file.keras, file.state.weights)
+  }
+
+  /// The layer that `--head` names.
+  private func layer(_ name: String, in model: Architecture) throws -> String {
+    let names = model.layers.map(\.name)
+    if names.contains(name) { return name }
+    if let place = Int(name), (1...names.count).contains(-place) {
+      return names[names.count + place]
+    }
+    throw ArchitectureError(
+      "--head \(name): no layer is called so; the last ones are "
+        + names.suffix(5).joined(separator: ", "))
+  }
+
+  /// The layers that `--freeze` names.
+  /// - Parameter kept: those that are not the new classifier's.
+  private func frozen(
+    _ list: String, in model: Architecture, _ kept: Set<String>
+  ) throws -> Set<String> {
+    var frozen: Set<String> = []
+    for word in list.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+      let found: Set<String>
+      if word == "all" {
+        found = kept
+      } else if word.hasPrefix("..") {
+        found = model.layers(upTo: String(word.dropFirst(2)))
+      } else {
+        let pattern = Array(word)
+        found = Set(
+          model.layers.filter { name, layer in
+            matches(Array(name)[...], pattern[...]) || layer.className == word
+          }.map(\.name))
+      }
+      guard !found.isEmpty else {
+        throw ArchitectureError("--freeze \(word): no layer is called so (see dogsled summary)")
+      }
+      frozen.formUnion(found)
+    }
+    return frozen
+  }
+}
+
+extension InputRange: ExpressibleByArgument {
+  /// From `0..255`.
+  public init?(argument: String) {
+    let ends = argument.components(separatedBy: "..").map(Float.init)
+    guard ends.count == 2, let low = ends[0], let high = ends[1], low < high, low.isFinite,
+      high.isFinite
+    else { return nil }
+    self.init(low: low, high: high)
+  }
+}
+
+/// Whether `name` is as a pattern says, in which * stands for any characters and ? for one.
+private func matches(_ name: ArraySlice<Character>, _ pattern: ArraySlice<Character>) -> Bool {
+  // Where the newest * was, and how much of the name it stands for so far.
+  var star: (pattern: Int, name: Int)?
+  var (i, j) = (name.startIndex, pattern.startIndex)
+  while i < name.endIndex {
+    if j < pattern.endIndex, pattern[j] == "*" {
+      star = (j, i)
+      j += 1
+    } else if j < pattern.endIndex, pattern[j] == "?" || pattern[j] == name[i] {
+      (i, j) = (i + 1, j + 1)
+    } else if let last = star {
+      star = (last.pattern, last.name + 1)
+      (i, j) = (last.name + 1, last.pattern + 1)
+    } else {
+      return false
+    }
+  }
+  return pattern[j...].allSatisfy { $0 == "*" }
+}
