@@ -9,7 +9,9 @@ public struct Batch {
   /// What each picture's loss counts; none where all count 1.
   private(set) var weights: [Float] = []
   /// A number for each picture that no other picture of the run has: what the model's frozen layers
-  /// make of it may be kept. None for pictures that look another way each time.
+  /// make of it may be kept.
+  ///
+  /// None for pictures that look another way each time.
   private(set) var keys: [Int] = []
   /// What frees the pictures' memory.
   private let owners: [AnyObject]

@@ -221,10 +221,11 @@ public final class Engine {
     cache.beginStep()
     let new = keys.indices.filter { !cache.has(keys[$0]) }
     if !new.isEmpty {
-      var part = step
-      part.pictures = new.map { step.pictures[$0] }
-      part.batch = new.count
-      read(part.pictures)
+      let pictures = new.map { step.pictures[$0] }
+      let part = StepContext(
+        batch: new.count, pictures: pictures, weights: step.weights, gradient: step.gradient,
+        training: step.training, pool: pool, kernels: kernels)
+      read(pictures)
       for index in plan.stages.indices where plan.isTrunk[index] { forward(index, part) }
       for (place, index) in new.enumerated() { cache.keep(keys[index], of: place) }
     }

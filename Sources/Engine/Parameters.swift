@@ -178,13 +178,24 @@ public final class ParameterBuffer: @unchecked Sendable {
   /// `layout.bufferCount` floats, on a 64-byte boundary.
   public let floats: UnsafeMutablePointer<Float>
 
+  /// What the floats belong to; nil where they are the buffer's own.
+  private let memory: PlanMemory?
+
   /// All zeros.
   public init(_ layout: ParameterLayout) {
     self.layout = layout
+    memory = nil
     floats = allocateFloats(layout.bufferCount)
   }
 
-  deinit { floats.deallocate() }
+  /// All zeros, in a plan's memory.
+  init(_ layout: ParameterLayout, in memory: PlanMemory) {
+    self.layout = layout
+    self.memory = memory
+    floats = memory.floats(layout.bufferCount)
+  }
+
+  deinit { if memory == nil { floats.deallocate() } }
 
   /// The floats of one tensor, row-major.
   public subscript(_ tensor: ParameterLayout.Tensor) -> UnsafeMutableBufferPointer<Float> {

@@ -45,7 +45,7 @@ public enum KerasConfiguration {
       let name = node.name
       var config = layer.configuration
       config["name"] = .string(name)
-      config["trainable"] = .bool(!node.isFrozen)
+      if layer.takesTrainable { config["trainable"] = .bool(!node.isFrozen) }
       config["dtype"] = "float32"
       for regularizer in type(of: layer).regularizers where node.decay > 0 {
         config[regularizer] = [

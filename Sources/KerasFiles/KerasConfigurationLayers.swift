@@ -86,7 +86,8 @@ package struct LayerReader {
     return number
   }
 
-  func integer(_ setting: String) throws -> Int {
+  func integer(_ setting: String, default absent: Int? = nil) throws -> Int {
+    if config[setting] == nil, let absent { return absent }
     guard let value = config[setting]?.integer, (1...1 << 20).contains(value) else {
       throw refusal(setting, "a number from 1 to 1048576")
     }

@@ -306,8 +306,8 @@ public protocol KernelOperations {
     _ function: ActivationFunction, input: Source, output: Source, gradient: Source,
     target: Target, count: Int)
 
-  /// target = a b, for a multiple of 16 floats; `adding`: target += a b.
-  static func multiplied(_ a: Source, _ b: Source, target: Target, adding: Bool, count: Int)
+  /// target = a b, for a multiple of 16 floats.
+  static func multiplied(_ a: Source, _ b: Source, target: Target, count: Int)
 
   /// target = a times a number, for a multiple of 16 floats.
   static func scaled(_ a: Source, by factor: Float, target: Target, count: Int)

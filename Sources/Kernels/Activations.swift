@@ -26,12 +26,10 @@ extension Operations {
     }
   }
 
-  static func multiplied(_ a: Source, _ b: Source, target: Target, adding: Bool, count: Int) {
+  static func multiplied(_ a: Source, _ b: Source, target: Target, count: Int) {
     var i = 0
     while i < count {
-      var v = adding ? load(target + i) : Vector.zero
-      v.addProduct(load(a + i), load(b + i))
-      store(v, target + i)
+      store(load(a + i) * load(b + i), target + i)
       i += 16
     }
   }

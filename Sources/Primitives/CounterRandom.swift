@@ -26,6 +26,8 @@ public struct CounterRandom: Sendable {
     case augmentation = 9
     /// Which numbers a dropout layer drops in a step.
     case dropout = 10
+    /// What a layer of noise adds in a step.
+    case noise = 11
     /// Which pictures of a class `prepare folder` puts into which part.
     case split = 20
   }

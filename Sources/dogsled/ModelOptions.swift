@@ -36,9 +36,10 @@ struct ModelOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Layers whose weights stay as they are: names, classes or patterns as block1_*, ..NAME for a "
-        + "layer and all that it is computed from, all for all but the classifier of --head; "
-        + "several with commas.", valueName: "layers"))
+      "The layers whose weights stay as they are: names, classes or patterns as block1_*, ..NAME "
+        + "for a layer and all that it is computed from, all for all but the classifier of --head, "
+        + "none; several with commas. The default is what --model's file says.",
+      valueName: "layers"))
   var freeze: String?
 
   func validate() throws {
@@ -127,6 +128,7 @@ struct ModelOptions: ParsableArguments {
   private func frozen(
     _ list: String, in model: Architecture, _ kept: Set<String>
   ) throws -> Set<String> {
+    guard list != "none" else { return [] }
     var frozen: Set<String> = []
     for word in list.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
       let found: Set<String>

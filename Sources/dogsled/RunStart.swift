@@ -45,8 +45,8 @@ struct RunStart {
         !options.values.gives(\.labelSmoothing)
       {
         throw Failure(
-          "\(options.model.model ?? ""): compiled with label smoothing \(compiled), where Dogsled's "
-            + "default is 0: say --label-smoothing \(compiled) or --label-smoothing 0")
+          "\(options.model.model ?? ""): compiled with label smoothing \(compiled), where "
+            + "Dogsled's default is 0: say --label-smoothing \(compiled) or --label-smoothing 0")
       }
       (resumed, checkpoint) = (nil, nil)
       self.data = data ?? ""

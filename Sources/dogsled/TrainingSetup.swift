@@ -110,8 +110,8 @@ struct TrainingSetup: Sendable {
   ///   for one that was interrupted.
   func conclude(_ ending: RunEnding, digest: Digest, again: [String]) throws {
     let files = [
-      "run.json", "pictures.json", "classes.txt", "history.csv", "events.jsonl", "checkpoint.h5",
-      "model.h5", "best.h5", "curves.svg", "curves.png",
+      "run.json", "pictures.json", "classes.txt", "start.h5", "history.csv", "events.jsonl",
+      "checkpoint.h5", "model.h5", "best.h5", "curves.svg", "curves.png",
     ]
     let written = files.filter {
       FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")

@@ -110,12 +110,7 @@ struct KerasConfigurationTests {
       (#"{"class_name": "LSTM", "config": {"name": "l"}}"#, "LSTM l"),
       (
         #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "groups": 3}}"#,
-        "groups is 3"
-      ),
-      (
-        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 3, "#
-          + #""dilation_rate": 2}}"#,
-        "dilation_rate is 2"
+        "3 groups of 3 channels and 4 filters"
       ),
       (#"{"class_name": "Conv2D", "config": {"filters": 0, "kernel_size": 3}}"#, "filters is 0"),
       (#"{"class_name": "Conv2D", "config": {"filters": 4}}"#, "kernel_size is not given"),

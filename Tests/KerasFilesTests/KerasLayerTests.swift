@@ -18,7 +18,11 @@ import Testing
     "synchronized": "true", "renorm": "true", "renorm_clipping": #"{"rmax": 1}"#,
     "renorm_momentum": "0.5", "virtual_batch_size": "4", "fused": "false",
     "adjustment": #""some""#, "max_value": "3.0", "negative_slope": "0.5", "threshold": "0.25",
-    "alpha": "0.75", "lora_rank": "4", "lora_alpha": "4",
+    "alpha": "0.75", "offset": "0.5", "mean": "0.5", "variance": "2.0", "invert": "true",
+    "input_mean": "0.5", "input_variance": "2.0", "padding ZeroPadding2D": "2",
+    "cropping": "[[1, 0], [0, 2]]", "size": "[3, 2]", "interpolation": #""bilinear""#,
+    "target_shape": "[2, 3, -1]", "rms_scaling": "true", "stddev": "0.5",
+    "scale Rescaling": "[0.5]", "lora_rank": "4", "lora_alpha": "4",
     "quantization_config": #"{"mode": "int8"}"#, "quantization_mode": #""int8""#,
   ]
 
@@ -29,8 +33,9 @@ import Testing
     "_constraint": #"{"class_name": "NonNeg", "config": {}}"#,
   ]
 
-  private static func other(_ argument: String) -> String? {
-    others[argument] ?? endings.first { argument.hasSuffix($0.key) }?.value
+  private static func other(_ argument: String, of kind: String) -> String? {
+    others["\(argument) \(kind)"] ?? others[argument]
+      ?? endings.first { argument.hasSuffix($0.key) }?.value
   }
 
   /// The arguments that a layer cannot do without.
@@ -39,7 +44,9 @@ import Testing
     "DepthwiseConv2D": ["kernel_size": "[3, 3]"],
     "SeparableConv2D": ["filters": "4", "kernel_size": "[3, 3]"],
     "MaxPooling2D": ["pool_size": "[2, 2]"], "AveragePooling2D": ["pool_size": "[2, 2]"],
-    "Dropout": ["rate": "0.25"],
+    "Dropout": ["rate": "0.25"], "SpatialDropout2D": ["rate": "0.25"],
+    "GaussianNoise": ["stddev": "0.25"], "Rescaling": ["scale": "2.0"],
+    "Reshape": ["target_shape": "[-1]"],
   ]
 
   /// A graph of two convolutions, the layer on both where it takes several, or on the second, and a
@@ -95,7 +102,7 @@ import Testing
       try KerasConfiguration.decode(KerasConfiguration.encode(plain.architecture))
         == plain.architecture)
     for (argument, entry) in KerasArgument.layers[kind, default: [:]] {
-      let value = try #require(Self.other(argument), "no other value of \(argument)")
+      let value = try #require(Self.other(argument, of: kind), "no other value of \(argument)")
       let text = Self.model(kind, [argument: value])
       do {
         let read = try KerasConfiguration.read(text)

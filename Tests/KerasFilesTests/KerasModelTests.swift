@@ -53,7 +53,8 @@ struct KerasModelTests {
   func frozen() throws {
     let model = try KerasConfiguration.read(Arguments.model(beside: #", "trainable": false"#))
     #expect(model.untaken == [])
-    #expect(model.architecture.parameters.tensors.allSatisfy(\.isFrozen))
+    let frozen = model.architecture.parameters.tensors.map(\.isFrozen)
+    #expect(Set(frozen) == [true])
   }
 
   @Test(
@@ -186,7 +187,7 @@ struct KerasModelTests {
     let dense = #"{"class_name": "Dense", "config": {"activation": "linear""#
     let json = Arguments.model()
     #expect(json.contains(dense))
-    for (shape, isRight) in [("[null, 396]", true), ("[7, null]", true), ("[null, 70]", false)] {
+    for (shape, isRight) in [("[null, 594]", true), ("[7, null]", true), ("[null, 70]", false)] {
       let built = json.replacingOccurrences(
         of: dense,
         with: #"{"class_name": "Dense", "build_config": {"input_shape": \#(shape)}, "#

@@ -86,6 +86,30 @@ for name, make in {
     "gelu": lambda: L.Activation("gelu"),
     "relu6": lambda: L.Activation("relu6"),
     "leaky": lambda: L.Activation("leaky_relu"),
+    "dilated": lambda: L.Conv2D(12, 3, dilation_rate=2, padding="same", activation="relu"),
+    "dilated_valid": lambda: L.Conv2D(5, (2, 3), dilation_rate=(3, 2), use_bias=False),
+    "grouped": lambda: L.Conv2D(30, 3, groups=5, strides=2, padding="same"),
+    "grouped_1x1": lambda: L.Conv2D(8, 1, groups=4, activation="relu"),
+    "depthwise_multiplier": lambda: L.DepthwiseConv2D(3, depth_multiplier=2, strides=2),
+    "depthwise_dilated": lambda: L.DepthwiseConv2D(3, dilation_rate=2, padding="same"),
+    "separable_multiplier": lambda: L.SeparableConv2D(9, 3, depth_multiplier=3, padding="same"),
+    "separable_dilated": lambda: L.SeparableConv2D(9, 3, dilation_rate=2),
+    "layer_normalization": lambda: L.LayerNormalization(),
+    "layer_normalization_plain": lambda: L.LayerNormalization(
+        epsilon=0.1, scale=False, center=False
+    ),
+    "zero_padding": lambda: L.ZeroPadding2D(((1, 0), (2, 3))),
+    "cropping": lambda: L.Cropping2D(((1, 2), (0, 3))),
+    "up_sampling": lambda: L.UpSampling2D((2, 3)),
+    "reshape": lambda: L.Reshape((7, -1, 10)),
+    "reshape_flat": lambda: L.Reshape((-1,)),
+    "rescaling": lambda: L.Rescaling(0.5, offset=-0.25),
+    "rescaling_channels": lambda: L.Rescaling([0.1 * i for i in range(1, 21)], offset=0.5),
+    "normalization_constant": lambda: L.Normalization(mean=[0.5] * 20, variance=[4.0] * 20),
+    "normalization_inverse": lambda: L.Normalization(mean=0.5, variance=4.0, invert=True),
+    "normalization_weights": lambda: L.Normalization(),
+    "spatial_dropout": lambda: L.SpatialDropout2D(0.0),
+    "gaussian_noise": lambda: L.GaussianNoise(0.0),
 }.items():
     one_layer(name, make)
 
@@ -150,20 +174,68 @@ def ends_in_an_activation(x):
     return L.Softmax()(x)
 
 
+@model
+def excitation(x):
+    x = L.Rescaling(2.0, offset=-1.0)(x)
+    x = L.ZeroPadding2D(1)(x)
+    x = L.Conv2D(18, 3, strides=2)(x)
+    weights = L.GlobalAveragePooling2D()(x)
+    weights = L.Reshape((1, 1, 18))(weights)
+    weights = L.Conv2D(5, 1, activation="swish")(weights)
+    weights = L.Conv2D(18, 1, activation="sigmoid")(weights)
+    y = L.Multiply()([x, weights])
+    z = L.Add()([weights, y])
+    x = L.Average()([x, weights, z])
+    return head(x)
+
+
+@model
+def frozen(x):
+    x = L.Conv2D(16, 3, name="below")(x)
+    x = L.BatchNormalization(name="still")(x)
+    x = L.Conv2D(16, 3, activation="relu", padding="same", name="frozen")(x)
+    y = L.SeparableConv2D(16, 3, padding="same", name="separable_frozen")(x)
+    y = L.BatchNormalization(name="moving")(y)
+    x = L.Add()([x, y])
+    x = L.Conv2D(24, 1, name="pointwise_frozen")(x)
+    x = L.Conv2D(24, 5, name="wide_frozen")(x)
+    x = L.GlobalAveragePooling2D()(x)
+    x = L.Dense(32, activation="relu", name="dense_frozen")(x)
+    return head(x)
+
+
+@model
+def frozen_trunk(x):
+    x = L.Conv2D(16, 3, strides=2, activation="relu", name="conv_frozen")(x)
+    a = L.BatchNormalization(name="norm_still")(x)
+    b = L.DepthwiseConv2D(3, name="depthwise_frozen", padding="same")(a)
+    x = L.Add()([a, b])
+    x = L.Conv2D(8, 3, activation="relu")(x)
+    return head(x, 3)
+
+
 def build(name):
     keras.backend.clear_session()
     keras.utils.set_random_seed(sum(map(ord, name)))
     inputs = keras.Input((17, 14, 3))
     made = keras.Model(inputs, MODELS[name](inputs))
+    for layer in made.layers:
+        if layer.name.endswith(("frozen", "still")):
+            layer.trainable = False
     random = np.random.default_rng(5)
     for weight in made.weights:
         kind = weight.path.split("/")[-1]
-        if "variance" in kind or kind == "gamma":
+        if kind == "count":
+            weight.assign(7)
+        elif "variance" in kind or kind == "gamma":
             weight.assign(random.uniform(0.5, 1.5, weight.shape).astype("float32"))
         elif "kernel" not in kind:
             weight.assign(random.uniform(-0.3, 0.3, weight.shape).astype("float32"))
         elif weight.path.startswith("dense"):
             weight.assign(weight * 3)
+    for layer in made.layers:
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
     return made
 
 
@@ -182,7 +254,7 @@ def write(name, folder):
         out["predictions"] = made(x, training=False).numpy()
         # The statistics of a batch: what the moving ones become where they keep nothing.
         for layer in made.layers:
-            if isinstance(layer, L.BatchNormalization):
+            if isinstance(layer, L.BatchNormalization) and layer.trainable:
                 layer.momentum, layer.kept = 0.0, layer.get_weights()
         with tf.GradientTape() as tape:
             p = made(x, training=True)

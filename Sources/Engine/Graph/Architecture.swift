@@ -126,7 +126,7 @@ public struct Architecture: Hashable, Sendable {
         return tensor
       }
       // Where nothing is there to freeze or to decay, saying so makes no other model.
-      if added.isEmpty { nodes[place].isFrozen = false }
+      if added.allSatisfy(\.isFrozen) { nodes[place].isFrozen = false }
       if !added.contains(where: \.kind.isKernel) { nodes[place].decay = 0 }
     }
     let activation = (nodes.last?.layer.operations.last as? ActivationOperation)?.activation

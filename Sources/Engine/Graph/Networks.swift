@@ -10,7 +10,7 @@ public enum Network: String, CaseIterable, Sendable {
   /// connections and batch normalisation.
   case smallXception = "small-xception"
   /// A residual network of 20 layers for small pictures (K. He and others, CVPR 2016, section 4.2),
-  /// with twice the filters.
+  /// with twice the filters on half the rows and columns.
   case resnetSmall = "resnet-small"
   /// EfficientNet-Lite0 (M. Tan's, 2020) with new weights.
   case efficientNetLite0 = "efficientnet-lite0"
@@ -115,7 +115,7 @@ extension GraphBuilder {
   }
 
   fileprivate mutating func resnetSmall() {
-    add(Self.convolution(32, 3))
+    add(Self.convolution(32, 3, stride: 2))
     add(BatchNormalization())
     var shortcut = add(ActivationLayer(.relu))
     for (group, filters) in [32, 64, 128].enumerated() {

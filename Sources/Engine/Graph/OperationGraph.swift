@@ -173,7 +173,9 @@ struct OperationGraph {
   }
 
   /// The nodes whose output for a picture never changes in a run: nothing trained or drawn is
-  /// computed in or before them. None where they have no tensors, or others read the picture too:
+  /// computed in or before them.
+  ///
+  /// None where they have no tensors, or others read the picture too:
   /// then nothing is saved by keeping it.
   func trunk(_ gradients: GradientLayout) -> Set<Value> {
     let trained = trained(by: gradients, orInput: false)

@@ -3,9 +3,9 @@ import KernelInterface
 /// What a stage needs to know of the step that is being computed.
 package struct StepContext {
   /// Pictures of this batch.
-  var batch: Int
+  let batch: Int
   /// Their bytes, for a first stage that reads them itself.
-  var pictures: [UnsafePointer<UInt8>]
+  let pictures: [UnsafePointer<UInt8>]
   let weights: ParameterBuffer
   /// Overwritten by the backward pass, in the plan's `GradientLayout`.
   let gradient: ParameterBuffer?

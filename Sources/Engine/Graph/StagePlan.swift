@@ -13,7 +13,7 @@ package struct StagePlan {
   /// The rows and columns of the output that reach the loss.
   let needed: Extent
   /// Of all layers' tensors.
-  let gradients: GradientLayout
+  private(set) var gradients: GradientLayout
   /// The layer whose tensors it has.
   let layer: String
   /// The layer's place among the model's.
@@ -36,6 +36,13 @@ package struct StagePlan {
 
   /// The most pictures of a step of the run, which decide how a gradient's sums are cut.
   var stepSize: Int { gradients.batch }
+
+  /// The same for tensors in another layout.
+  func with(_ gradients: GradientLayout) -> StagePlan {
+    var plan = self
+    plan.gradients = gradients
+    return plan
+  }
 
   /// The layer's tensor of a kind, which it must have.
   func tensor(_ kind: ParameterLayout.Kind) -> StageTensor {
@@ -64,7 +71,9 @@ struct StageTensor {
 
   /// Where the stage leaves the tensor's gradient.
   func target(in gradient: ParameterBuffer) -> Target {
-    nowhere ?? gradient.floats + (self.gradient?.offset ?? 0)
+    if let nowhere { return nowhere }
+    guard let place = self.gradient else { return gradient.floats }
+    return gradient.floats + place.offset
   }
 
   /// One of its numbers, of the weights.

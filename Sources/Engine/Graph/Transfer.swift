@@ -47,9 +47,9 @@ extension Architecture {
     return try Architecture(input: input, nodes: trunk, range: range)
   }
 
-  /// The same model with some more layers frozen.
+  /// The same model with these layers frozen, and no others.
   package func freezing(_ names: Set<String>) throws -> Architecture {
-    try changingNodes { if names.contains($0.name) { $0.isFrozen = true } }
+    try changingNodes { $0.isFrozen = names.contains($0.name) }
   }
 
   /// The names of the layers that one is computed from, and its own.

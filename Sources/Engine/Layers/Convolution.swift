@@ -16,6 +16,10 @@ public struct Convolution: Layer {
   public var kernel: (height: Int, width: Int)
   /// Rows and columns between two output positions.
   public var strides: (height: Int, width: Int)
+  /// Rows and columns between two taps of the kernel.
+  public var dilation: (height: Int, width: Int) = (1, 1)
+  /// Equal parts of the input's channels and of the filters: a filter reads those of its own part.
+  public var groups = 1
   /// What lies beyond the border.
   public var padding: Padding
   /// What is done to each number of the output.
@@ -38,12 +42,16 @@ public struct Convolution: Layer {
   /// Equal in every field.
   public static func == (a: Self, b: Self) -> Bool {
     a.filters == b.filters && a.kernel == b.kernel && a.strides == b.strides
-      && a.padding == b.padding && a.activation == b.activation && a.usesBias == b.usesBias
+      && a.dilation == b.dilation && a.groups == b.groups && a.padding == b.padding
+      && a.activation == b.activation && a.usesBias == b.usesBias
   }
 
   /// Hashes every field.
   public func hash(into hasher: inout Hasher) {
-    for n in [filters, kernel.height, kernel.width, strides.height, strides.width] {
+    for n in [
+      filters, kernel.height, kernel.width, strides.height, strides.width, dilation.height,
+      dilation.width, groups,
+    ] {
       hasher.combine(n)
     }
     hasher.combine(padding)
@@ -57,18 +65,45 @@ extension Convolution {
     to inputs: [Shape], name: String
   ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
     let output = try outputShape(of: inputs[0], filters: filters)
+    let channels = inputs[0].channels
+    guard groups > 0, channels % groups == 0, filters % groups == 0 else {
+      throw ArchitectureError(
+        "\(groups) groups of \(channels) channels and \(filters) filters: they must divide both")
+    }
     let area = kernel.height * kernel.width
+    // Keras does not count groups here.
     let weights = ParameterLayout.Tensor(
       layer: name, kind: .kernel,
-      shape: [kernel.height, kernel.width, inputs[0].channels, filters],
-      fanIn: area * inputs[0].channels, fanOut: area * filters)
+      shape: [kernel.height, kernel.width, channels / groups, filters],
+      fanIn: area * channels / groups, fanOut: area * filters)
     return (output, [weights] + (usesBias ? [.bias(of: name, filters)] : []))
   }
 
   package var operations: [any Operation] {
-    var plain = self
+    var plain = plain
     plain.activation = .linear
-    return [ConvolutionOperation(convolution: plain)] + activation.operations
+    let operation = ConvolutionOperation(convolution: plain)
+    guard groups > 1 || dilation != (1, 1) else { return [operation] + activation.operations }
+    return [
+      ExpandedOperation(
+        plain: operation,
+        places: ExpandedKernel(kind: .kernel, dilation: dilation, groups: groups))
+    ] + activation.operations
+  }
+
+  /// The convolution without dilation and groups that it is computed as.
+  var plain: Convolution {
+    var plain = self
+    plain.kernel = reach
+    (plain.dilation, plain.groups) = ((1, 1), 1)
+    return plain
+  }
+
+  /// Rows and columns from the kernel's first tap to its last.
+  var reach: (height: Int, width: Int) {
+    (
+      (kernel.height - 1) * dilation.height + 1, (kernel.width - 1) * dilation.width + 1
+    )
   }
 }
 
@@ -144,12 +179,16 @@ extension Convolution {
   /// - Throws: `ArchitectureError` where they do not.
   func outputShape(of input: Shape, filters: Int) throws -> Shape {
     guard !input.isFlat else { throw ArchitectureError("a convolution cannot follow a flat layer") }
-    guard filters > 0, kernel.height > 0, kernel.width > 0, strides.height > 0, strides.width > 0
+    guard filters > 0, kernel.height > 0, kernel.width > 0, strides.height > 0, strides.width > 0,
+      dilation.height > 0, dilation.width > 0
     else { throw ArchitectureError("a size below 1") }
+    guard dilation == (1, 1) || strides == (1, 1) else {
+      throw ArchitectureError("strides and dilation together, which Keras does not have")
+    }
     let shape = mapShape(of: input, filters: filters)
     guard shape.height > 0, shape.width > 0 else {
       throw ArchitectureError(
-        "a kernel of \(kernel.height) x \(kernel.width) does not fit on its input of "
+        "a kernel of \(reach.height) x \(reach.width) does not fit on its input of "
           + "\(input.height) x \(input.width)")
     }
     return shape
@@ -158,8 +197,8 @@ extension Convolution {
   /// The shape of the output, with a size of 0 where the windows do not fit.
   func mapShape(of input: Shape, filters: Int) -> Shape {
     Shape(
-      height: outputSize(input.height, kernel.height, strides.height),
-      width: outputSize(input.width, kernel.width, strides.width), channels: filters)
+      height: outputSize(input.height, reach.height, strides.height),
+      width: outputSize(input.width, reach.width, strides.width), channels: filters)
   }
 
   /// Output positions along one side of `size`.

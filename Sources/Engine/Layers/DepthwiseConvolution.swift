@@ -1,11 +1,13 @@
 import KernelInterface
 
-/// Keras's `DepthwiseConv2D` with a depth multiplier of 1: a kernel of its own for each channel,
-/// [height, width, channels, 1].
+/// Keras's `DepthwiseConv2D`: kernels of its own for each channel, [height, width, channels,
+/// multiplier].
 package struct DepthwiseConvolution: Layer {
   package var kerasName: String { "depthwise_conv2d" }
   /// How its windows lie; the filters are not used.
   package var windows: Convolution
+  /// Filters of each channel.
+  package var multiplier = 1
   /// Whether each channel has a number of its own that is added.
   package var usesBias: Bool { windows.usesBias }
 
@@ -15,25 +17,76 @@ package struct DepthwiseConvolution: Layer {
     to inputs: [Shape], name: String
   ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
     let channels = inputs[0].channels
-    let output = try windows.outputShape(of: inputs[0], filters: channels)
+    let filters = try windows.depthwiseFilters(channels, multiplier)
+    let output = try windows.outputShape(of: inputs[0], filters: filters)
     return (
       output,
-      [.depthwise(of: name, windows, channels)] + (usesBias ? [.bias(of: name, channels)] : [])
+      [.depthwise(of: name, windows, channels, multiplier)]
+        + (usesBias ? [.bias(of: name, filters)] : [])
     )
   }
 
   package var operations: [any Operation] {
-    [DepthwiseOperation(windows: windows)] + windows.activation.operations
+    [windows.depthwise(multiplier)] + windows.activation.operations
   }
 }
 
+extension Convolution {
+  /// The channels that a depthwise convolution puts out.
+  /// - Throws: `ArchitectureError` where they are too many.
+  func depthwiseFilters(_ channels: Int, _ multiplier: Int) throws -> Int {
+    guard multiplier > 0, channels.multipliedReportingOverflow(by: multiplier).overflow == false
+    else { throw ArchitectureError("a depth multiplier of \(multiplier)") }
+    return channels * multiplier
+  }
+
+  /// What computes a depthwise convolution with these windows.
+  func depthwise(_ multiplier: Int) -> any Operation {
+    guard multiplier > 1 || dilation != (1, 1) else { return DepthwiseOperation(windows: self) }
+    return ExpandedDepthwiseOperation(windows: self, multiplier: multiplier)
+  }
+}
+
+/// A depthwise convolution with dilation, or with several filters a channel: a plain convolution
+/// whose other weights are zero.
+struct ExpandedDepthwiseOperation: Operation {
+  let windows: Convolution
+  let multiplier: Int
+
+  private func expanded(_ channels: Int) -> ExpandedOperation {
+    var plain = windows.plain
+    plain.filters = channels * multiplier
+    plain.activation = .linear
+    return ExpandedOperation(
+      plain: ConvolutionOperation(convolution: plain),
+      places: ExpandedKernel(
+        kind: .depthwiseKernel, dilation: windows.dilation, groups: nil))
+  }
+
+  func output(of inputs: [Shape]) -> Shape {
+    expanded(inputs[0].channels).output(of: inputs)
+  }
+
+  func needed(of input: Shape, for output: Extent) -> Extent {
+    expanded(input.channels).needed(of: input, for: output)
+  }
+
+  func border(around input: Shape, for output: Extent) -> FeatureMap.Border {
+    expanded(input.channels).border(around: input, for: output)
+  }
+
+  func stage(_ plan: StagePlan) -> any Stage { expanded(plan.input.shape.channels).stage(plan) }
+}
+
 extension ParameterLayout.Tensor {
-  /// A kernel for each channel.
-  static func depthwise(of layer: String, _ windows: Convolution, _ channels: Int) -> Self {
+  /// Kernels for each channel.
+  static func depthwise(
+    of layer: String, _ windows: Convolution, _ channels: Int, _ multiplier: Int
+  ) -> Self {
     let (height, width) = windows.kernel
     return Self(
-      layer: layer, kind: .depthwiseKernel, shape: [height, width, channels, 1],
-      fanIn: height * width * channels, fanOut: height * width)
+      layer: layer, kind: .depthwiseKernel, shape: [height, width, channels, multiplier],
+      fanIn: height * width * channels, fanOut: height * width * multiplier)
   }
 }
 

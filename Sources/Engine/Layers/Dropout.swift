@@ -1,11 +1,14 @@
 import KernelInterface
 import Primitives
 
-/// Keras's `Dropout`: in training each number is dropped with the probability `rate`.
+/// Keras's `Dropout`: in training each number is dropped with the probability `rate`; and its
+/// `SpatialDropout2D`: so is each channel of a picture.
 package struct Dropout: Layer {
-  package var kerasName: String { "dropout" }
+  package var kerasName: String { isSpatial ? "spatial_dropout2d" : "dropout" }
   /// From 0 to below 1.
   package var rate: Float
+  /// Whether it drops whole channels.
+  package var isSpatial = false
 
   package init(rate: Float) { self.rate = rate }
 
@@ -15,10 +18,13 @@ package struct Dropout: Layer {
     guard rate >= 0, rate < 1 else {
       throw ArchitectureError("dropout of \(rate); it must be at least 0 and below 1")
     }
+    guard !isSpatial || !inputs[0].isFlat else {
+      throw ArchitectureError("channels of a flat layer cannot be dropped: use Dropout")
+    }
     return (inputs[0], [])
   }
 
-  package var operations: [any Operation] { [DropoutOperation(rate: rate)] }
+  package var operations: [any Operation] { [DropoutOperation(rate: rate, isSpatial: isSpatial)] }
 }
 
 extension Layer where Self == Dropout {
@@ -28,11 +34,12 @@ extension Layer where Self == Dropout {
 
 struct DropoutOperation: Operation {
   let rate: Float
+  let isSpatial: Bool
 
   func output(of inputs: [Shape]) -> Shape { inputs[0] }
   func needed(of input: Shape, for output: Extent) -> Extent { output }
   var isRandom: Bool { true }
-  func stage(_ plan: StagePlan) -> any Stage { DropoutStage(plan, rate: rate) }
+  func stage(_ plan: StagePlan) -> any Stage { DropoutStage(plan, self) }
 }
 
 /// Dropout, inverted as Keras has it: in training a number is set to zero with the probability
@@ -52,16 +59,22 @@ final class DropoutStage: Stage {
   /// Of 2^32 draws so many are dropped.
   private let dropped: UInt32
   private let kept: Float
-  /// What each number was multiplied by, [batch][height][width][channels].
+  private let isSpatial: Bool
+  /// Of a picture: one a number, or one a channel.
+  private let factorCount: Int
+  /// What each number was multiplied by, [batch][height][width][channels], or [batch][channels].
   private let factors: Target
 
-  init(_ plan: StagePlan, rate: Float) {
+  init(_ plan: StagePlan, _ dropout: DropoutOperation) {
+    let rate = dropout.rate
+    isSpatial = dropout.isSpatial
+    factorCount = isSpatial ? plan.input.shape.channels : plan.input.shape.count
     layers = plan.layers
     (input, output) = (plan.input, plan.output)
     layer = plan.place
     dropped = UInt32(Double(rate) * 0x1p32)
     kept = 1 / (1 - rate)
-    factors = plan.memory.floats(plan.batch * plan.input.shape.count)
+    factors = plan.memory.floats(plan.batch * factorCount)
   }
 
   func forward(_ step: StepContext) {
@@ -96,7 +109,7 @@ final class DropoutStage: Stage {
     let random = CounterRandom(
       seed: step.seed, purpose: .dropout, UInt64(bitPattern: Int64(step.number)),
       UInt64(layer) << 32 | UInt64(picture))
-    let (count, factors) = (input.shape.count, factors + picture * input.shape.count)
+    let (count, factors) = (factorCount, factors + picture * factorCount)
     for pair in 0..<(count + 1) / 2 {
       let bits = random.bits(UInt64(pair))
       factors[2 * pair] = UInt32(truncatingIfNeeded: bits) < dropped ? 0 : kept
@@ -116,7 +129,8 @@ final class DropoutStage: Stage {
         body(
           picture * input.pictureStride + row * input.rowStride + column * input.channelStride,
           picture * output.pictureStride + row * output.rowStride + column * output.channelStride,
-          ((picture * shape.height + row) * shape.width + column) * shape.channels, shape.channels)
+          picture * factorCount + (isSpatial ? 0 : (row * shape.width + column) * shape.channels),
+          shape.channels)
       }
     }
   }

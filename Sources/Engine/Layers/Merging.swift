@@ -17,10 +17,11 @@ package struct Merging: Layer {
   package func applied(
     to inputs: [Shape], name: String
   ) throws -> (output: Shape, tensors: [ParameterLayout.Tensor]) {
-    for shape in inputs.dropFirst() where shape != inputs[0] {
-      throw ArchitectureError("its inputs differ: \(inputs[0]) and \(shape)")
+    let output = MergingOperation(rule: rule).output(of: inputs)
+    for shape in inputs where shape != output && !shape.isOnePosition(of: output) {
+      throw ArchitectureError("its inputs differ: \(inputs[0]) and \(inputs.last ?? shape)")
     }
-    return (inputs[0], [])
+    return (output, [])
   }
 
   package var operations: [any Operation] { [MergingOperation(rule: rule)] }
@@ -29,12 +30,29 @@ package struct Merging: Layer {
 struct MergingOperation: Operation {
   let rule: Merging.Rule
 
-  func output(of inputs: [Shape]) -> Shape { inputs[0] }
-  func needed(of input: Shape, for output: Extent) -> Extent { output }
+  /// The shape of the largest.
+  func output(of inputs: [Shape]) -> Shape {
+    inputs.dropFirst().reduce(inputs[0]) { $0.isOnePosition(of: $1) ? $1 : $0 }
+  }
+
+  func needed(of input: Shape, for output: Extent) -> Extent {
+    Extent(height: min(input.height, output.height), width: min(input.width, output.width))
+  }
+
   func stage(_ plan: StagePlan) -> any Stage { MergingStage(plan, rule) }
 }
 
+extension Shape {
+  /// Whether it is a map of one position, with another's channels, which is met by each of that
+  /// one's positions.
+  fileprivate func isOnePosition(of other: Shape) -> Bool {
+    !isFlat && !other.isFlat && height == 1 && width == 1 && channels == other.channels
+  }
+}
+
 /// Sums, means or products of maps: a job is a picture.
+///
+/// It goes row by row, or position by position where a map of one position meets all of another's.
 final class MergingStage: Stage {
   let output: FeatureMap
   let layers: String
@@ -44,53 +62,81 @@ final class MergingStage: Stage {
   private let inputs: [FeatureMap]
   private let wanted: [Bool]
   private let rule: Merging.Rule
+  /// Of each input whether its one position meets all of the output's.
+  private let repeats: [Bool]
+  /// A position's gradient, one a thread.
+  private let scratch: [Target]
 
   init(_ plan: StagePlan, _ rule: Merging.Rule) {
     layers = plan.layers
     (inputs, output) = (plan.inputs, plan.output)
     wanted = plan.wantsInputGradients
     self.rule = rule
+    repeats = inputs.map { [output = plan.output] in $0.shape.extent != output.shape.extent }
+    scratch = (0..<plan.threads).map { _ in plan.memory.floats(plan.output.channelStride) }
   }
 
   private var share: Float { rule == .average ? 1 / Float(inputs.count) : 1 }
 
   func forward(_ step: StepContext) {
     step.pool.run(step.batch) { picture, _ in
-      for (index, input) in inputs.enumerated() {
-        forEachRow(of: picture, input, output) { read, write, count in
-          let (own, target) = (Source(input.values + read), output.values + write)
-          switch (rule, index) {
-          case (_, 0): target.update(from: own, count: count)
-          case (.multiply, _):
-            step.kernels.multiplied(
-              Source(target), own, target: target, adding: false, count: count)
-          default: step.kernels.sum(Source(target), own, target: target, count: count)
+      forEachRun(of: picture) { row, column, count in
+        let target = output.values + output.place(picture, row, column)
+        target.update(from: values(0, picture, row, column), count: count)
+        for index in inputs.indices.dropFirst() {
+          let own = values(index, picture, row, column)
+          if rule == .multiply {
+            step.kernels.multiplied(Source(target), own, target: target, count: count)
+          } else {
+            step.kernels.sum(Source(target), own, target: target, count: count)
           }
         }
-      }
-      guard rule == .average else { return }
-      forEachRow(of: picture, output, output) { place, _, count in
-        let target = output.values + place
+        guard rule == .average else { return }
         step.kernels.scaled(Source(target), by: share, target: target, count: count)
       }
     }
   }
 
   func backward(_ step: StepContext) {
-    step.pool.run(step.batch) { picture, _ in
+    step.pool.run(step.batch) { picture, thread in
       for (index, input) in inputs.enumerated() where wanted[index] {
-        forEachRow(of: picture, input, output) { place, write, count in
-          let target = input.gradient + place
-          step.kernels.scaled(output.gradient + write, by: share, target: target, count: count)
-        }
-        guard rule == .multiply else { continue }
-        for (place, other) in inputs.enumerated() where place != index {
-          forEachRow(of: picture, input, other) { own, read, count in
-            let target = input.gradient + own
-            step.kernels.multiplied(
-              Source(target), other.values + read, target: target, adding: false, count: count)
+        let sums = input.gradient + input.place(picture, 0, 0)
+        if repeats[index] { sums.update(repeating: 0, count: input.channelStride) }
+        forEachRun(of: picture) { row, column, count in
+          let target =
+            repeats[index] ? scratch[thread] : input.gradient + input.place(picture, row, column)
+          step.kernels.scaled(
+            output.gradient + output.place(picture, row, column), by: share, target: target,
+            count: count)
+          if rule == .multiply {
+            for other in inputs.indices where other != index {
+              step.kernels.multiplied(
+                Source(target), values(other, picture, row, column), target: target, count: count)
+            }
           }
+          guard repeats[index] else { return }
+          step.kernels.sum(Source(sums), target, target: sums, count: count)
         }
+      }
+    }
+  }
+
+  /// What an input has at a position, or its only one.
+  private func values(_ index: Int, _ picture: Int, _ row: Int, _ column: Int) -> Source {
+    let input = inputs[index]
+    let place = repeats[index] ? input.place(picture, 0, 0) : input.place(picture, row, column)
+    return Source(input.values + place)
+  }
+
+  /// Calls `body` with where each run of floats begins that is computed at once, and its floats.
+  private func forEachRun(
+    of picture: Int, _ body: (_ row: Int, _ column: Int, _ count: Int) -> Void
+  ) {
+    let whole = !repeats.contains(true)
+    let width = output.shape.width
+    for row in 0..<output.shape.height {
+      for column in stride(from: 0, to: width, by: whole ? width : 1) {
+        body(row, column, (whole ? width : 1) * output.channelStride)
       }
     }
   }

@@ -1,7 +1,7 @@
 import KernelInterface
 
-/// A convolution of 1 x 1 with its relu: matrix products over runs of positions, as long as the cache
-/// holds what they read.
+/// A convolution of 1 x 1 with its relu: matrix products over runs of positions, as long as the
+/// cache holds what they read.
 ///
 /// Forward a job is a picture. Backward a fixed number of groups of pictures have a weight gradient
 /// each, summed in the groups' order. Positions that the strides leave out keep the gradient zero.

@@ -8,7 +8,9 @@ package struct Rescaling: Layer {
   /// Likewise.
   package var offset: [Float]
 
-  package init(scale: [Float], offset: [Float] = [0]) { (self.scale, self.offset) = (scale, offset) }
+  package init(scale: [Float], offset: [Float] = [0]) {
+    (self.scale, self.offset) = (scale, offset)
+  }
 
   package func applied(
     to inputs: [Shape], name: String

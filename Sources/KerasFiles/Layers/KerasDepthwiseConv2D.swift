@@ -4,7 +4,7 @@ extension KerasArgument {
   /// Those of a layer with a depthwise kernel, beside a convolution's.
   static let depthwise: [String: KerasArgument] = [
     "kernel_size": .computed, "strides": .computed, "padding": .computed,
-    "dilation_rate": .only(1, [1, 1]), "data_format": channelsLast, "depth_multiplier": .only(1),
+    "dilation_rate": .computed, "data_format": channelsLast, "depth_multiplier": .computed,
     "depthwise_initializer": glorotUniform, "depthwise_regularizer": squares,
     "depthwise_constraint": .trained(nil),
   ]
@@ -23,12 +23,13 @@ extension DepthwiseConvolution: KerasLayer {
 
   package init(reading reader: LayerReader) throws {
     self.init(try Convolution(windowsOf: reader, filters: 1))
+    multiplier = try reader.integer("depth_multiplier", default: 1)
   }
 
   package var kerasClass: String { "DepthwiseConv2D" }
 
   package var configuration: [String: JSON] {
-    windows.windowConfiguration.merging(["depth_multiplier": 1]) { $1 }
+    windows.windowConfiguration.merging(["depth_multiplier": .integer(multiplier)]) { $1 }
   }
 }
 
@@ -46,13 +47,14 @@ extension SeparableConvolution: KerasLayer {
 
   package init(reading reader: LayerReader) throws {
     self.init(try Convolution(windowsOf: reader, filters: try reader.integer("filters")))
+    multiplier = try reader.integer("depth_multiplier", default: 1)
   }
 
   package var kerasClass: String { "SeparableConv2D" }
 
   package var configuration: [String: JSON] {
     convolution.windowConfiguration.merging([
-      "filters": .integer(convolution.filters), "depth_multiplier": 1,
+      "filters": .integer(convolution.filters), "depth_multiplier": .integer(multiplier),
     ]) { $1 }
   }
 }

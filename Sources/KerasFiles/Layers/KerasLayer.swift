@@ -14,6 +14,8 @@ package protocol KerasLayer: Layer {
   var kerasClass: String { get }
   /// The arguments that have the weight decay of its kernels.
   static var regularizers: [String] { get }
+  /// Whether Keras's class takes the argument `trainable`.
+  var takesTrainable: Bool { get }
   /// The arguments that Keras makes the layer from, without its name and type.
   var configuration: [String: JSON] { get }
 }
@@ -21,6 +23,8 @@ package protocol KerasLayer: Layer {
 extension KerasLayer {
   /// None.
   package static var regularizers: [String] { [] }
+  /// As nearly all do.
+  package var takesTrainable: Bool { true }
 }
 
 /// The layers that can be read and written.
@@ -30,6 +34,7 @@ package enum KerasLayers {
     Convolution.self, DepthwiseConvolution.self, SeparableConvolution.self, Dense.self,
     BatchNormalization.self, ActivationLayer.self, Pooling.self, Flatten.self, Dropout.self,
     Merging.self, Concatenation.self, Rescaling.self, Normalization.self,
+    LayerNormalization.self, Framing.self, UpSampling.self, Reshape.self, GaussianNoise.self,
   ]
 
   /// That of one of Keras's classes; nil where there is none.

@@ -6,7 +6,8 @@ extension Rescaling: KerasLayer {
   ]
 
   package init(reading reader: LayerReader) throws {
-    self.init(scale: try reader.numbers("scale"), offset: try reader.numbers("offset", default: [0]))
+    self.init(
+      scale: try reader.numbers("scale"), offset: try reader.numbers("offset", default: [0]))
   }
 
   package var kerasClass: String { "Rescaling" }
