@@ -37,7 +37,7 @@ struct HDF5DataSet {
     (self.shape, count) = (shape, dataspace.count)
     guard file.justifies(bytes: max(4, number.size) * count) else {
       throw HDF5Problem.damaged(
-        "it claims \(count) numbers, and the file has \(file.file.size) bytes")
+        "it claims \(count) numbers, and the file has \(file.source.size) bytes")
     }
     self.layout = try Self.layout(
       layout, number: number, shape: shape, count: count,
@@ -87,7 +87,7 @@ struct HDF5DataSet {
     case .contiguous(let address?):
       try file.checkNumbers(at: address, count: count * number.size)
       if number.isNative {
-        return try file.file.read(at: address, into: UnsafeMutableRawBufferPointer(floats))
+        return try file.source.read(at: address, into: UnsafeMutableRawBufferPointer(floats))
       }
       let most = 1 << 16
       for first in stride(from: 0, to: count, by: most) {

@@ -19,11 +19,11 @@ package final class HDF5File {
   /// What reading one structure counts for at least.
   private static let leastInStructure = 256
   /// The most bytes of strings that are read of one file: many may be the same bytes of the file.
-  private static let mostText = 16 << 20
+  static let mostText = 16 << 20
   /// Bytes that every file may take, however small it is.
   private static let allowance = 128 << 20
 
-  let file: PlainFile
+  let source: HDF5Source
   private var readInStructures = 0
   private var inflated = 0
   private var text = 0
@@ -32,23 +32,27 @@ package final class HDF5File {
   private var rootAddress = 0
 
   /// The file, as it was named.
-  package var path: String { file.path }
+  package var path: String { source.path }
 
-  /// Reads the superblock of `file`.
+  /// Reads the superblock of `source`.
   /// - Throws: `HDF5Error` where it is no HDF5, cut short, or of a kind that Keras does not write.
-  package init(_ file: PlainFile) throws {
-    self.file = file
-    let start = try file.bytes(at: 0, count: min(file.size, 96))
+  package init(_ source: HDF5Source) throws {
+    self.source = source
+    let start = try source.bytes(at: 0, count: min(source.size, 96))
     guard start.starts(with: Self.signature) else {
       throw HDF5Error(
-        file.path, "", "not a model file: a Keras model in HDF5 (.h5) was expected")
+        source.path, "", "not a model file: a Keras model (.h5 or .keras) was expected")
     }
     do {
       rootAddress = try readSuperblock(HDF5Cursor(start, "its superblock"))
     } catch let problem as HDF5Problem {
-      throw HDF5Error(file.path, "", problem.what)
+      throw HDF5Error(source.path, "", problem.what)
     }
   }
+
+  /// Reads the superblock of a plain file.
+  /// - Throws: as for any bytes.
+  package convenience init(_ file: PlainFile) throws { try self.init(HDF5Source(file)) }
 
   /// The root group.
   /// - Throws: `HDF5Error` where it is damaged.
@@ -59,7 +63,7 @@ package final class HDF5File {
   /// Whether so many bytes of numbers may come out of a file of this size: halves and bytes take
   /// more as floats than in the file, and compressed numbers are believed up to a bound.
   func justifies(bytes: Int) -> Bool {
-    bytes <= Self.allowance + 4 * min(file.size, Int.max / 8)
+    bytes <= Self.allowance + 4 * min(source.size, Int.max / 8)
   }
 
   /// - Returns: where the root group is.
@@ -110,8 +114,8 @@ package final class HDF5File {
 
   private func checkEnd(_ cursor: inout HDF5Cursor) throws {
     let end = try cursor.place()
-    guard end <= file.size else {
-      throw HDF5Problem.damaged("it has \(file.size) bytes, and should have \(end)")
+    guard end <= source.size else {
+      throw HDF5Problem.damaged("it has \(source.size) bytes, and should have \(end)")
     }
   }
 
@@ -121,19 +125,19 @@ package final class HDF5File {
   /// - Parameter name: what they are, for errors.
   /// - Throws: `HDF5Problem` where the file does not have them, and for a walk in circles.
   func structure(at address: Int, count: Int, _ name: String) throws -> HDF5Cursor {
-    guard address >= 0, count >= 0, address <= file.size, count <= file.size - address else {
+    guard address >= 0, count >= 0, address <= source.size, count <= source.size - address else {
       throw HDF5Problem.damaged("\(name) reaches past the end of the file")
     }
     readInStructures += max(count, Self.leastInStructure)
     guard count <= Self.mostInStructure, readInStructures <= Self.mostInStructures else {
       throw HDF5Problem.damaged("\(name) is too large, or refers to itself")
     }
-    return HDF5Cursor(try file.bytes(at: address, count: count), name)
+    return HDF5Cursor(try source.bytes(at: address, count: count), name)
   }
 
   /// At most `count` bytes at `address`: fewer where the file ends before.
   func structure(at address: Int, upTo count: Int, _ name: String) throws -> HDF5Cursor {
-    let rest = max(0, file.size - max(0, address))
+    let rest = max(0, source.size - max(0, address))
     return try structure(at: address, count: min(count, rest), name)
   }
 
@@ -141,12 +145,12 @@ package final class HDF5File {
   /// - Throws: `HDF5Problem` where the file does not have them.
   func numbers(at address: Int, count: Int) throws -> [UInt8] {
     try checkNumbers(at: address, count: count)
-    return try file.bytes(at: address, count: count)
+    return try source.bytes(at: address, count: count)
   }
 
   /// Checks that the file has `count` bytes at `address`.
   func checkNumbers(at address: Int, count: Int) throws {
-    guard address >= 0, address <= file.size, count <= file.size - address else {
+    guard address >= 0, address <= source.size, count <= source.size - address else {
       throw HDF5Problem.damaged("its numbers reach past the end of the file")
     }
   }
@@ -164,7 +168,7 @@ package final class HDF5File {
   /// - Throws: `HDF5Problem` where they are more than the file's size justifies.
   func willInflate(_ bytes: Int) throws {
     guard justifies(bytes: bytes), justifies(bytes: inflated / 2 + bytes) else {
-      throw HDF5Problem.damaged("its chunks are too large for a file of \(file.size) bytes")
+      throw HDF5Problem.damaged("its chunks are too large for a file of \(source.size) bytes")
     }
     inflated += bytes
   }

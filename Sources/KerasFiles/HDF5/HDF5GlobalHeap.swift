@@ -1,5 +1,30 @@
-/// Reads collections of the global heap, where strings of variable length are.
+/// Reads and writes collections of the global heap, where strings of variable length are.
 enum HDF5GlobalHeap {
+  /// HDF5 takes no smaller one.
+  private static let leastBytes = 4096
+
+  /// Appends a collection of one object, whose index is 1.
+  /// - Returns: where it is.
+  static func append(_ object: some Collection<UInt8>, to image: HDF5Image) -> Int {
+    let used = 32 + paddedToEight(object.count)
+    let size = max(leastBytes, used)
+    var heap = HDF5Bytes(Array("GCOL".utf8) + [1, 0, 0, 0])
+    heap.append(size, width: 8)
+    // Its index, how many refer to it, and its bytes.
+    heap.append(1, width: 2)
+    heap.append(1, width: 6)
+    heap.append(object.count, width: 8)
+    heap.append(object)
+    heap.pad(to: used)
+    if size - used >= 16 {
+      // The rest is free.
+      heap.append(0, width: 8)
+      heap.append(size - used, width: 8)
+    }
+    heap.pad(to: size)
+    return image.append(heap)
+  }
+
   /// The objects of the collection at `address`, by index.
   /// - Throws: `HDF5Problem`.
   static func objects(of file: HDF5File, at address: Int) throws -> [Int: ArraySlice<UInt8>] {

@@ -37,6 +37,9 @@ package struct HDF5Group {
   /// Whether there is anything called `name` in this group (one level, no slashes).
   package func contains(_ name: String) -> Bool { links[Array(name.utf8)] != nil }
 
+  /// What is in this group, in the order of the names.
+  package var names: [String] { links.keys.map { String(decoding: $0, as: UTF8.self) }.sorted() }
+
   /// The dimensions of data set `name`; empty for a single number.
   /// - Throws: `HDF5Error` where it is not there or no array of numbers.
   package func shape(of name: String) throws -> [Int] {

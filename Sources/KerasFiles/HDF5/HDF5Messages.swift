@@ -97,16 +97,45 @@ enum HDF5Messages {
     return message(.symbolTable, body)
   }
 
+  /// The most bytes of an attribute, as Keras has it: a message takes no more.
+  static let mostInAttribute = 64_512
+
   /// Strings of fixed length padded with zeros: the form that every version of Keras reads, and
   /// for an empty list an empty array of floats, as Keras writes it.
   /// - Returns: nil where they are more than a message may have.
   static func attribute(_ name: String, shape: [Int], _ strings: [String]) -> HDF5Bytes? {
     let length = max(1, strings.map(\.utf8.count).max() ?? 1)
-    let most = 65_528
-    guard name.utf8.count < 1024, length <= most, length * strings.count <= most else { return nil }
+    guard length <= mostInAttribute, length * strings.count <= mostInAttribute else { return nil }
     var type = HDF5Bytes([0x13, 1, 0, 0])
     type.append(length, width: 4)
     if strings.isEmpty { type = Number.float64.description }
+    var values = HDF5Bytes()
+    for string in strings {
+      let end = values.count + length
+      values.append(string.utf8)
+      values.pad(to: end)
+    }
+    return attribute(name, type, shape, values)
+  }
+
+  /// One string of any length, which is in the global heap.
+  /// - Parameter heap: the address of the collection that has it alone.
+  static func attribute(_ name: String, inHeap heap: Int, count: Int) -> HDF5Bytes? {
+    var type = HDF5Bytes([0x19, 1, 1, 0])
+    type.append(16, width: 4)
+    type.append(Number.uint8.description)
+    var value = HDF5Bytes()
+    value.append(count, width: 4)
+    value.append(address: heap)
+    value.append(1, width: 4)
+    return attribute(name, type, [], value)
+  }
+
+  /// - Returns: nil where its name is too long.
+  private static func attribute(
+    _ name: String, _ type: HDF5Bytes, _ shape: [Int], _ values: HDF5Bytes
+  ) -> HDF5Bytes? {
+    guard name.utf8.count < 512 else { return nil }
     let parts = [HDF5Bytes(Array(name.utf8) + [0]), type, extent(shape)]
     var body = HDF5Bytes([1, 0])
     for part in parts { body.append(part.count, width: 2) }
@@ -114,11 +143,7 @@ enum HDF5Messages {
       body.append(part)
       body.pad(to: paddedToEight(body.count))
     }
-    for string in strings {
-      let end = body.count + length
-      body.append(string.utf8)
-      body.pad(to: end)
-    }
-    return body.count <= most ? message(.attribute, body) : nil
+    body.append(values)
+    return message(.attribute, body)
   }
 }

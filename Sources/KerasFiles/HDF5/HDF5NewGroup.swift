@@ -68,24 +68,54 @@ package final class HDF5NewGroup {
     try withUnsafeBytes(of: Int64(value)) { try write(name, shape: [], .int64, $0) }
   }
 
-  /// Writes attribute `name`, a single string.
-  /// - Throws: `HDF5Error` where it is longer than HDF5 allows.
+  /// Writes attribute `name`, a single string: what is too long for a header goes into the heap.
+  /// - Throws: `HDF5Error` where it is longer than any that is read.
   package func write(attribute name: String, _ string: String) throws {
-    try write(attribute: name, shape: [], [string])
-  }
-
-  /// Writes attribute `name`, a list of strings.
-  /// - Throws: `HDF5Error` where it is longer than HDF5 allows.
-  package func write(attribute name: String, _ strings: [String]) throws {
-    try write(attribute: name, shape: [strings.count], strings)
-  }
-
-  private func write(attribute name: String, shape: [Int], _ strings: [String]) throws {
-    guard let message = HDF5Messages.attribute(name, shape: shape, strings) else {
-      throw HDF5Error(
-        image.path, joined(name), "an attribute of more than 64 KiB, which HDF5 cannot hold")
+    if let message = HDF5Messages.attribute(name, shape: [], [string]) {
+      return attributes.append(message)
     }
-    attributes.append(message)
+    guard string.utf8.count <= HDF5File.mostText else { throw tooLong(name) }
+    let heap = HDF5GlobalHeap.append(Array(string.utf8), to: image)
+    try add(HDF5Messages.attribute(name, inHeap: heap, count: string.utf8.count), name)
+  }
+
+  /// Writes attribute `name`, a list of strings, as Keras does: one that is too long in pieces
+  /// `name0`, `name1` and so on.
+  /// - Throws: `HDF5Error` where a string is longer than HDF5 allows.
+  package func write(attribute name: String, _ strings: [String]) throws {
+    let pieces = Self.pieces(of: strings)
+    for (number, piece) in pieces.enumerated() {
+      let own = pieces.count == 1 ? name : "\(name)\(number)"
+      try add(HDF5Messages.attribute(own, shape: [piece.count], piece), name)
+    }
+  }
+
+  /// `strings` in order, cut so that each piece fits in an attribute, whose strings all take as
+  /// many bytes as its longest.
+  package static func pieces(of strings: [String]) -> [[String]] {
+    var pieces: [[String]] = [[]]
+    var longest = 1
+    for string in strings {
+      longest = max(longest, string.utf8.count)
+      let last = pieces.count - 1
+      if !pieces[last].isEmpty,
+        (pieces[last].count + 1) * longest > HDF5Messages.mostInAttribute
+      {
+        pieces.append([])
+        longest = max(1, string.utf8.count)
+      }
+      pieces[pieces.count - 1].append(string)
+    }
+    return pieces
+  }
+
+  private func add(_ attribute: HDF5Bytes?, _ name: String) throws {
+    guard let attribute else { throw tooLong(name) }
+    attributes.append(attribute)
+  }
+
+  private func tooLong(_ name: String) -> HDF5Error {
+    HDF5Error(image.path, joined(name), "an attribute that is too long for a model file")
   }
 
   private func write(

@@ -96,7 +96,7 @@ enum HDF5ObjectHeader {
       default: try cursor.length()
       }
     let prefix = cursor.position
-    guard length <= file.file.size else {
+    guard length <= file.source.size else {
       throw HDF5Problem.damaged("\(start.name) reaches past the end of the file")
     }
     var block = try file.structure(at: address, count: prefix + length + 4, start.name)
