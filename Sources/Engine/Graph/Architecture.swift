@@ -83,7 +83,8 @@ public struct Architecture: Hashable, Sendable {
 
   /// A graph of layers.
   /// - Parameters:
-  ///   - nodes: each after those that it reads; the last one's output is the model's.
+  ///   - nodes: each after those that it reads; the last one's output is the model's. They are
+  ///     put into Keras's order.
   ///   - range: of the pictures' numbers.
   /// - Throws: `ArchitectureError` naming the first layer that does not fit.
   package init(input: Shape, nodes: [Node], range: InputRange = .unit) throws {
@@ -92,7 +93,7 @@ public struct Architecture: Hashable, Sendable {
     }
     self.input = input
     self.range = range
-    var nodes = nodes
+    var nodes = Self.inKerasOrder(nodes)
     var names: Set<String> = []
     for node in nodes where !names.insert(node.name).inserted {
       throw ArchitectureError("two layers have the same name, \(node.name)")
