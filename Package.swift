@@ -143,8 +143,8 @@ let package = Package(
         "Runs", "Coordination", "KerasFiles", "Pictures", "Engine", "Primitives",
       ],
       exclude: [
-        "keras_augmentation.py", "keras_classes.py", "keras_graphs.py", "keras_reference.py",
-        "keras_training.py", "hdf5_witness.py",
+        "keras_archives.py", "keras_augmentation.py", "keras_classes.py", "keras_graphs.py",
+        "keras_reference.py", "keras_training.py", "hdf5_witness.py", "onnx_witness.py",
       ]),
     .testTarget(
       name: "FaultTests",

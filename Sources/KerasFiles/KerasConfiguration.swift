@@ -22,7 +22,10 @@ public enum KerasConfiguration {
   /// The JSON of a model that Keras 2 and Keras 3 read; equal for equal architectures.
   ///
   /// A row of layers is a `Sequential`, any other graph a `Functional`.
-  public static func encode(_ architecture: Architecture) -> String {
+  public static func encode(_ architecture: Architecture) -> String { json(architecture).text }
+
+  /// The same before it is text.
+  static func json(_ architecture: Architecture) -> JSON {
     let input = architecture.input
     let isGraph = !architecture.isRow
     var layers: [JSON] = [
@@ -75,7 +78,7 @@ public enum KerasConfiguration {
         "class_name": "Sequential",
         "config": ["name": "sequential", "layers": .array(layers)],
       ]
-      return model.adding(range).text
+      return model.adding(range)
     }
     let last = architecture.name(of: .node(architecture.nodes.count - 1))
     let model: JSON = [
@@ -85,7 +88,7 @@ public enum KerasConfiguration {
         "input_layers": [end(architecture.inputName)], "output_layers": [end(last)],
       ],
     ]
-    return model.adding(range).text
+    return model.adding(range)
   }
 
   /// The range that the model's file says, or its first layer: a network that multiplies pixels by
@@ -168,11 +171,6 @@ public enum KerasConfiguration {
       throw KerasConfigurationError(
         "the model has \(parameters) parameters: Dogsled trains at most \(parametersMax)")
     }
-    // An attribute of HDF5 has at most 64 KiB; the list of names takes less.
-    guard encode(architecture).utf8.count <= 64_000 else {
-      throw KerasConfigurationError(
-        "the model has \(architecture.layers.count) layers: more than an .h5 file can describe")
-    }
     var optimizer: (any Optimizer)?
     let loss = type(of: architecture.loss)
     if let compiled = model["compile_config"] {
@@ -208,8 +206,8 @@ extension Architecture {
 }
 
 extension JSON {
-  /// An object with more members.
-  fileprivate func adding(_ members: [String: JSON]) -> JSON {
+  /// An object with more members, or others.
+  func adding(_ members: [String: JSON]) -> JSON {
     .object((object ?? [:]).merging(members) { $1 })
   }
 }

@@ -43,18 +43,18 @@ package enum JSON: Hashable, Sendable {
   }
 
   /// The member `key` of an object; nil where it is not there or null.
-  subscript(key: String) -> JSON? {
+  package subscript(key: String) -> JSON? {
     guard case .object(let members) = self, let member = members[key], member != .null else {
       return nil
     }
     return member
   }
 
-  var string: String? { if case .string(let string) = self { string } else { nil } }
+  package var string: String? { if case .string(let string) = self { string } else { nil } }
   var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
-  var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
-  var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
-  var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }
+  package var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
+  package var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
+  package var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }
   var number: Double? {
     switch self {
     case .integer(let integer): Double(integer)

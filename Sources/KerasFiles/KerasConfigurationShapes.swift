@@ -98,7 +98,8 @@ struct KerasLayersReader {
           + built[1].shown)
     }
     let (architecture, numbers) = try graph(try Self.shape(input?.shape ?? built.first), ends)
-    for (node, number) in zip(architecture.nodes, numbers) where node.inputs.count == 1 {
+    for node in architecture.nodes where node.inputs.count == 1 {
+      guard let number = numbers[node.name] else { continue }
       let shape =
         if case .node(let read) = node.inputs[0] { architecture.outputs[read] } else {
           architecture.input
@@ -114,14 +115,20 @@ struct KerasLayersReader {
     return architecture
   }
 
+  private static func numbered(_ names: [String]) -> [String: Int] {
+    Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
+  }
+
   /// The layers in order, and the number of each in the file.
   private func graph(
     _ input: Shape, _ ends: (input: String, output: String)?
-  ) throws -> (Architecture, numbers: [Int]) {
+  ) throws -> (Architecture, numbers: [String: Int]) {
     do {
       guard let ends else {
         let nodes = Architecture.row(layers).enumerated().map { settled($1, number: $0) }
-        return (try Architecture(input: input, nodes: nodes), Array(layers.indices))
+        return (
+          try Architecture(input: input, nodes: nodes), Self.numbered(nodes.map(\.name))
+        )
       }
       guard ends.input == inputName else {
         throw KerasConfigurationError(
@@ -139,7 +146,7 @@ struct KerasLayersReader {
           Architecture.Node(name: named[number].name, layer: layers[number].layer, inputs: inputs),
           number: number)
       }
-      return (try Architecture(input: input, nodes: nodes), order.map(\.number))
+      return (try Architecture(input: input, nodes: nodes), Self.numbered(named.map(\.name)))
     } catch let error as ArchitectureError {
       throw KerasConfigurationError("the model cannot be built: \(error)")
     }

@@ -1,5 +1,5 @@
-// A model out of a file that Dogsled, Keras 3 or Keras 2 wrote. As Keras does, weights are taken in
-// the order of the lists of names; names themselves mean nothing.
+// A model out of a file that Dogsled, Keras 3 or Keras 2 wrote: `.h5`, `.keras`, or JSON beside a
+// file of weights.
 
 import Engine
 import Foundation
@@ -8,37 +8,107 @@ import Primitives
 
 extension ModelFile {
   /// Reads a file that Dogsled, Keras 3 or Keras 2 wrote.
-  /// - Parameter asCheckpoint: whether it must be as Dogsled wrote it, and no link.
-  /// - Throws: `ModelFileError` for a file that is missing, no HDF5, cut short or of another shape,
-  ///   and for one of ours that is not as it was written.
-  public init(reading path: String, asCheckpoint: Bool = false) throws {
-    self = try HDF5.read(path, asCheckpoint: asCheckpoint) { root in
-      guard let configuration = try root.string(Name.configuration) else {
-        throw ModelFileError(
-          "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
-            + "(weights alone are not enough)")
-      }
-      if try root.string("backend") == "theano" {
-        throw ModelFileError("\(path): written with Theano, whose convolutions turn the kernel")
-      }
-      let keras = try Self.keras(
-        configuration, training: try root.string(Name.training),
-        version: try root.string("keras_version"), path: path)
-      try Self.check(keras.architecture.parameters, in: root)
-      var file = ModelFile(
-        architecture: keras.architecture,
-        state: ModelState(weights: ParameterBuffer(keras.architecture.parameters)))
-      file.untaken = keras.untaken
-      file.labelSmoothing = keras.labelSmoothing
-      try file.readWeights(from: try root.group(Name.weights))
-      if let optimizer = keras.optimizer {
-        file.optimizer = optimizer
-        if root.contains(Name.optimizer) {
-          try file.readOptimizer(from: try root.group(Name.optimizer))
+  /// - Parameters:
+  ///   - weights: a file whose weights are taken instead of the model's own: of weights alone, or
+  ///     another model. JSON has none and needs one.
+  ///   - asCheckpoint: whether it must be as Dogsled wrote it, and no link.
+  /// - Throws: `ModelFileError` for a file that is missing, no model, cut short or of another
+  ///   shape, and for one of ours that is not as it was written.
+  public init(
+    reading path: String, weights: String? = nil, asCheckpoint: Bool = false
+  ) throws {
+    self = try Self.naming {
+      let file = try PlainFile(path, followingLinks: !asCheckpoint)
+      switch asCheckpoint ? .hdf5 : try ModelForm(of: file) {
+      case .hdf5:
+        return try HDF5.read(path, asCheckpoint: asCheckpoint) { root in
+          guard let configuration = try root.string(Name.configuration) else {
+            throw ModelFileError(
+              "\(path): HDF5, but no Keras model: it has no \(Name.configuration) "
+                + "(weights alone need their model's JSON: --model JSON --weights FILE)")
+          }
+          if try root.string("backend") == "theano" {
+            throw ModelFileError("\(path): written with Theano, whose convolutions turn the kernel")
+          }
+          let keras = try Self.keras(
+            configuration, training: try root.string(Name.training),
+            version: try root.string("keras_version"), path: path)
+          return try ModelFile(keras, path: path, weights: weights, root: root)
         }
+      case .keras:
+        let zip = try ZipArchive(file)
+        let configuration = try zip.text(of: KerasArchive.configuration, atMost: JSON.bytesMax)
+        let version = try KerasArchive.version(in: zip)
+        let keras = try Self.keras(configuration, training: nil, version: version, path: path)
+        return try ModelFile(
+          keras, path: path, weights: weights,
+          root: try HDF5File(zip.source(of: KerasArchive.weights)).root)
+      case .json:
+        guard let weights else {
+          throw ModelFileError(
+            "\(path): a model without weights: give them too, with --weights FILE")
+        }
+        return try ModelFile(
+          try KerasConfiguration.model(inFile: path), path: path, weights: weights, root: nil)
       }
-      if root.contains(Name.own) { try file.readOwn(from: try root.group(Name.own)) }
-      return file
+    }
+  }
+
+  /// A model with its weights.
+  /// - Parameters:
+  ///   - path: the model's own file, for errors.
+  ///   - weights: a file whose weights are taken; nil for those in `root`.
+  ///   - root: of the model's own file; nil where it has none.
+  private init(
+    _ keras: KerasModel, path: String, weights: String?, root: HDF5Group?
+  ) throws {
+    let architecture = keras.architecture
+    let stored =
+      try weights.map { try Self.weights(in: $0, for: architecture) }
+      ?? root.map { try StoredWeights(in: $0, for: architecture) }
+    var need = MemoryNeed()
+    // The weights, and the optimizer's slots.
+    need.add(1 + (keras.optimizer?.slots.count ?? 0), architecture.parameters)
+    do {
+      try need.check("a model of \(architecture.parameters.parameterCount) parameters")
+    } catch let error as MemoryError {
+      throw MemoryError(description: "\(path): \(error)")
+    }
+    self.init(
+      architecture: architecture,
+      state: ModelState(weights: ParameterBuffer(architecture.parameters)))
+    untaken = keras.untaken
+    labelSmoothing = keras.labelSmoothing
+    try stored?.read(into: state.weights)
+    if let optimizer = keras.optimizer {
+      self.optimizer = optimizer
+      if weights == nil, let variables = stored?.optimizer { try readOptimizer(variables) }
+    }
+    if let root, root.contains(Name.own) { try readOwn(from: try root.group(Name.own)) }
+  }
+
+  /// Where a file of weights, or another model's, has those of this one.
+  private static func weights(
+    in path: String, for architecture: Architecture
+  ) throws -> StoredWeights {
+    let file = try PlainFile(path)
+    switch try ModelForm(of: file) {
+    case .hdf5: return try HDF5.read(path) { try StoredWeights(in: $0, for: architecture) }
+    case .keras:
+      let root = try HDF5File(try ZipArchive(file).source(of: KerasArchive.weights)).root
+      return try StoredWeights(in: root, for: architecture)
+    case .json:
+      throw ModelFileError("\(path): JSON has no weights: give an .h5 or a .keras file")
+    }
+  }
+
+  private static func naming<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as HDF5Error {
+      throw ModelFileError("\(error)")
+    } catch let error as FileError {
+      throw ModelFileError("\(error)")
     }
   }
 
@@ -46,76 +116,9 @@ extension ModelFile {
     _ json: String, training: String?, version: String?, path: String
   ) throws -> KerasModel {
     do {
-      let keras = try KerasConfiguration.read(json, training: training, kerasVersion: version)
-      let parameters = keras.architecture.parameters
-      var need = MemoryNeed()
-      // The weights, and the optimizer's slots.
-      need.add(1 + (keras.optimizer?.slots.count ?? 0), parameters)
-      try need.check("a model of \(parameters.parameterCount) parameters")
-      return keras
-    } catch let error as MemoryError {
-      throw MemoryError(description: "\(path): \(error)")
+      return try KerasConfiguration.read(json, training: training, kerasVersion: version)
     } catch {
       throw ModelFileError("\(path): \(error)")
-    }
-  }
-
-  /// Refuses a model for which `root` has no weights, before there is memory for them.
-  private static func check(_ parameters: ParameterLayout, in root: HDF5Group) throws {
-    let group = try root.group(Name.weights)
-    let names = try weightNames(for: parameters, in: group)
-    for (name, tensor) in zip(names, parameters.tensors) {
-      let shape = try group.shape(of: name)
-      guard shape == tensor.shape else {
-        throw ModelFileError("\(group.path): \(name) has the shape \(shape), not \(tensor.shape)")
-      }
-    }
-    guard root.justifies(bytes: 4 * parameters.bufferCount) else {
-      throw ModelFileError(
-        "\(group.path): damaged: it is too small for \(parameters.parameterCount) parameters")
-    }
-  }
-
-  private static func check(
-    _ names: some Collection<String>, for layout: ParameterLayout, in group: HDF5Group
-  ) throws {
-    let expected = layout.tensors.count
-    guard names.count == expected else {
-      let count = names.count > expected ? "more than \(expected)" : "\(names.count)"
-      throw ModelFileError(
-        "\(group.path): holds \(count) weight tensors, but its model has \(expected)")
-    }
-  }
-
-  private func readWeights(from group: HDF5Group) throws {
-    let names = try Self.weightNames(for: state.layout, in: group)
-    try read(names, from: group, into: state.weights)
-  }
-
-  /// The names of the weights that `layout` has, over all layers.
-  private static func weightNames(
-    for layout: ParameterLayout, in group: HDF5Group
-  ) throws -> [String] {
-    guard let layers = try group.strings(Name.layers) else {
-      throw ModelFileError("\(group.path): \(Name.weights) has no list \(Name.layers)")
-    }
-    var names: [String] = []
-    for layer in layers {
-      let part = try group.group(layer)
-      names += (try part.strings(Name.tensors) ?? []).map { "\(layer)/\($0)" }
-      // A short file can list one layer many times: what is too much is not collected.
-      if names.count > layout.tensors.count { break }
-    }
-    try check(names, for: layout, in: group)
-    return names
-  }
-
-  private func read(
-    _ names: some Collection<String>, from group: HDF5Group, into buffer: ParameterBuffer
-  ) throws {
-    try Self.check(names, for: buffer.layout, in: group)
-    for (name, tensor) in zip(names, buffer.layout.tensors) {
-      try group.read(name, shape: tensor.shape, into: buffer[tensor])
     }
   }
 
@@ -125,13 +128,13 @@ extension ModelFile {
   /// other, a tensor for each of the weights', or all of a tensor side by side, as Keras 3 does for
   /// Adam. Keras 2.2 writes the slots alone. Where there are others than the optimizer's, they are
   /// left alone.
-  private mutating func readOptimizer(from group: HDF5Group) throws {
-    let names = try group.strings(Name.tensors) ?? []
+  private mutating func readOptimizer(_ variables: StoredWeights.OptimizerVariables) throws {
+    let group = variables.group
     var slots: [String] = []
-    for name in names {
+    for name in variables.names {
       if !(try group.shape(of: name)).isEmpty {
         slots.append(name)
-      } else if name.contains("iter") {
+      } else if variables.isCount(name) {
         state.updates = try group.integer(name)
       }
     }
@@ -183,26 +186,52 @@ extension ModelFile {
 }
 
 extension KerasConfiguration {
-  /// The model in the file at `path`: an `.h5` file, or JSON as Keras's `to_json()` gives it where
-  /// the name ends in `.json`.
+  /// The model in the file at `path`: an `.h5` or a `.keras` file, or JSON as Keras's `to_json()`
+  /// gives it.
   /// - Throws: `ModelFileError` naming the file.
   public static func model(inFile path: String) throws -> KerasModel {
-    guard path.hasSuffix(".json") else {
-      return try ModelFile(reading: path).keras
-    }
     do {
-      var status = stat()
-      if stat(path, &status) == 0 {
-        guard status.st_mode & S_IFMT == S_IFREG else { throw ModelFileError("not a file") }
-        guard status.st_size <= JSON.bytesMax else {
-          throw ModelFileError("\(status.st_size) bytes: no model's configuration is so large")
-        }
+      let file = try PlainFile(path)
+      guard try ModelForm(of: file) == .json else {
+        return try ModelFile(reading: path).keras
       }
-      return try read(try PlainFiles.text(of: path, followingLinks: true))
+      guard file.size <= JSON.bytesMax else {
+        throw ModelFileError(
+          "\(path): \(file.size) bytes: no model's configuration is so large")
+      }
+      let text = try PlainFiles.text(of: path, followingLinks: true)
+      do {
+        return try read(text)
+      } catch {
+        throw ModelFileError("\(path): \(error)")
+      }
     } catch let error as FileError {
       throw ModelFileError("\(error)")
-    } catch {
-      throw ModelFileError("\(path): \(error)")
+    }
+  }
+}
+
+/// What a file that has a model is written in.
+enum ModelForm {
+  /// Keras's legacy `.h5`, or weights alone.
+  case hdf5
+  /// A zip file, `.keras`.
+  case keras
+  /// Layers without weights, as `to_json()` gives them.
+  case json
+
+  /// By the first bytes; what has neither's is left to the reader of HDF5, which says so.
+  init(of file: PlainFile) throws {
+    let start = try file.bytes(at: 0, count: min(file.size, 64))
+    let text = start.first { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }
+    if start.starts(with: ZipArchive.signature) {
+      self = .keras
+    } else if text == UInt8(ascii: "{") || text == UInt8(ascii: "[")
+      || file.path.hasSuffix(".json")
+    {
+      self = .json
+    } else {
+      self = .hdf5
     }
   }
 }

@@ -11,10 +11,8 @@ extension ModelFile {
   /// - Throws: `ModelFileError`.
   public func write(to path: String, keeping previous: String? = nil) throws {
     do {
-      let buffers = [state.weights] + state.slots
       let image = try HDF5.image(
-        for: path, numbers: buffers.reduce(0) { $0 + 4 * $1.layout.bufferCount },
-        tail: ModelFileSeal.length
+        for: path, numbers: numbersLength, tail: ModelFileSeal.length
       ) { root in
         try root.write(attribute: "backend", "tensorflow")
         try root.write(attribute: "keras_version", "3.0.0")
@@ -36,8 +34,9 @@ extension ModelFile {
     try group.write(attribute: "backend", "tensorflow")
     try group.write(attribute: "keras_version", "3.0.0")
     try group.write(attribute: Name.layers, architecture.layers.map(\.name))
+    let byLayer = Dictionary(grouping: state.layout.tensors, by: \.layer)
     for (layer, _) in architecture.layers {
-      let tensors = state.layout.tensors.filter { $0.layer == layer }
+      let tensors = byLayer[layer] ?? []
       let names = tensors.map { "sequential/\(layer)/\($0.kind.rawValue)" }
       let part = try group.makeGroup(layer)
       try part.write(attribute: Name.tensors, names)
@@ -50,26 +49,35 @@ extension ModelFile {
 
   private func writeOptimizer(to group: HDF5NewGroup) throws {
     let rule = type(of: optimizer)
-    let (slots, tensors) = (zip(state.kinds, state.slots), state.layout.trained)
-    let places =
-      rule.interleavesSlots
-      ? tensors.flatMap { tensor in slots.map { (slot: $0, tensor: tensor) } }
-      : slots.flatMap { slot in tensors.map { (slot: slot, tensor: $0) } }
-    let names = places.map { slot, tensor in
-      "\(rule.kerasName)/sequential_\(tensor.layer)_\(tensor.kind.rawValue)_\(slot.0.kerasName)"
+    let names = slotTensors.map { slot, _, tensor in
+      "\(rule.kerasName)/sequential_\(tensor.layer)_\(tensor.kind.rawValue)_\(slot.kerasName)"
     }
     let scalars = ["\(rule.kerasName)/iteration", "\(rule.kerasName)/learning_rate"]
     try group.write(attribute: Name.tensors, scalars + names)
     try group.write(scalars[0], state.updates)
     try group.write(scalars[1], optimizer.learningRate)
-    for (name, (slot, tensor)) in zip(names, places) {
-      try group.write(name, shape: tensor.shape, UnsafeBufferPointer(slot.1[tensor]))
+    for (name, (_, buffer, tensor)) in zip(names, slotTensors) {
+      try group.write(name, shape: tensor.shape, UnsafeBufferPointer(buffer[tensor]))
     }
   }
 
-  private func writeOwn(to group: HDF5NewGroup) throws {
+  /// About how many bytes of numbers a file of it has.
+  var numbersLength: Int {
+    ([state.weights] + state.slots).reduce(0) { $0 + 4 * $1.layout.bufferCount }
+  }
+
+  /// The optimizer's slots of each tensor that it updates, in Keras's order.
+  var slotTensors: [(slot: OptimizerSlot, buffer: ParameterBuffer, tensor: ParameterLayout.Tensor)]
+  {
+    let (slots, tensors) = (zip(state.kinds, state.slots), state.layout.trained)
+    return type(of: optimizer).interleavesSlots
+      ? tensors.flatMap { tensor in slots.map { ($0, $1, tensor) } }
+      : slots.flatMap { slot in tensors.map { (slot.0, slot.1, $0) } }
+  }
+
+  func writeOwn(to group: HDF5NewGroup) throws {
     if let classes {
-      for (number, part) in Self.parts(of: classes).enumerated() {
+      for (number, part) in HDF5NewGroup.pieces(of: classes).enumerated() {
         try group.write(attribute: Name.classes(number), part)
       }
     }
@@ -85,24 +93,8 @@ extension ModelFile {
     try write(Name.best, best)
   }
 
-  /// `names` in order, cut so that each part fits in an attribute of HDF5, whose strings all take
-  /// as many bytes as its longest.
-  private static func parts(of names: [String]) -> [[String]] {
-    var parts: [[String]] = [[]]
-    var longest = 1
-    for name in names {
-      longest = max(longest, name.utf8.count)
-      if (parts[parts.count - 1].count + 1) * longest > 60_000 {
-        parts.append([])
-        longest = name.utf8.count
-      }
-      parts[parts.count - 1].append(name)
-    }
-    return parts
-  }
-
   /// What Keras compiles the model with.
-  private var trainingConfiguration: JSON {
+  var trainingConfiguration: JSON {
     let rule = type(of: optimizer)
     var settings: [String: JSON] = ["name": .string(rule.kerasName)]
     for name in rule.kerasSwitches { settings[name] = false }

@@ -11,8 +11,11 @@ struct DigestCommand: ParsableCommand {
       Example: dogsled digest runs/pets
       """)
 
-  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
+  @Argument(
+    help: ArgumentHelp(NamedModel.help), completion: .file(extensions: NamedModel.extensions))
   var model: String
 
-  func run() throws { try emit("\(try NamedModel.read(model).state.digest)") }
+  @OptionGroup var options: WeightsOption
+
+  func run() throws { try emit("\(try NamedModel.read(model, options).state.digest)") }
 }

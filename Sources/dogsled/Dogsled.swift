@@ -20,6 +20,7 @@ struct Dogsled: ParsableCommand {
       Predict.self,
       Plot.self,
       DigestCommand.self,
+      Export.self,
       Bench.self,
     ])
 }

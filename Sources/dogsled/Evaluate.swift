@@ -23,7 +23,8 @@ struct Evaluate: ParsableCommand, TakesAnyName {
       Example: dogsled evaluate runs/pets pets/test
       """)
 
-  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
+  @Argument(
+    help: ArgumentHelp(NamedModel.help), completion: .file(extensions: NamedModel.extensions))
   var model: String
 
   @Argument(help: "The folder with the classes' folders.", completion: .directory)
@@ -58,7 +59,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let path = try options.file(of: model)
-    let file = try NamedModel.readFinite(path)
+    let file = try NamedModel.readFinite(path, options.weights)
     let loss = type(of: file.architecture.loss).name
     for untaken in file.untaken where untaken.changesLoss {
       let line = "\(model): \(untaken.description): the loss printed is \(loss) alone"

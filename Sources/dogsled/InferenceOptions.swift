@@ -11,6 +11,8 @@ struct InferenceOptions: ParsableArguments {
 
   @OptionGroup var threading: ThreadOptions
 
+  @OptionGroup var weights: WeightsOption
+
   @Option(
     help: """
       How pictures are resized (nearest, bilinear, area); the default is what the model was \
@@ -43,10 +45,7 @@ struct InferenceOptions: ParsableArguments {
   /// last.
   /// - Throws: where there is none, or `--last` says nothing about it.
   func file(of path: String) throws -> String {
-    if last, !PictureFolder.exists(path) {
-      throw ValidationError("--last is for a run's folder, and \(path) is none")
-    }
-    return try NamedModel.file(path, choice: last ? .last : .best)
+    try NamedModel.file(path, last: last)
   }
 
   /// The names that `--classes` gives, else those that `model` knows; nil where it knows none.

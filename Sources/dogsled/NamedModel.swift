@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import KerasFiles
 import Pictures
@@ -5,12 +6,15 @@ import Pictures
 /// The model that a verb is given: a file, or a run's folder.
 enum NamedModel {
   /// Help for the argument.
-  static let help = "A model: an .h5 file, or a run's folder."
+  static let help =
+    "A model: an .h5 or .keras file, a run's folder, or Keras's JSON with --weights."
+  /// The files that can be one.
+  static let extensions = ["h5", "keras", "json"]
 
   /// Reads the model that `path` names, the last one of a run.
   /// - Throws: what is wrong with it, in one clear line.
-  static func read(_ path: String) throws -> ModelFile {
-    try ModelFile(reading: file(path, choice: .last))
+  static func read(_ path: String, _ options: WeightsOption) throws -> ModelFile {
+    try ModelFile(reading: file(path, choice: .last), weights: options.weights)
   }
 
   /// Reads the model file at `path`, for computing with it.
@@ -18,10 +22,12 @@ enum NamedModel {
   /// Weights that are not finite are refused: relu turns what is no number into 0, and a prediction
   /// of such a network looks like any other.
   /// - Throws: what is wrong with it, in one clear line.
-  static func readFinite(_ path: String) throws -> ModelFile {
-    let model = try ModelFile(reading: path)
+  static func readFinite(_ path: String, _ options: WeightsOption) throws -> ModelFile {
+    let model = try ModelFile(reading: path, weights: options.weights)
     guard model.state.weights.isFinite else {
-      throw Failure("\(path): its weights are not finite: it is damaged, or its training diverged")
+      throw Failure(
+        "\(options.weights ?? path): its weights are not finite: it is damaged, or its training "
+          + "diverged")
     }
     return model
   }
@@ -32,6 +38,15 @@ enum NamedModel {
     case best
     /// The newest one.
     case last
+  }
+
+  /// The model file that `path` names: of a run's folder that of its best epoch, or of its last.
+  /// - Throws: where there is none, or `--last` says nothing about it.
+  static func file(_ path: String, last: Bool) throws -> String {
+    if last, !PictureFolder.exists(path) {
+      throw ValidationError("--last is for a run's folder, and \(path) is none")
+    }
+    return try file(path, choice: last ? .last : .best)
   }
 
   /// The model file that `path` names.
@@ -62,4 +77,14 @@ enum NamedModel {
     }
     return ", of epoch \(best.epoch), the best (--last takes the last)"
   }
+}
+
+/// Weights beside a model.
+struct WeightsOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A file whose weights are taken instead of the model's own: .weights.h5, .h5 or .keras. "
+        + "Keras's JSON has none, and needs it.", valueName: "file"),
+    completion: .file(extensions: ["h5", "keras"]))
+  var weights: String?
 }

@@ -73,7 +73,7 @@ struct NetworkRun {
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
     hostOptions.verify = options.verify
-    hostOptions.weights = options.weights
+    hostOptions.weights = options.weightsForm
     hostOptions.chain = options.chain
     hostOptions.heartbeatBound = .seconds(options.heartbeat)
     var local: LocalWorkers?

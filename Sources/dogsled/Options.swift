@@ -93,7 +93,7 @@ struct TrainingOptions: ParsableArguments {
     help: ArgumentHelp(
       "How workers come to new weights: whole, as they are; update, by making each update "
         + "themselves; auto, in whichever way takes fewer bytes.", valueName: "form"))
-  var weights = WeightsForm.auto
+  var weightsForm = WeightsForm.auto
 
   @Option(
     parsing: .unconditional,
@@ -150,7 +150,7 @@ struct TrainingOptions: ParsableArguments {
     }
     if heartbeat != 3 { words += ["--heartbeat", "\(heartbeat)"] }
     if verify != 0 { words += ["--verify", "\(verify)"] }
-    if weights != .auto { words += ["--weights", weights.rawValue] }
+    if weightsForm != .auto { words += ["--weights-form", weightsForm.rawValue] }
     if chain != .auto { words += ["--chain", chain.rawValue] }
     if skipUnreadable { words.append("--skip-unreadable") }
     return words

@@ -23,7 +23,8 @@ struct Predict: ParsableCommand, TakesAnyName {
       Example: dogsled predict runs/pets pets/test/cats a.jpg
       """)
 
-  @Argument(help: ArgumentHelp(NamedModel.help), completion: .file(extensions: ["h5"]))
+  @Argument(
+    help: ArgumentHelp(NamedModel.help), completion: .file(extensions: NamedModel.extensions))
   var model: String
 
   @Argument(
@@ -45,7 +46,7 @@ struct Predict: ParsableCommand, TakesAnyName {
   }
 
   func run() throws {
-    let file = try NamedModel.readFinite(options.file(of: model))
+    let file = try NamedModel.readFinite(options.file(of: model), options.weights)
     var classes = try options.classNames(for: file)?.names
     if classes == nil {
       let count = file.architecture.loss.classes

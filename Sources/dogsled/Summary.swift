@@ -14,8 +14,9 @@ struct Summary: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("A model: an .h5 file, a run's folder, or Keras's JSON.", valueName: "file"),
-    completion: .file(extensions: ["h5", "json"]))
+    help: ArgumentHelp(
+      "A model: an .h5 or .keras file, a run's folder, or Keras's JSON.", valueName: "file"),
+    completion: .file(extensions: NamedModel.extensions))
   var model: String?
 
   @OptionGroup var new: NewNetworkOptions

@@ -36,8 +36,8 @@ struct Train: ParsableCommand {
     if options.chain != .auto, workers == nil {
       throw ValidationError("--chain needs --workers: one process has nobody to hand anything on")
     }
-    if options.weights != .auto, workers == nil {
-      throw ValidationError("--weights needs --workers: in one process no weights travel")
+    if options.weightsForm != .auto, workers == nil {
+      throw ValidationError("--weights-form needs --workers: in one process no weights travel")
     }
   }
 

@@ -28,7 +28,8 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "verify": "<f>", "weights": "<form>", "workers": "<n>", "insecure": "", "once": "",
+    "verify": "<f>", "weights": "<file>", "weights-form": "<form>",
+    "workers": "<n>", "insecure": "", "once": "",
     "profile": "", "skip-unreadable": "", "version": "", "help": "",
   ]
 
@@ -36,7 +37,7 @@ import Testing
     ["prepare"], ["prepare", "as-book"], ["prepare", "folder"], ["sample"], ["train"],
     ["coordinator"], ["worker"], ["augment"], ["summary"],
     ["evaluate"],
-    ["predict"], ["plot"], ["digest"], ["bench", "step"], ["bench", "decode"],
+    ["predict"], ["plot"], ["digest"], ["export"], ["bench", "step"], ["bench", "decode"],
     ["bench", "augment"],
     ["bench", "gradient"], ["bench", "cluster"],
   ]

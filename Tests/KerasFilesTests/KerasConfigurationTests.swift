@@ -1,5 +1,6 @@
 import Engine
 import KerasFiles
+import TestSupport
 import Testing
 
 @Suite("Keras's JSON of a model")
@@ -33,18 +34,29 @@ struct KerasConfigurationTests {
     #expect(error?.description.contains("a layer is called") == true)
   }
 
-  @Test("more layers than an .h5 file can list are refused")
-  func tooManyLayers() throws {
+  @Test("a model of many layers comes back; too many are refused before they are built")
+  func manyLayers() throws {
     var layers: [(String?, any Layer)] = Array(
-      repeating: (nil, .dense(units: 1, activation: .relu)), count: 500)
+      repeating: (nil, .dense(units: 1, activation: .relu)), count: 998)
     layers.insert((nil, .flatten), at: 0)
     layers.append((nil, .dense(units: 1, activation: .sigmoid)))
-    let model = try KerasConfiguration.encode(
-      Architecture(input: Shape(height: 4, width: 4, channels: 3), layers: layers))
-    let error = #expect(throws: KerasConfigurationError.self) {
-      _ = try KerasConfiguration.decode(model)
+    let model = try Architecture(input: Shape(height: 4, width: 4, channels: 3), layers: layers)
+    let json = KerasConfiguration.encode(model)
+    #expect(try KerasConfiguration.decode(json) == model)
+    let folder = try TemporaryFolder()
+    for form in [ExportForm.h5, .keras] {
+      let path = folder.file("model" + form.ending)
+      try ModelFile(
+        architecture: model, state: ModelState(weights: ParameterBuffer(model.parameters))
+      ).export(to: path, as: form)
+      #expect(try ModelFile(reading: path).architecture == model)
     }
-    #expect(error?.description.contains("502 layers") == true)
+    let start = #"{"class_name": "Sequential", "config": {"layers": ["#
+    let error = #expect(throws: KerasConfigurationError.self) {
+      _ = try KerasConfiguration.decode(
+        start + [String](repeating: "{}", count: 10_001).joined(separator: ",") + "]}}")
+    }
+    #expect(error?.description.contains("the model has 10001 layers") == true)
   }
 
   @Test("Keras 3's to_json")

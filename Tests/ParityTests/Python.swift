@@ -11,6 +11,11 @@ enum Python {
   /// It, where it has h5py; nil elsewhere.
   static let withHDF5 = path("import h5py")
 
+  /// It, or another that `DOGSLED_ONNX_PYTHON` names, where it has onnx and onnxruntime; nil
+  /// elsewhere.
+  static let withONNX =
+    path("import onnx, onnxruntime") ?? path("import onnx, onnxruntime", of: "DOGSLED_ONNX_PYTHON")
+
   /// Photographs beside the repository, or in `DOGSLED_SHARED`; nil where there are none.
   static let photographs: String? = {
     let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -51,9 +56,9 @@ enum Python {
 
   struct Failure: Error, CustomStringConvertible { let description: String }
 
-  /// It, where it can run `line`.
-  private static func path(_ line: String) -> String? {
-    guard let python = ProcessInfo.processInfo.environment["DOGSLED_PYTHON"], !python.isEmpty
+  /// The python that a variable names, where it can run `line`.
+  private static func path(_ line: String, of variable: String = "DOGSLED_PYTHON") -> String? {
+    guard let python = ProcessInfo.processInfo.environment[variable], !python.isEmpty
     else { return nil }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: python)

@@ -1,0 +1,66 @@
+import Engine
+
+extension Convolution: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let kernel = graph.tensor(.kernel, order: [3, 2, 0, 1])
+    let bias = usesBias ? graph.tensor(.bias) : nil
+    let sums = graph.add(
+      "Conv", [inputs[0].name] + [kernel, bias].compactMap(\.self),
+      onnxWindows(on: inputs[0].shape, output))
+    return graph.apply(activation, to: sums)
+  }
+
+  /// How the windows of a convolution or of pooling lie, as attributes of ONNX's operators.
+  func onnxWindows(on input: Shape, _ output: Shape) -> [String: ONNXGraph.Attribute] {
+    /// Keras puts the odd zero last.
+    func zeros(
+      _ size: Int, _ output: Int, _ kernel: Int, _ stride: Int
+    ) -> (before: Int, after: Int) {
+      let all = padding == .same ? max(0, (output - 1) * stride + kernel - size) : 0
+      return (all / 2, all - all / 2)
+    }
+    let rows = zeros(input.height, output.height, kernel.height, strides.height)
+    let columns = zeros(input.width, output.width, kernel.width, strides.width)
+    return [
+      "kernel_shape": .integers([kernel.height, kernel.width]),
+      "strides": .integers([strides.height, strides.width]),
+      "pads": .integers([rows.before, columns.before, rows.after, columns.after]),
+    ]
+  }
+}
+
+extension DepthwiseConvolution: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let bias = usesBias ? graph.tensor(.bias) : nil
+    let sums = graph.depthwise(windows, inputs[0], output, bias: bias)
+    return graph.apply(windows.activation, to: sums)
+  }
+}
+
+extension SeparableConvolution: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let map = graph.depthwise(convolution, inputs[0], output, bias: nil)
+    let kernel = graph.tensor(.pointwiseKernel, order: [3, 2, 0, 1])
+    let bias = convolution.usesBias ? graph.tensor(.bias) : nil
+    let sums = graph.add("Conv", [map] + [kernel, bias].compactMap(\.self))
+    return graph.apply(convolution.activation, to: sums)
+  }
+}
+
+extension ONNXGraph {
+  /// A convolution of each channel alone.
+  fileprivate mutating func depthwise(
+    _ windows: Convolution, _ input: (name: String, shape: Shape), _ output: Shape, bias: String?
+  ) -> String {
+    let kernel = tensor(.depthwiseKernel, order: [2, 3, 0, 1])
+    var attributes = windows.onnxWindows(on: input.shape, output)
+    attributes["group"] = .integer(input.shape.channels)
+    return add("Conv", [input.name] + [kernel, bias].compactMap(\.self), attributes)
+  }
+}

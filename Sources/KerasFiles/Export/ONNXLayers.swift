@@ -1,0 +1,82 @@
+// The layers that are one operator or two.
+
+import Engine
+
+extension Dense: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let tensors = [graph.tensor(.kernel), usesBias ? graph.tensor(.bias) : nil]
+    let sums = graph.add("Gemm", [inputs[0].name] + tensors.compactMap(\.self))
+    return graph.apply(activation, to: sums)
+  }
+}
+
+extension BatchNormalization: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let channels = inputs[0].shape.channels
+    func all(_ value: Float, _ name: String) -> String {
+      graph.constant(
+        name, shape: [channels], [Float](repeating: value, count: channels))
+    }
+    let gamma = graph.tensor(.gamma) ?? all(1, "gamma")
+    let beta = graph.tensor(.beta) ?? all(0, "beta")
+    let statistics = [graph.tensor(.movingMean), graph.tensor(.movingVariance)]
+    return graph.add(
+      "BatchNormalization", [inputs[0].name, gamma, beta] + statistics.compactMap(\.self),
+      ["epsilon": .float(epsilon)])
+  }
+}
+
+extension Pooling: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let kind = rule == .max ? "MaxPool" : "AveragePool"
+    if isGlobal {
+      let map = graph.add("Global" + kind, [inputs[0].name])
+      return graph.add("Flatten", [map], ["axis": .integer(1)])
+    }
+    return graph.add(kind, [inputs[0].name], windows.onnxWindows(on: inputs[0].shape, output))
+  }
+}
+
+extension Flatten: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    guard !inputs[0].shape.isFlat else { return inputs[0].name }
+    // Keras's order: the channels of a position are neighbours.
+    let map = graph.add("Transpose", [inputs[0].name], ["perm": .integers([0, 2, 3, 1])])
+    return graph.add("Flatten", [map], ["axis": .integer(1)])
+  }
+}
+
+extension Dropout: ONNXLayer {
+  /// At inference nothing is dropped.
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String { inputs[0].name }
+}
+
+extension Merging: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let names = inputs.map(\.name)
+    switch rule {
+    case .add: return graph.add("Sum", names)
+    case .average: return graph.add("Mean", names)
+    case .multiply:
+      return names.dropFirst().reduce(names[0]) { graph.add("Mul", [$0, $1]) }
+    }
+  }
+}
+
+extension Concatenation: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String { graph.add("Concat", inputs.map(\.name), ["axis": .integer(1)]) }
+}
