@@ -27,7 +27,7 @@ extension ModelFile {
     try HDF5.image(for: path, numbers: numbersLength, tail: tail) { root in
       let layers = try root.makeGroup("layers")
       let tensors = Dictionary(grouping: state.layout.tensors, by: \.layer)
-      let groups = StoredWeights.groupNames(architecture)
+      let groups = StoredWeights.groupNames(architecture.layers.map(\.layer.kerasName))
       for (name, group) in zip(architecture.layers.map(\.name), groups) {
         let variables = try layers.makeGroup("\(group)/vars")
         try variables.write(attribute: "name", name)
@@ -67,13 +67,17 @@ extension ModelFile {
     let loss = training["loss"] ?? nil
     // Keras looks for this class where it is declared.
     let isGraph = model["class_name"]?.string == "Functional"
+    // Without the optimizer's state Keras would say that it misses it.
+    let isTrained = state.suits(self.optimizer)
     return Self.object(model, in: isGraph ? "keras.src.models.functional" : "keras").adding([
       "config": config,
-      "compile_config": [
-        "optimizer": Self.object(optimizer, in: "keras.optimizers"),
-        "loss": loss.object == nil ? loss : Self.object(loss, in: "keras.losses"),
-        "loss_weights": nil, "metrics": ["acc"], "weighted_metrics": nil,
-      ],
+      "compile_config": !isTrained
+        ? nil
+        : [
+          "optimizer": Self.object(optimizer, in: "keras.optimizers"),
+          "loss": loss.object == nil ? loss : Self.object(loss, in: "keras.losses"),
+          "loss_weights": nil, "metrics": ["acc"], "weighted_metrics": nil,
+        ],
     ])
   }
 

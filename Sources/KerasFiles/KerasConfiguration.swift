@@ -129,7 +129,10 @@ public enum KerasConfiguration {
   public static func read(
     _ json: String, training: String? = nil, kerasVersion: String? = nil
   ) throws -> KerasModel {
-    let model = try JSON(parsing: json, as: "the model's configuration")
+    var model = try JSON(parsing: json, as: "the model's configuration")
+    var check = KerasArgumentCheck()
+    let nested = try KerasNesting.flattened(model, &check)
+    if let nested { model = nested.model }
     let kind = model["class_name"]?.string ?? "something unknown"
     // Keras 2 calls a graph Model too.
     let isGraph = ["Functional", "Model"].contains(kind)
@@ -146,7 +149,6 @@ public enum KerasConfiguration {
       throw KerasConfigurationError(
         "the model has \(entries.count) layers: Dogsled has at most \(layersMax)")
     }
-    var check = KerasArgumentCheck()
     try check.check(model, of: "the model", against: KerasArgument.model)
     if config.object != nil {
       try check.check(
@@ -182,7 +184,7 @@ public enum KerasConfiguration {
     }
     return KerasModel(
       architecture: architecture, untaken: check.untaken, optimizer: optimizer,
-      labelSmoothing: check.labelSmoothing)
+      labelSmoothing: check.labelSmoothing, stored: nested?.layers)
   }
 }
 

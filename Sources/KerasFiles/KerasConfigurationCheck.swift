@@ -13,6 +13,9 @@ public struct KerasModel: Sendable {
   /// What its loss spreads of each label over all classes.
   public let labelSmoothing: Float
 
+  /// How the file has the layers, where models are in the model; nil where none is.
+  let stored: [StoredLayer]?
+
   /// Something that Keras trains by and Dogsled does not.
   public struct Untaken: Hashable, Sendable {
     /// The layer's name; nil for the model and for what it is compiled with.

@@ -5,10 +5,14 @@ import Engine
 /// What the layers of a functional model read, by name.
 enum KerasInbound {
   /// The names of the layers that an entry's layer reads, in order.
-  /// - Parameter owner: the layer, as errors name it.
+  /// - Parameters:
+  ///   - owner: the layer, as errors name it.
+  ///   - models: names of models in the model, whose first node is their own.
   /// - Throws: `KerasConfigurationError` where it is used more than once, or called with something
   ///   beside its inputs.
-  static func names(of entry: JSON, _ owner: String) throws -> [String] {
+  static func names(
+    of entry: JSON, _ owner: String, models: Set<String> = []
+  ) throws -> [String] {
     guard let nodes = entry["inbound_nodes"]?.array else {
       throw KerasConfigurationError(
         "\(owner): inbound_nodes is missing: nothing says what it reads")
@@ -23,7 +27,7 @@ enum KerasInbound {
     if let calls = nodes[0].array {
       // One call may stand without a list around it.
       let isBare = calls.first?.string != nil
-      return try (isBare ? [nodes[0]] : calls).map { try reference($0, owner) }
+      return try (isBare ? [nodes[0]] : calls).map { try reference($0, owner, models) }
     }
     guard let arguments = nodes[0]["args"]?.array else {
       throw KerasConfigurationError("\(owner): inbound_nodes is \(nodes[0].shown)")
@@ -38,25 +42,30 @@ enum KerasInbound {
       else {
         throw KerasConfigurationError("\(owner): it reads \(tensor.shown), which is no layer")
       }
-      return try reference(history, owner)
+      return try reference(history, owner, models)
     }
   }
 
   /// The only name in `input_layers` or `output_layers`.
-  static func single(_ list: JSON?, _ name: String) throws -> String {
+  static func single(
+    _ list: JSON?, _ name: String, models: Set<String> = []
+  ) throws -> String {
     let outer = list?.array ?? []
     let entries = outer.first?.string != nil ? [JSON.array(outer)] : outer
     guard entries.count == 1 else {
       throw KerasConfigurationError(
         "the model's \(name) are \(list?.shown ?? "not given"); Dogsled has models with one")
     }
-    return try reference(entries[0], "the model's \(name)")
+    return try reference(entries[0], "the model's \(name)", models)
   }
 
   /// `[name, node, tensor]`, perhaps with arguments of the call.
-  private static func reference(_ json: JSON, _ owner: String) throws -> String {
+  private static func reference(
+    _ json: JSON, _ owner: String, _ models: Set<String>
+  ) throws -> String {
     guard let parts = json.array, (3...4).contains(parts.count), let name = parts[0].string,
-      parts[1].integer == 0, parts[2].integer == 0
+      let node = parts[1].integer, node == 0 || node == 1 && models.contains(name),
+      parts[2].integer == 0
     else {
       throw KerasConfigurationError(
         "\(owner): it reads \(json.shown); Dogsled's layers are used once and have one output"

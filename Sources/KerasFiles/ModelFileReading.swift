@@ -64,8 +64,8 @@ extension ModelFile {
   ) throws {
     let architecture = keras.architecture
     let stored =
-      try weights.map { try Self.weights(in: $0, for: architecture) }
-      ?? root.map { try StoredWeights(in: $0, for: architecture) }
+      try weights.map { try Self.weights(in: $0, for: keras) }
+      ?? root.map { try StoredWeights(in: $0, for: keras) }
     var need = MemoryNeed()
     // The weights, and the optimizer's slots.
     need.add(1 + (keras.optimizer?.slots.count ?? 0), architecture.parameters)
@@ -82,21 +82,23 @@ extension ModelFile {
     try stored?.read(into: state.weights)
     if let optimizer = keras.optimizer {
       self.optimizer = optimizer
-      if weights == nil, let variables = stored?.optimizer { try readOptimizer(variables) }
+      if weights == nil, let stored, let variables = stored.optimizer {
+        try readOptimizer(variables, of: stored.trained)
+      }
     }
     if let root, root.contains(Name.own) { try readOwn(from: try root.group(Name.own)) }
   }
 
   /// Where a file of weights, or another model's, has those of this one.
   private static func weights(
-    in path: String, for architecture: Architecture
+    in path: String, for keras: KerasModel
   ) throws -> StoredWeights {
     let file = try PlainFile(path)
     switch try ModelForm(of: file) {
-    case .hdf5: return try HDF5.read(path) { try StoredWeights(in: $0, for: architecture) }
+    case .hdf5: return try HDF5.read(path) { try StoredWeights(in: $0, for: keras) }
     case .keras:
       let root = try HDF5File(try ZipArchive(file).source(of: KerasArchive.weights)).root
-      return try StoredWeights(in: root, for: architecture)
+      return try StoredWeights(in: root, for: keras)
     case .json:
       throw ModelFileError("\(path): JSON has no weights: give an .h5 or a .keras file")
     }
@@ -128,7 +130,11 @@ extension ModelFile {
   /// other, a tensor for each of the weights', or all of a tensor side by side, as Keras 3 does for
   /// Adam. Keras 2.2 writes the slots alone. Where there are others than the optimizer's, they are
   /// left alone.
-  private mutating func readOptimizer(_ variables: StoredWeights.OptimizerVariables) throws {
+  ///
+  /// - Parameter tensors: those that it updates, in the file's order.
+  private mutating func readOptimizer(
+    _ variables: StoredWeights.OptimizerVariables, of tensors: [ParameterLayout.Tensor]
+  ) throws {
     let group = variables.group
     var slots: [String] = []
     for name in variables.names {
@@ -138,7 +144,7 @@ extension ModelFile {
         state.updates = try group.integer(name)
       }
     }
-    let (tensors, count) = (state.layout.trained, optimizer.slots.count)
+    let count = optimizer.slots.count
     guard count > 0, slots.count == tensors.count * count else { return }
     let shapes = try slots.map { try group.shape(of: $0) }
     let together = tensors.flatMap { tensor in (0..<count).map { _ in tensor.shape } }
@@ -181,7 +187,7 @@ extension ModelFile {
   package var keras: KerasModel {
     KerasModel(
       architecture: architecture, untaken: untaken, optimizer: optimizer,
-      labelSmoothing: labelSmoothing)
+      labelSmoothing: labelSmoothing, stored: nil)
   }
 }
 

@@ -72,6 +72,36 @@ import Testing
     #expect(try Command("digest", "run", in: folder).errorLines == ["using run/model.h5"])
   }
 
+  @Test func aModelIsExportedAndReadAgain() throws {
+    let digest = model.state.digest.description
+    for output in ["out.keras", "out.h5"] {
+      let export = try Command("export", "model.h5", output, in: folder)
+      #expect(export.status == 0 && export.errors.isEmpty, "\(export.errors)")
+      #expect(try Command("digest", output, in: folder).lines == [digest])
+      let own = try Command("predict", "model.h5", "data", in: folder)
+      #expect(try Command("predict", output, "data", in: folder).output == own.output)
+    }
+    try folder.write(Data(KerasConfiguration.encode(model.architecture).utf8), to: "model.json")
+    #expect(try Command("export", "out.keras", "out.weights.h5", in: folder).status == 0)
+    for weights in ["out.weights.h5", "out.h5", "out.keras"] {
+      let read = try Command("digest", "model.json", "--weights", weights, in: folder)
+      #expect(read.lines == [digest], "\(read.errors)")
+    }
+    let predicted = try Command(
+      "predict", "model.json", "data", "--weights", "out.weights.h5", "--classes", "cats,dogs",
+      in: folder)
+    #expect(
+      try predicted.output == Command("predict", "model.h5", "data", in: folder).output)
+    let evaluated = try Command(
+      "evaluate", "model.json", "data", "--weights", "out.weights.h5", "--classes", "cats,dogs",
+      in: folder)
+    #expect(evaluated.status == 0, "\(evaluated.errors)")
+    for output in ["out.onnx", "out.safetensors"] {
+      #expect(try Command("export", "model.h5", output, in: folder).status == 0)
+      #expect(try folder.contents(output).count > 600)
+    }
+  }
+
   /// Layers of Keras's that are frozen are so counted; with all of them there is nothing to train.
   @Test func frozenLayersAreCounted() throws {
     let json = KerasConfiguration.encode(model.architecture).replacingOccurrences(
@@ -135,6 +165,11 @@ import Testing
       (["digest", "data"], "data: no model file, and no run's folder", 1),
       (["digest", "data/cats/0.jpg"], "data/cats/0.jpg: not a model file", 1),
       (["evaluate", "model.h5", "none"], "none: no such folder", 1),
+      (["export", "model.h5", "out.txt"], "out.txt: its ending must say its form: one of", 2),
+      (["export", "model.h5", "none/out.onnx"], "none/out.onnx: cannot be written", 1),
+      (["export", "model.h5", "out.h5", "--last"], "--last is for a run's folder", 2),
+      (["digest", "model.h5", "--weights", "none.h5"], "none.h5: No such file", 1),
+      (["digest", "model.h5", "--weights", "data/cats/0.jpg"], "0.jpg: not a model file", 1),
       (["evaluate", "model.h5", "data/cats"], "data/cats: 0 classes", 1),
       (["predict", "none.h5", "data/cats/0.jpg"], "none.h5: No such file", 1),
       (["summary", "--model", "none.json"], "none.json: No such file", 1),

@@ -68,6 +68,31 @@ def graph(k):
     return k.Model(i, L.Dense(3, activation="softmax")(x))
 
 
+def nested(k):
+    """Models in a model, with layers of the same names, and a residual connection in one."""
+    L = k.layers
+    i = L.Input((12, 11, 3))
+    x = L.Conv2D(4, 3, padding="same", name="conv")(i)
+    y = L.BatchNormalization(name="norm")(x)
+    y = L.Conv2D(4, 1, name="after")(L.ReLU()(y))
+    base = k.Model(i, L.Add()([x, y]), name="base")
+    tail = k.Sequential(
+        [L.Conv2D(5, 3, name="conv"), L.BatchNormalization(scale=False), L.ReLU()], name="tail"
+    )
+    o = L.Input((12, 11, 3))
+    x = tail(base(L.Conv2D(3, 1, name="conv")(o)))
+    return k.Model(o, L.Dense(1, activation="sigmoid")(L.Flatten()(x)))
+
+
+def base_first(k):
+    """What Deep Learning with Python calls feature extraction."""
+    L = k.layers
+    i = L.Input((12, 11, 3))
+    x = L.SeparableConv2D(4, 3)(L.Conv2D(4, 3)(i))
+    base = k.Model(i, L.BatchNormalization()(x), name="base")
+    return k.Sequential([base, L.Flatten(), L.Dense(2, activation="softmax")])
+
+
 def many(k):
     """A configuration of more than 64 KiB."""
     L = k.layers
@@ -87,6 +112,10 @@ MODELS = {
         (sequential, tf_keras),
         (graph, keras),
         (graph, tf_keras),
+        (nested, keras),
+        (nested, tf_keras),
+        (base_first, keras),
+        (base_first, tf_keras),
         (many, keras),
     )
 }
@@ -148,7 +177,8 @@ def read(name, folder):
             out[f"optimizer/{index}"] = variable.numpy()
         legacy = keras.models.load_model(path + "_dogsled.h5")
         out["predictions/h5"] = legacy.predict(x, verbose=0)
-        own = make(keras)
+        # Without models in it.
+        own = keras.models.model_from_json(legacy.to_json())
         own.load_weights(path + "_dogsled.weights.h5")
         out["predictions/weights"] = own.predict(x, verbose=0)
         if k is keras and make is not many:

@@ -1,0 +1,25 @@
+/// A layer of a model as its file has it, where models are within each other: weights lie in files
+/// as the models do, whatever became of the models here.
+struct StoredLayer: Sendable {
+  /// What the file calls it.
+  let name: String
+  /// What it became here.
+  let content: Content
+
+  /// A layer, or a model within the model.
+  enum Content: Sendable {
+    /// With the name that it has here, and whether its weights, or those of a model that it is in,
+    /// are not trained.
+    case layer(name: String, isFrozen: Bool)
+    /// With the name of its class in Keras 3's files, and its layers in order.
+    case model(kind: String, [StoredLayer])
+  }
+
+  /// The layers in it, itself if it is one, in order.
+  var leaves: [(name: String, isFrozen: Bool)] {
+    switch content {
+    case .layer(let name, let isFrozen): [(name, isFrozen)]
+    case .model(_, let layers): layers.flatMap(\.leaves)
+    }
+  }
+}
