@@ -123,8 +123,7 @@ struct KerasNesting {
         names[key] = unique
         pending.append(
           Pending(entry: entry, owner: owner, name: unique, inputs: inputs, isFrozen: isStill))
-        layers.append(
-          StoredLayer(name: name, content: .layer(name: unique, isFrozen: isStill)))
+        layers.append(StoredLayer(name: name, content: .layer(name: unique)))
       }
       last = key
     }

@@ -8,17 +8,16 @@ struct StoredLayer: Sendable {
 
   /// A layer, or a model within the model.
   enum Content: Sendable {
-    /// With the name that it has here, and whether its weights, or those of a model that it is in,
-    /// are not trained.
-    case layer(name: String, isFrozen: Bool)
+    /// With the name that it has here.
+    case layer(name: String)
     /// With the name of its class in Keras 3's files, and its layers in order.
     case model(kind: String, [StoredLayer])
   }
 
-  /// The layers in it, itself if it is one, in order.
-  var leaves: [(name: String, isFrozen: Bool)] {
+  /// The names here of the layers in it, itself if it is one, in order.
+  var leaves: [String] {
     switch content {
-    case .layer(let name, let isFrozen): [(name, isFrozen)]
+    case .layer(let name): [name]
     case .model(_, let layers): layers.flatMap(\.leaves)
     }
   }

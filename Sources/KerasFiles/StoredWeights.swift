@@ -82,9 +82,7 @@ struct StoredWeights {
       let layers = model.architecture.layers
       stored =
         model.stored
-        ?? layers.map {
-          StoredLayer(name: $0.name, content: .layer(name: $0.name, isFrozen: false))
-        }
+        ?? layers.map { StoredLayer(name: $0.name, content: .layer(name: $0.name)) }
       parameters = model.architecture.parameters
       tensors = Dictionary(grouping: parameters.tensors, by: \.layer)
       kinds = Dictionary(uniqueKeysWithValues: layers.map { ($0.name, $0.layer.kerasName) })
@@ -93,25 +91,21 @@ struct StoredWeights {
     /// The tensors of a layer, or of all layers of a model in the order of Keras's `weights`: what
     /// is trained, then what is not.
     func tensors(of layer: StoredLayer) -> [ParameterLayout.Tensor] {
-      let all = layer.leaves.flatMap { leaf in
-        (tensors[leaf.name] ?? []).map { (isStill: leaf.isFrozen || $0.momentum != nil, $0) }
-      }
-      guard case .model = layer.content else { return all.map(\.1) }
-      return all.filter { !$0.isStill }.map(\.1) + all.filter(\.isStill).map(\.1)
+      let all = layer.leaves.flatMap { tensors[$0] ?? [] }
+      guard case .model = layer.content else { return all }
+      return all.filter(\.isTrained) + all.filter { !$0.isTrained }
     }
 
     /// What Keras 3 calls the class of a layer.
     func kind(of layer: StoredLayer) -> String {
       switch layer.content {
-      case .layer(let name, _): kinds[name] ?? ""
+      case .layer(let name): kinds[name] ?? ""
       case .model(let kind, _): kind
       }
     }
 
     var trained: [ParameterLayout.Tensor] {
-      let known = Set(parameters.trained.map(\.offset))
-      return stored.flatMap(\.leaves).flatMap { tensors[$0.name] ?? [] }
-        .filter { known.contains($0.offset) }
+      stored.flatMap(\.leaves).flatMap { tensors[$0] ?? [] }.filter(\.isTrained)
     }
   }
 

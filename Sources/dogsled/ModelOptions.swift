@@ -8,10 +8,12 @@ import Runs
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A model: an .h5 file, whose weights training begins with, a run's folder, or Keras's JSON; "
-        + "the default is the book's network.", valueName: "file"),
-    completion: .file(extensions: ["json", "h5"]))
+      "A model: an .h5 or .keras file, whose weights training begins with, a run's folder, or "
+        + "Keras's JSON; the default is the book's network.", valueName: "file"),
+    completion: .file(extensions: NamedModel.extensions))
   var model: String?
+
+  @OptionGroup var weights: WeightsOption
 
   @OptionGroup var new: NewNetworkOptions
 
@@ -44,12 +46,16 @@ struct ModelOptions: ParsableArguments {
 
   func validate() throws {
     for (name, isGiven) in [
-      ("--fresh", fresh), ("--head", head != nil), ("--freeze", freeze != nil),
+      ("--fresh", fresh), ("--weights", weights.weights != nil), ("--head", head != nil),
+      ("--freeze", freeze != nil),
       ("--input-range", inputRange != nil),
     ] where isGiven && model == nil {
       throw ValidationError("\(name) needs --model: a new network has nothing of the kind")
     }
     try new.refuse(beside: model)
+    if fresh, weights.weights != nil {
+      throw ValidationError("--fresh and --weights: give one of them")
+    }
   }
 
   /// What training begins with.
@@ -106,8 +112,10 @@ struct ModelOptions: ParsableArguments {
   }
 
   private func read(_ path: String) throws -> (KerasModel, ParameterBuffer?) {
-    if path.hasSuffix(".json") || fresh { return (try KerasConfiguration.model(inFile: path), nil) }
-    let file = try NamedModel.readFinite(path)
+    if fresh || weights.weights == nil && path.hasSuffix(".json") {
+      return (try KerasConfiguration.model(inFile: path), nil)
+    }
+    let file = try NamedModel.readFinite(path, weights)
     return (file.keras, file.state.weights)
   }
 

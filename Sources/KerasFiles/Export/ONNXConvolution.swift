@@ -58,7 +58,8 @@ extension ONNXGraph {
   fileprivate mutating func depthwise(
     _ windows: Convolution, _ input: (name: String, shape: Shape), _ output: Shape, bias: String?
   ) -> String {
-    let kernel = tensor(.depthwiseKernel, order: [2, 3, 0, 1])
+    // The filters of a channel are neighbours.
+    let kernel = tensor(.depthwiseKernel, order: [2, 3, 0, 1]) { [$0[0] * $0[1], 1, $0[2], $0[3]] }
     var attributes = windows.onnxWindows(on: input.shape, output)
     attributes["group"] = .integer(input.shape.channels)
     return add("Conv", [input.name] + [kernel, bias].compactMap(\.self), attributes)

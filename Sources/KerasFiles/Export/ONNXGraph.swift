@@ -76,13 +76,22 @@ struct ONNXGraph {
   }
 
   /// A tensor of the layer's weights, its dimensions in another order.
-  /// - Parameter order: which of Keras's dimensions comes first, second and so on; nil as they are.
+  /// - Parameters:
+  ///   - order: which of Keras's dimensions comes first, second and so on; nil as they are.
+  ///   - shape: makes other dimensions of those in their new order.
   /// - Returns: its name; nil where the layer has no such tensor.
-  mutating func tensor(_ kind: ParameterLayout.Kind, order: [Int]? = nil) -> String? {
+  mutating func tensor(
+    _ kind: ParameterLayout.Kind, order: [Int]? = nil, shape: ([Int]) -> [Int] = { $0 }
+  ) -> String? {
     guard let tensor = tensors[layer]?.first(where: { $0.kind == kind }) else { return nil }
     let order = order ?? Array(tensor.shape.indices)
     let values = Self.transposed(weights[tensor], tensor.shape, order)
-    return constant(kind.rawValue, shape: order.map { tensor.shape[$0] }, values)
+    return constant(kind.rawValue, shape: shape(order.map { tensor.shape[$0] }), values)
+  }
+
+  /// The numbers of a tensor of the layer's; none where it has no such tensor.
+  func numbers(_ kind: ParameterLayout.Kind) -> [Float] {
+    tensors[layer]?.first { $0.kind == kind }.map { Array(weights[$0]) } ?? []
   }
 
   /// Floats that are the same for every picture; those of one layer and name are the same.

@@ -48,7 +48,8 @@ extension ModelFile {
     }
     graph.add("Identity", [names[names.count - 1]], output: "probabilities")
     var metadata = [
-      "pictures": "[n, \(input.height), \(input.width), 3], red, green and blue, divided by 255"
+      "pictures": "[n, \(input.height), \(input.width), 3], red, green and blue, in the range "
+        + architecture.range.description
     ]
     if let classes { metadata["classes"] = JSON.array(classes.map(JSON.string)).text }
     return graph.model(
