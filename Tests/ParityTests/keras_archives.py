@@ -90,7 +90,7 @@ def base_first(k):
     i = L.Input((12, 11, 3))
     x = L.SeparableConv2D(4, 3)(L.Conv2D(4, 3)(i))
     base = k.Model(i, L.BatchNormalization()(x), name="base")
-    return k.Sequential([base, L.Flatten(), L.Dense(2, activation="softmax")])
+    return k.Sequential([base, L.Flatten(), L.Dense(3, activation="softmax")])
 
 
 def many(k):
@@ -150,7 +150,8 @@ def write(name, folder):
     with open(path + ".json", "w") as file:
         file.write(model.to_json())
     if k is keras:
-        model.save(path + "_legacy.h5")
+        # Names of the optimizer's variables may clash, where layers have one name.
+        model.save(path + "_legacy.h5", include_optimizer=False)
     else:
         model.save_weights(path + "_legacy.h5", save_format="h5")
     with zipfile.ZipFile(path + ".keras") as source:
@@ -173,7 +174,8 @@ def read(name, folder):
         x = file["inputs"][:]
     with h5py.File(path + "_read.h5", "w") as out:
         out["predictions/keras"] = model.predict(x, verbose=0)
-        for index, variable in enumerate(model.optimizer.variables):
+        variables = [] if make is many else model.optimizer.variables
+        for index, variable in enumerate(variables):
             out[f"optimizer/{index}"] = variable.numpy()
         legacy = keras.models.load_model(path + "_dogsled.h5")
         out["predictions/h5"] = legacy.predict(x, verbose=0)
