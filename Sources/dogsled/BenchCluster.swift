@@ -40,8 +40,8 @@ struct BenchCluster: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp(
       "How workers come to new weights: whole, update or auto, as in a run (default: auto).",
-      valueName: "form"))
-  var weightsForm: WeightsForm?
+      valueName: "what"))
+  var weights: WeightsForm?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -88,7 +88,7 @@ struct BenchCluster: ParsableCommand {
   private func validate(joining coordinator: Endpoint) throws {
     let others = [
       ("--workers", workers != nil), ("--compute", compute != nil), ("--count", count != nil),
-      ("--batches-per-update", batchesPerUpdate != nil), ("--weights-form", weightsForm != nil),
+      ("--batches-per-update", batchesPerUpdate != nil), ("--weights", weights != nil),
       ("--chain", chain != nil),
       ("--model", model != nil), ("--batch-size", batchSize != nil), ("--listen", listen != nil),
       ("--threads", threading.threads != nil), ("--insecure", insecure),
@@ -109,7 +109,7 @@ struct BenchCluster: ParsableCommand {
         model: model, workers: workers, milliseconds: compute,
         batchesPerUpdate: batchesPerUpdate ?? workers, count: count ?? 50,
         batchSize: batchSize ?? 20),
-      weights: weightsForm ?? .auto, chain: chain ?? .auto, threads: threading.count,
+      weights: weights ?? .auto, chain: chain ?? .auto, threads: threading.count,
       kernels: kernels, listen: listen, insecure: insecure
     ).run()
   }

@@ -59,7 +59,7 @@ struct Evaluate: ParsableCommand, TakesAnyName {
 
   func run() throws {
     let path = try options.file(of: model)
-    let file = try NamedModel.readFinite(path, options.weights)
+    let file = try NamedModel.readFinite(path, weights: options.weights.weights)
     let loss = type(of: file.architecture.loss).name
     for untaken in file.untaken where untaken.changesLoss {
       let line = "\(model): \(untaken.description): the loss printed is \(loss) alone"

@@ -44,7 +44,7 @@ struct Export: ParsableCommand {
   func run() throws {
     guard let form = ExportForm(path: output) else { return }
     let path = try NamedModel.file(model, last: last)
-    let file = try NamedModel.readFinite(path, options)
+    let file = try NamedModel.readFinite(path, weights: options.weights)
     do {
       try file.export(to: output, as: form)
     } catch let error as ExportError {

@@ -13,8 +13,6 @@ struct ModelOptions: ParsableArguments {
     completion: .file(extensions: NamedModel.extensions))
   var model: String?
 
-  @OptionGroup var weights: WeightsOption
-
   @OptionGroup var new: NewNetworkOptions
 
   @Option(
@@ -46,16 +44,12 @@ struct ModelOptions: ParsableArguments {
 
   func validate() throws {
     for (name, isGiven) in [
-      ("--fresh", fresh), ("--weights", weights.weights != nil), ("--head", head != nil),
-      ("--freeze", freeze != nil),
+      ("--fresh", fresh), ("--head", head != nil), ("--freeze", freeze != nil),
       ("--input-range", inputRange != nil),
     ] where isGiven && model == nil {
       throw ValidationError("\(name) needs --model: a new network has nothing of the kind")
     }
     try new.refuse(beside: model)
-    if fresh, weights.weights != nil {
-      throw ValidationError("--fresh and --weights: give one of them")
-    }
   }
 
   /// What training begins with.
@@ -68,16 +62,20 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// Reads what is named, cuts and freezes it.
-  /// - Parameter classes: of the data.
+  /// - Parameters:
+  ///   - classes: of the data.
+  ///   - weights: a file whose weights are taken instead of the model's own.
   /// - Throws: one clear line.
-  func start(classes: Int, _ hyperparameters: Hyperparameters) throws -> Start {
+  func start(
+    classes: Int, weights file: String?, _ hyperparameters: Hyperparameters
+  ) throws -> Start {
     guard let model else {
       return Start(
         architecture: try hyperparameters.regularized(try new.architecture(classes: classes)),
         weights: nil, keras: nil)
     }
     let path = try NamedModel.file(model, choice: .best)
-    let (keras, weights) = try read(path)
+    let (keras, weights) = try read(path, file)
     try keras.checkTraining(path)
     var architecture = keras.architecture
     if let inputRange { architecture = try architecture.feeding(inputRange) }
@@ -111,11 +109,13 @@ struct ModelOptions: ParsableArguments {
       }, keras: keras)
   }
 
-  private func read(_ path: String) throws -> (KerasModel, ParameterBuffer?) {
-    if fresh || weights.weights == nil && path.hasSuffix(".json") {
+  private func read(
+    _ path: String, _ weights: String?
+  ) throws -> (KerasModel, ParameterBuffer?) {
+    if fresh || weights == nil && path.hasSuffix(".json") {
       return (try KerasConfiguration.model(inFile: path), nil)
     }
-    let file = try NamedModel.readFinite(path, weights)
+    let file = try NamedModel.readFinite(path, weights: weights)
     return (file.keras, file.state.weights)
   }
 

@@ -22,11 +22,11 @@ enum NamedModel {
   /// Weights that are not finite are refused: relu turns what is no number into 0, and a prediction
   /// of such a network looks like any other.
   /// - Throws: what is wrong with it, in one clear line.
-  static func readFinite(_ path: String, _ options: WeightsOption) throws -> ModelFile {
-    let model = try ModelFile(reading: path, weights: options.weights)
+  static func readFinite(_ path: String, weights: String?) throws -> ModelFile {
+    let model = try ModelFile(reading: path, weights: weights)
     guard model.state.weights.isFinite else {
       throw Failure(
-        "\(options.weights ?? path): its weights are not finite: it is damaged, or its training "
+        "\(weights ?? path): its weights are not finite: it is damaged, or its training "
           + "diverged")
     }
     return model
@@ -84,7 +84,7 @@ struct WeightsOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A file whose weights are taken instead of the model's own: .weights.h5, .h5 or .keras. "
-        + "Keras's JSON has none, and needs it.", valueName: "file"),
+        + "Keras's JSON has none, and needs it.", valueName: "what"),
     completion: .file(extensions: ["h5", "keras"]))
   var weights: String?
 }

@@ -29,6 +29,16 @@ extension PictureSettings.Decoding: ExpressibleByArgument {}
 
 extension WeightsForm: ExpressibleByArgument {}
 
+/// What `--weights` names in training: a file, or a form in which weights travel.
+enum TrainingWeights: ExpressibleByArgument {
+  case file(String)
+  case form(WeightsForm)
+
+  init?(argument: String) {
+    self = WeightsForm(rawValue: argument).map(Self.form) ?? .file(argument)
+  }
+}
+
 extension ChainForm: ExpressibleByArgument {}
 
 /// How many threads compute.
@@ -89,11 +99,24 @@ struct TrainingOptions: ParsableArguments {
   var verify = 0.0
 
   @Option(
-    parsing: .unconditional,
+    parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "How workers come to new weights: whole, as they are; update, by making each update "
-        + "themselves; auto, in whichever way takes fewer bytes.", valueName: "form"))
-  var weightsForm = WeightsForm.auto
+      "A file whose weights are taken instead of those of --model's file: .weights.h5, .h5 or "
+        + ".keras. Or how workers come to new weights: whole, as they are; update, by making each "
+        + "update themselves; auto, in whichever way takes fewer bytes (default).",
+      valueName: "what"),
+    completion: .file(extensions: ["h5", "keras"]))
+  var weights: [TrainingWeights] = []
+
+  /// How workers come to new weights.
+  var weightsForm: WeightsForm {
+    weights.compactMap { if case .form(let form) = $0 { form } else { nil } }.last ?? .auto
+  }
+
+  /// A file of weights; nil for those of the model's file.
+  var weightsFile: String? {
+    weights.compactMap { if case .file(let file) = $0 { file } else { nil } }.last
+  }
 
   @Option(
     parsing: .unconditional,
@@ -123,6 +146,10 @@ struct TrainingOptions: ParsableArguments {
     for (name, folder) in [("--run", run), ("--resume", resume)] where folder == "" {
       throw ValidationError("\(name) needs the name of a folder")
     }
+    if weightsFile != nil, model.model == nil || model.fresh {
+      throw ValidationError(
+        "--weights FILE needs --model, without --fresh; what is no file is auto, whole or update")
+    }
     guard (0.3...3600).contains(heartbeat) else {
       throw ValidationError("--heartbeat must be from 0.3 to 3600 seconds, not \(heartbeat)")
     }
@@ -150,7 +177,7 @@ struct TrainingOptions: ParsableArguments {
     }
     if heartbeat != 3 { words += ["--heartbeat", "\(heartbeat)"] }
     if verify != 0 { words += ["--verify", "\(verify)"] }
-    if weightsForm != .auto { words += ["--weights-form", weightsForm.rawValue] }
+    if weightsForm != .auto { words += ["--weights", weightsForm.rawValue] }
     if chain != .auto { words += ["--chain", chain.rawValue] }
     if skipUnreadable { words.append("--skip-unreadable") }
     return words

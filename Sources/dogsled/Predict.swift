@@ -46,7 +46,7 @@ struct Predict: ParsableCommand, TakesAnyName {
   }
 
   func run() throws {
-    let file = try NamedModel.readFinite(options.file(of: model), options.weights)
+    let file = try NamedModel.readFinite(options.file(of: model), weights: options.weights.weights)
     var classes = try options.classNames(for: file)?.names
     if classes == nil {
       let count = file.architecture.loss.classes

@@ -36,7 +36,8 @@ struct RunStart {
       }
       hyperparameters = options.values.over(values)
       let classes = data.flatMap(DataSet.classCount) ?? 2
-      let start = try options.model.start(classes: classes, hyperparameters)
+      let start = try options.model.start(
+        classes: classes, weights: options.weightsFile, hyperparameters)
       (architecture, weights) = (start.architecture, start.weights)
       if let optimizer = start.keras?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
@@ -78,7 +79,8 @@ struct RunStart {
     weights = try folder.start(description.start)
     if options.model.model != nil {
       let classes = description.classes.count
-      let named = try options.model.start(classes: classes, before)
+      let named = try options.model.start(
+        classes: classes, weights: options.weightsFile, before)
       guard named.architecture == architecture, named.weights?.digest == description.start else {
         throw Failure(
           "\(path): this run was started with another model than --model names: leave --model out")

@@ -37,7 +37,7 @@ struct Train: ParsableCommand {
       throw ValidationError("--chain needs --workers: one process has nobody to hand anything on")
     }
     if options.weightsForm != .auto, workers == nil {
-      throw ValidationError("--weights-form needs --workers: in one process no weights travel")
+      throw ValidationError("--weights needs --workers: in one process no weights travel")
     }
   }
 

@@ -58,7 +58,7 @@ import Testing
     for (workers, weights) in [(1, "update"), (2, "update"), (2, "whole")] {
       let figures = try figures(
         Command(
-          arguments(["--workers", "\(workers)", "--weights-form", weights]), in: folder,
+          arguments(["--workers", "\(workers)", "--weights", weights]), in: folder,
           environment: ["TMPDIR": folder.path]))
       #expect(figures["bench"] as? String == "cluster")
       #expect(figures["workers"] as? Int == workers)
@@ -157,7 +157,7 @@ import Testing
       ["--workers", "2", "--compute", "5", "--batches-per-update", "4000", "--count", "900"],
       "more than a million steps"
     ),
-    (["--workers", "2", "--compute", "5", "--weights-form", "none"], "--weights-form"),
+    (["--workers", "2", "--compute", "5", "--weights", "none"], "--weights"),
     (["--workers", "2", "--compute", "5", "--insecure"], "--insecure is for --listen"),
     (["--join", "127.0.0.1:7777", "--workers", "2"], "--workers cannot be given with --join"),
     (["--join", "127.0.0.1:7777", "--insecure"], "--insecure cannot be given with --join"),

@@ -28,7 +28,7 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "verify": "<f>", "weights": "<file>", "weights-form": "<form>",
+    "verify": "<f>", "weights": "<what>",
     "workers": "<n>", "insecure": "", "once": "",
     "profile": "", "skip-unreadable": "", "version": "", "help": "",
   ]
