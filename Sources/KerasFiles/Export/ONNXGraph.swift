@@ -13,11 +13,13 @@ struct ONNXGraph {
     case float(Float)
     case integer(Int)
     case integers([Int])
+    case text(String)
   }
 
   /// Of the operators used: the first with all of them as they are computed here.
   static let operators = 13
   private static let float32 = 1
+  private static let int64 = 7
 
   private var graph = Protobuf()
   private var count = 0
@@ -69,6 +71,9 @@ struct ONNXGraph {
       case .integers(let values):
         for value in values { message.append(8, value) }
         message.append(20, 7)
+      case .text(let text):
+        message.append(4, text)
+        message.append(20, 3)
       }
       node.append(5, message)
     }
@@ -101,6 +106,16 @@ struct ONNXGraph {
     let data = values.withUnsafeBytes { Data($0) }
     if constants.insert(full).inserted {
       graph.append(5, Self.message(full, shape, Self.float32, data))
+    }
+    return full
+  }
+
+  /// Integers that are the same for every picture, as `constant`.
+  mutating func integers(_ name: String, _ values: [Int]) -> String {
+    let full = "\(layer)/\(name)"
+    let data = values.map(Int64.init).withUnsafeBytes { Data($0) }
+    if constants.insert(full).inserted {
+      graph.append(5, Self.message(full, [values.count], Self.int64, data))
     }
     return full
   }

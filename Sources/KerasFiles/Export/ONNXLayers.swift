@@ -48,10 +48,71 @@ extension Flatten: ONNXLayer {
     _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
   ) -> String {
     guard !inputs[0].shape.isFlat else { return inputs[0].name }
-    // Keras's order: the channels of a position are neighbours.
-    let map = graph.add("Transpose", [inputs[0].name], ["perm": .integers([0, 2, 3, 1])])
-    return graph.add("Flatten", [map], ["axis": .integer(1)])
+    return graph.add("Flatten", [graph.channelsLast(inputs[0])], ["axis": .integer(1)])
   }
+}
+
+extension Reshape: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let numbers = graph.channelsLast(inputs[0])
+    let sizes = output.isFlat ? [] : [output.height, output.width]
+    let shape = graph.integers("shape", [-1] + sizes + [output.channels])
+    let map = graph.add("Reshape", [numbers, shape])
+    return output.isFlat ? map : graph.add("Transpose", [map], ["perm": .integers([0, 3, 1, 2])])
+  }
+}
+
+extension ONNXGraph {
+  /// A map in Keras's order, in which the channels of a position are neighbours; a flat value as it
+  /// is.
+  fileprivate mutating func channelsLast(_ input: (name: String, shape: Shape)) -> String {
+    guard !input.shape.isFlat else { return input.name }
+    return add("Transpose", [input.name], ["perm": .integers([0, 2, 3, 1])])
+  }
+}
+
+extension UpSampling: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let scales = graph.constant(
+      "scales", shape: [4], [1, 1, Float(size.height), Float(size.width)])
+    // The second input, a region, is left out.
+    return graph.add(
+      "Resize", [inputs[0].name, "", scales],
+      [
+        "mode": .text("nearest"), "nearest_mode": .text("floor"),
+        "coordinate_transformation_mode": .text("asymmetric"),
+      ])
+  }
+}
+
+extension Framing: ONNXLayer {
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String {
+    let (input, shape) = (inputs[0].name, inputs[0].shape)
+    guard crops else {
+      return graph.add(
+        "Pad", [input, graph.integers("pads", [0, 0, top, left, 0, 0, bottom, right])])
+    }
+    return graph.add(
+      "Slice",
+      [
+        input, graph.integers("starts", [-top, -left]),
+        graph.integers("ends", [shape.height + bottom, shape.width + right]),
+        graph.integers("axes", [2, 3]),
+      ])
+  }
+}
+
+extension GaussianNoise: ONNXLayer {
+  /// At inference nothing is added.
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String { inputs[0].name }
 }
 
 extension Dropout: ONNXLayer {

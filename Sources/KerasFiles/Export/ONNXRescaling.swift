@@ -30,7 +30,7 @@ extension Normalization: ONNXLayer {
 
 extension ONNXGraph {
   /// Numbers for each channel, or one for all, so that they fit on what has a shape.
-  fileprivate mutating func channels(
+  mutating func channels(
     _ name: String, _ numbers: [Float], of shape: Shape
   ) -> String {
     constant(name, shape: [numbers.count] + (shape.isFlat ? [] : [1, 1]), numbers)
