@@ -32,6 +32,13 @@ struct InferenceOptions: ParsableArguments {
         + "the model was trained on.", valueName: "a,b"))
   var classes: ClassNames?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The numbers that the network is fed, as 0..255 or -1..1; the default is what its file says, "
+        + "or its first layer, else 0..1.", valueName: "low..high"))
+  var inputRange: InputRange?
+
   @Flag(help: "Of a run's folder take the last epoch's model, not the best epoch's.")
   var last = false
 
@@ -64,11 +71,12 @@ struct InferenceOptions: ParsableArguments {
   /// - Throws: `MemoryError` where there is no memory for it.
   func engine(for model: ModelFile, pictures: Int) throws -> Engine {
     let batch = min(batchSize, max(1, pictures))
-    try MemoryNeed.inference(model.architecture, batch: batch, threads: threading.count).check(
+    let architecture = try inputRange.map(model.architecture.feeding) ?? model.architecture
+    try MemoryNeed.inference(architecture, batch: batch, threads: threading.count).check(
       "computing \(counted(batch, "picture")) at a time",
       advice: "choose a smaller --batch-size, or fewer --threads")
     return try Engine(
-      model.architecture, batchCapacity: batch, labelSmoothing: model.labelSmoothing,
+      architecture, batchCapacity: batch, labelSmoothing: model.labelSmoothing,
       threads: threading.count,
       kernels: try KernelSet.chosen())
   }
