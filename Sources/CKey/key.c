@@ -100,6 +100,19 @@ int ckey_read(struct ckey *key, const void *pem, size_t size) {
   return fill(key, pair);
 }
 
+int ckey_fingerprint(const unsigned char *certificate, size_t size,
+                     unsigned char fingerprint[CKEY_DIGEST_SIZE]) {
+  X509 *read = size <= 1 << 20 ? d2i_X509(NULL, &certificate, (long)size) : NULL;
+  unsigned char *public = NULL;
+  // The bytes as they are in the certificate: the key itself is TLS's to understand.
+  int length = read ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(read), &public) : 0;
+  int done = length > 0 && ckey_sha256(public, length, fingerprint);
+  OPENSSL_free(public);
+  X509_free(read);
+  ERR_clear_error();
+  return done;
+}
+
 int ckey_sha256(const void *bytes, size_t size, unsigned char digest[CKEY_DIGEST_SIZE]) {
   return EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL);
 }

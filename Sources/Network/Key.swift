@@ -56,9 +56,10 @@ public struct Key: Sendable {
   }
 
   /// Writes the key into a new file that its owner alone can read.
+  /// - Parameter replacing: whether a file of that name may be there.
   /// - Throws: `FileError` where there is something of that name already, or it cannot be written.
-  public func write(to path: String) throws(FileError) {
-    guard !PlainFiles.exists(path) else {
+  public func write(to path: String, replacing: Bool = false) throws(FileError) {
+    guard replacing || !PlainFiles.exists(path) else {
       throw FileError("\(path): is there already: name another file, or remove it")
     }
     try PlainFiles.replace(path, with: Data(pem), isPrivate: true)

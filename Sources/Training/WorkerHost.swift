@@ -165,7 +165,7 @@ public final class WorkerHost {
     case .message(.refuse(let reason)): return .refused("the coordinator: \(reason)")
     case .message(.finished): return .finished
     // The transport knows whom it hands parts on to.
-    case .message(.heartbeat), .message(.successor): break
+    case .message(.heartbeat), .message(.successor), .message(.predecessor): break
     case .message(.welcome(let welcome)):
       log("welcome as worker \(welcome.worker)")
       if current?.welcome.isSameRun(as: welcome) != true {

@@ -16,7 +16,7 @@ package enum Kind: UInt8, Sendable {
 
   case welcome = 1
   case refuse, weights, work, finished
-  case update, successor
+  case update, successor, predecessor
   case hello = 17
   case ready, unable, gradient, evaluated, leaving, holds, listens, link
   case heartbeat = 33
@@ -26,7 +26,8 @@ package enum Kind: UInt8, Sendable {
   /// Whose messages have this kind.
   var sender: Sender {
     switch self {
-    case .welcome, .refuse, .weights, .work, .finished, .update, .successor: .coordinator
+    case .welcome, .refuse, .weights, .work, .finished, .update, .successor, .predecessor:
+      .coordinator
     case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds, .listens, .link:
       .worker
     case .introduction: .predecessor

@@ -69,6 +69,7 @@ extension CoordinatorMessage: WireMessage {
       case .update(let header): try Payload(.update, header)
       case .work(let header): try Payload(.work, header)
       case .successor(let successor): try Payload(.successor, Succession(to: successor))
+      case .predecessor(let permit): try Payload(.predecessor, permit)
       case .finished: Payload(.finished)
       case .heartbeat: Payload(.heartbeat)
       }
@@ -86,6 +87,7 @@ extension CoordinatorMessage: WireMessage {
     case .update: self = .update(try payload.decoded())
     case .work: self = .work(try payload.decoded())
     case .successor: self = .successor(try payload.decoded(Succession.self).to)
+    case .predecessor: self = .predecessor(try payload.decoded())
     case .finished: self = .finished
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -211,9 +213,11 @@ extension GradientHeader {
 extension Hello {
   /// The same with texts that may be printed.
   fileprivate var printable: Hello {
-    Hello(
-      version: version.printable(), name: name.printable(), token: token, threads: threads,
-      kernels: kernels.printable())
+    var hello = self
+    hello.version = version.printable()
+    hello.name = name.printable()
+    hello.kernels = kernels.printable()
+    return hello
   }
 }
 

@@ -43,6 +43,8 @@ public struct Hello: Codable, Hashable, Sendable {
   public var threads: Int
   /// The instruction set its kernels use.
   public var kernels: String
+  /// What lets it take part; nil where nobody asks. The transport adds it, and takes it away.
+  public var secret: Secret?
 
   /// A hello with every field given.
   public init(

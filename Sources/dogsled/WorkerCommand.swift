@@ -11,13 +11,19 @@ struct WorkerCommand: ParsableCommand {
     commandName: "worker",
     abstract: "Compute for a coordinator until its run is over.",
     discussion: """
-      The coordinator need not be there yet, and may go and come again.
+      The coordinator need not be there yet, and may go and come again. Its token says
+      where it listens, what tells it from impostors, and the secret that lets workers in.
 
-      Example: dogsled worker 192.168.1.2:7777 --data pets
+      Example: dogsled worker --token-file token --data pets
       """)
 
-  @Argument(help: ArgumentHelp("Where the coordinator listens.", valueName: "host:port"))
-  var coordinator: Endpoint
+  @Argument(
+    help: ArgumentHelp(
+      "The coordinator's token; or another of its addresses than the token names, with the token "
+        + "in a file or in DOGSLED_TOKEN.", valueName: "token|host:port"))
+  var coordinator: String?
+
+  @OptionGroup var token: TokenOptions
 
   @Option(help: "A copy of the coordinator's data folder.", completion: .directory)
   var data: String
@@ -30,10 +36,11 @@ struct WorkerCommand: ParsableCommand {
         + "made within 10 seconds."))
   var once = false
 
-  func validate() throws { try coordinator.checkIsACoordinator() }
+  func validate() throws { try CoordinatorChoice.check(coordinator, token) }
 
   func run() throws {
     try ParentWatch.start()
+    let choice = try CoordinatorChoice(coordinator, token)
     guard PictureFolder.exists(data) else { throw Failure("\(data): no such folder") }
     let kernels = try KernelSet.chosen()
     if ThreadOptions.cores.limit != nil {
@@ -44,6 +51,6 @@ struct WorkerCommand: ParsableCommand {
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       log: log)
     if let damage = DamagedGradients.asked() { worker.damage = damage }
-    try WorkerConnections(coordinator: coordinator, once: once).serve(with: worker)
+    try WorkerConnections(choice, once: once).serve(with: worker)
   }
 }

@@ -30,6 +30,10 @@ int ckey_make(struct ckey *key);
 // Reads a key of the curve P-256 from PEM. Returns 0 where it is none, or has a password.
 int ckey_read(struct ckey *key, const void *pem, size_t size);
 
+// The fingerprint of the public key in a certificate's DER. Returns 0 where it is no certificate.
+int ckey_fingerprint(const unsigned char *certificate, size_t size,
+                     unsigned char fingerprint[CKEY_DIGEST_SIZE]);
+
 // SHA-256 (FIPS 180-4). Returns 0 where libcrypto cannot.
 int ckey_sha256(const void *bytes, size_t size, unsigned char digest[CKEY_DIGEST_SIZE]);
 
