@@ -134,7 +134,7 @@ let package = Package(
     .testTarget(
       name: "NetworkTests",
       dependencies: [
-        "Network", "Training", "Coordination", "Wire", "Engine", "Primitives",
+        "Network", "Training", "Coordination", "Wire", "Engine", "Primitives", "TestSupport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -11,7 +11,7 @@ import Wire
 public struct Key: Sendable {
   /// The private key: P-256, PKCS 8 in PEM.
   let pem: [UInt8]
-  /// A certificate that the key has signed itself, in DER: TLS wants one. It never expires.
+  /// A certificate that the key has signed itself, in DER, which never expires: TLS wants one.
   let certificate: [UInt8]
   /// What tells its public key from others.
   public let fingerprint: Fingerprint

@@ -47,5 +47,7 @@ public enum ClientLock: Sendable {
   }
 
   /// The key that the coordinator must have.
-  var fingerprint: Fingerprint? { if case .key(let fingerprint, _) = self { fingerprint } else { nil } }
+  var fingerprint: Fingerprint? {
+    if case .key(let fingerprint, _) = self { fingerprint } else { nil }
+  }
 }

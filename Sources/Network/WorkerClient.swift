@@ -57,7 +57,11 @@ public final class WorkerClient: CoordinatorLink {
                 closed: { reason in
                   relay.end()
                   guard !opening.end(reason ?? "") else { return }
-                  if let reason { mailbox.put(.closed(reason: "lost the coordinator: \(reason)")) }
+                  switch reason {
+                  case Preface.speaksTLS?: mailbox.put(.refused(reason: Preface.speaksTLS))
+                  case let reason?: mailbox.put(.closed(reason: "lost the coordinator: \(reason)"))
+                  case nil: break
+                  }
                 })))
         }
       }

@@ -162,6 +162,7 @@ public final class WorkerHost {
       link.send(.leaving)
       return .interrupted
     case .closed(let reason): return .disconnected(reason)
+    case .refused(let reason): return .refused(reason)
     case .message(.refuse(let reason)): return .refused("the coordinator: \(reason)")
     case .message(.finished): return .finished
     // The transport knows whom it hands parts on to.

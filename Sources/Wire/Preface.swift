@@ -14,6 +14,10 @@ package enum Preface {
     ByteBuffer(bytes: magic + [version])
   }
 
+  /// What is said of a peer whose first byte is one of TLS.
+  package static let speaksTLS =
+    "the peer speaks TLS, and this side does not: give both the run's token, or both --insecure"
+
   private static let magic = Array("DOGSLED".utf8)
 
   /// Takes the preface from `buffer`.
@@ -22,9 +26,7 @@ package enum Preface {
   static func read(from buffer: inout ByteBuffer) throws -> Bool {
     // A record of TLS: an alert or a handshake.
     if let first = buffer.readableBytesView.first, first == 0x15 || first == 0x16 {
-      throw WireError(
-        "the peer speaks TLS, and this side does not: give both the run's token, or both --insecure"
-      )
+      throw WireError(speaksTLS)
     }
     let seen = buffer.readableBytesView.prefix(magic.count)
     guard seen.elementsEqual(magic.prefix(seen.count)) else {

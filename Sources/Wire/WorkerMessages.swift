@@ -43,7 +43,7 @@ public struct Hello: Codable, Hashable, Sendable {
   public var threads: Int
   /// The instruction set its kernels use.
   public var kernels: String
-  /// What lets it take part; nil where nobody asks. The transport adds it, and takes it away.
+  /// What lets it take part, which the transport adds and takes away; nil where nobody asks.
   public var secret: Secret?
 
   /// A hello with every field given.

@@ -31,6 +31,10 @@ struct ClusterRun {
     let choice: RunLock.Choice =
       listen == nil ? .secret : self.token.insecure ? .insecure : .key(file: nil)
     let lock = try RunLock(choice, resuming: nil)
+    guard choice.isWithoutKey || self.token.tokenFile != nil || isatty(STDERR_FILENO) != 0 else {
+      throw Failure(
+        "--token-file is needed: a token is printed on a terminal alone", status: .wrongUsage)
+    }
     let mailbox = Mailbox<CoordinatorInput>()
     let server = try CoordinatorServer(
       host: address.host, port: listen?.port ?? 0, lock: lock.server, mailbox: mailbox)

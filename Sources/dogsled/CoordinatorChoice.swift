@@ -8,6 +8,13 @@ struct TokenOptions: ParsableArguments {
   /// Read by workers that are given no token otherwise.
   static let variable = "DOGSLED_TOKEN"
 
+  /// What the variable holds; nil where that is nothing.
+  static var given: String? {
+    let text = ProcessInfo.processInfo.environment[variable]?
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    return text == "" ? nil : text
+  }
+
   /// What tells a worker that this process launches.
   static func environment(_ token: Token?) -> [String: String] {
     token.map { [variable: $0.text] } ?? [:]
@@ -38,8 +45,7 @@ struct CoordinatorChoice {
   /// - Parameter given: a token, or HOST:PORT; nil where neither was given.
   /// - Throws: `ValidationError` that does not quote what may be a token.
   static func check(_ given: String?, _ options: TokenOptions) throws {
-    let variable = ProcessInfo.processInfo.environment[TokenOptions.variable]
-    let hasToken = options.tokenFile != nil || variable != nil
+    let hasToken = options.tokenFile != nil || TokenOptions.given != nil
     guard !options.insecure || options.tokenFile == nil else {
       throw ValidationError("--insecure is for joining without a token: leave --token-file out")
     }
@@ -109,8 +115,7 @@ struct CoordinatorChoice {
         return try Token(text.trimmingCharacters(in: .whitespacesAndNewlines))
       }
       source = TokenOptions.variable
-      let text = ProcessInfo.processInfo.environment[TokenOptions.variable] ?? ""
-      return try Token(text.trimmingCharacters(in: .whitespacesAndNewlines))
+      return try Token(TokenOptions.given ?? "")
     } catch let error as TokenError {
       throw Failure("\(source): \(error)", status: .wrongUsage)
     }

@@ -54,8 +54,8 @@ struct ListenAddress {
   ///
   /// - Parameters:
   ///   - token: what they need; nil where they need none.
-  ///   - file: the file that holds it, where there is one. The token itself is printed on a terminal
-  ///     alone: other outputs are kept, and read by others.
+  ///   - file: the file that holds it, where there is one: it is printed on a terminal alone, since
+  ///     other outputs are kept, and read by others.
   ///   - command: what to type but for what names the coordinator.
   func announce(port: Int, token: Token?, file: String?, command: (String) -> String) {
     let most = Token.mostAddresses

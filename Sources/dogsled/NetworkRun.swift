@@ -68,7 +68,8 @@ struct NetworkRun {
 
   private func train(
     _ listen: ListenAddress, _ token: Token?, _ server: CoordinatorServer,
-    _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet, _ mailbox: Mailbox<CoordinatorInput>
+    _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet,
+    _ mailbox: Mailbox<CoordinatorInput>
   ) throws {
     defer { server.shutdown() }
     let address = Endpoint(host: listen.host, port: server.port)
@@ -115,7 +116,8 @@ struct NetworkRun {
       tokens: tokens, executable: executable,
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
-      }, environment: TokenOptions.environment(token), folder: setup.folder.path, mailbox: mailbox)
+      }, environment: TokenOptions.environment(token), folder: setup.folder.path,
+      mailbox: mailbox)
   }
 
   /// What may wait for one worker: some states and updates; a worker that is further behind is

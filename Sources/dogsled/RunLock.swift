@@ -13,6 +13,9 @@ struct RunLock {
     case key(file: String?)
     /// The secret alone: all workers are on this machine.
     case secret
+
+    /// Whether no other machine needs the token.
+    var isWithoutKey: Bool { if case .key = self { false } else { true } }
   }
 
   /// Nil where there is no lock.
