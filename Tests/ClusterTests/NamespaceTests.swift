@@ -84,6 +84,47 @@ struct NamespaceTests {
     }
   }
 
+  static let mayCapture = FileManager.default.isExecutableFile(atPath: "/usr/bin/tcpdump")
+
+  /// What goes by between two machines, once locked and once not: the test sees what it looks for.
+  @Test(
+    "a capture shows TLS 1.3 and nothing that is plain", .enabled(if: mayCapture, "needs tcpdump"),
+    arguments: [true, false])
+  func capture(isLocked: Bool) async throws {
+    let spaces = try Namespaces(six: false)
+    let cluster = try await Cluster(in: spaces)
+    defer { cluster.stop() }
+    let file = cluster.file("capture")
+    let capture = try Launch(
+      spaces.all[0][0],
+      spaces.all[0].dropFirst()
+        + ["tcpdump", "-i", "dogsled2", "-U", "-s", "0", "-Z", "root", "-w", file, "tcp"],
+      output: cluster.file("tcpdump"))
+    try await eventually("tcpdump listens") { capture.output.contains("listening on") }
+    let lock = isLocked ? [] : ["--insecure"]
+    let coordinator = try cluster.dogsled(
+      ["coordinator", cluster.file("data"), "--listen", "10.78.2.1:7777"]
+        + cluster.options(epochs: 1, run: "run") + lock, in: spaces.all[0])
+    try await eventually("workers are waited for") { coordinator.output.contains("waiting") }
+    let worker = try cluster.dogsled(
+      ["worker"]
+        + (isLocked ? ["--token-file", cluster.file("run/token")] : ["10.78.2.1:7777"] + lock)
+        + ["--data", cluster.file("data"), "--threads", "1"], in: spaces.all[1])
+    #expect(try await coordinator.status() == 0, "\(coordinator.output)")
+    #expect(try await worker.status() == 0, "\(worker.output)")
+    kill(capture.processID, SIGINT)
+    _ = try await capture.status()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+    #expect(bytes.count > 100_000)
+    // The preface, the class names, a picture's name and the beginning of a JPEG in Base64.
+    for word in ["DOGSLED", "cats", "cat.0.jpg", "/9j/"] {
+      #expect((bytes.range(of: Data(word.utf8)) == nil) == isLocked, "\(word)")
+    }
+    // The extension by which a server chooses TLS 1.3 (RFC 8446, 4.2.1).
+    let version13 = Data([0x00, 0x2B, 0x00, 0x02, 0x03, 0x04])
+    #expect((bytes.range(of: version13) != nil) == isLocked)
+  }
+
   /// All orders of some names.
   private static func orders(_ names: [String]) -> [[String]] {
     guard names.count > 1 else { return [names] }
