@@ -75,7 +75,8 @@ package struct Admission: Sendable {
     switch message {
     case .hello(let said): return hello(peer, said.secret, host: host, now: now)
     case .ready: ready(peer)
-    case .unable, .holds, .part, .gradient, .evaluated, .listens, .link, .leaving, .heartbeat:
+    case .unable, .holds, .part, .gradient, .evaluated, .listens, .link, .wants, .leaving,
+      .heartbeat:
       break
     }
     return .deliver

@@ -23,6 +23,8 @@ public enum CoordinatorMessage: Sendable {
   case successor(Successor?)
   /// Another worker is told to hand on what comes of updates to this one.
   case predecessor(LinkPermit)
+  /// Some bytes of a picture that the worker asked for.
+  case picture(PicturePiece)
   /// The run is over.
   case finished
   /// Nothing new: the coordinator is alive.

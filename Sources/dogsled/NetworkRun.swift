@@ -78,6 +78,7 @@ struct NetworkRun {
     hostOptions.threads = options.threading.count
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
+    hostOptions.pictures = setup.data
     hostOptions.verify = options.verify
     hostOptions.weights = options.weights
     hostOptions.chain = options.chain

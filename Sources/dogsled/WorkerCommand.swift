@@ -13,8 +13,10 @@ struct WorkerCommand: ParsableCommand {
     discussion: """
       The coordinator need not be there yet, and may go and come again. Its token says
       where it listens, what tells it from impostors, and the secret that lets workers in.
+      Pictures that the worker lacks come from the coordinator, and are kept for other
+      runs of this machine.
 
-      Example: dogsled worker --token-file token --data pets
+      Example: dogsled worker --token-file token
       """)
 
   @Argument(
@@ -25,8 +27,14 @@ struct WorkerCommand: ParsableCommand {
 
   @OptionGroup var token: TokenOptions
 
-  @Option(help: "A copy of the coordinator's data folder.", completion: .directory)
-  var data: String
+  @Option(
+    help: ArgumentHelp(
+      "A copy of the coordinator's data folder; without it pictures come from the coordinator, and "
+        + "with --cache those that are missing here or differ."),
+    completion: .directory)
+  var data: String?
+
+  @OptionGroup var cache: CacheOptions
 
   @OptionGroup var threading: ThreadOptions
 
@@ -36,18 +44,22 @@ struct WorkerCommand: ParsableCommand {
         + "made within 10 seconds."))
   var once = false
 
-  func validate() throws { try CoordinatorChoice.check(coordinator, token) }
+  func validate() throws {
+    try CoordinatorChoice.check(coordinator, token)
+    try cache.check(data: data)
+  }
 
   func run() throws {
     try ParentWatch.start()
     let choice = try CoordinatorChoice(coordinator, token)
-    guard PictureFolder.exists(data) else { throw Failure("\(data): no such folder") }
+    if let data, !PictureFolder.exists(data) { throw Failure("\(data): no such folder") }
+    let pictures = try cache.pictures(data: data)
     let kernels = try KernelSet.chosen()
     if ThreadOptions.cores.limit != nil {
       log("computes with \(counted(threading.count, "thread"))\(ThreadOptions.cores.note)")
     }
     let worker = WorkerHost(
-      pictures: .folder(data), threads: threading.count, kernels: kernels,
+      pictures: pictures, threads: threading.count, kernels: kernels,
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       log: log)
     if let damage = DamagedGradients.asked() { worker.damage = damage }

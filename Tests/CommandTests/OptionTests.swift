@@ -27,7 +27,8 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "key": "<file>", "token": "<host:port>", "token-file": "<file>",
+    "cache": "<dir>", "cache-size": "<gb>", "key": "<file>",
+    "token": "<host:port>", "token-file": "<file>",
     "verify": "<f>", "weights": "<form>", "workers": "<n>", "insecure": "", "once": "",
     "profile": "", "skip-unreadable": "", "version": "", "help": "",
   ]

@@ -208,12 +208,12 @@ final class FaultRun {
   }
 
   func worker(
-    at port: Int? = nil, data: String = "data", _ extra: [String] = [], place: [String]? = nil,
+    at port: Int? = nil, data: String? = "data", _ extra: [String] = [], place: [String]? = nil,
     environment: [String: String] = [:]
   ) throws -> Running {
     try start(
-      ["worker", "\(host):\(port ?? self.port)", "--data", data, "--threads", "1"]
-        + (token == nil ? ["--insecure"] : []) + extra,
+      ["worker", "\(host):\(port ?? self.port)", "--threads", "1"]
+        + (data.map { ["--data", $0] } ?? []) + (token == nil ? ["--insecure"] : []) + extra,
       place: place ?? self.place,
       environment: (token.map { ["DOGSLED_TOKEN": $0.text] } ?? [:]).merging(environment) { $1 })
   }

@@ -319,12 +319,18 @@ import Wire
       #expect(heard?.isHeartbeat == true)
     }
     try reader.finish()
-    let short = sent.filter { if case .part = $0 { false } else { true } }
+    let pictures = sent.filter { if case .picture = $0 { true } else { false } }
+    let short = sent.filter {
+      switch $0 {
+      case .part, .picture: false
+      default: true
+      }
+    }
     let parts: [CoordinatorMessage] = [
       .part(samplePart(.state(buffer: 1))), .part(samplePart(.sum, index: 0)),
       .part(samplePart(.gradient(step: 7))),
     ]
-    #expect(texts == (short + parts).map(text))
+    #expect(texts == (short + parts + pictures).map(text))
   }
 
   @Test func `A worker's messages go out in order`() throws {

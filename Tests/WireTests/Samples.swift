@@ -51,6 +51,9 @@ func coordinatorMessages() -> [CoordinatorMessage] {
         link: 3, host: "10.0.0.2",
         listening: Listening(port: 40112, fingerprint: Fingerprint(0..<32)), secret: secret)),
     .predecessor(LinkPermit(link: 3, secret: secret)),
+    .picture(
+      PicturePiece(picture: 70_000, offset: 65_536, bytes: [0xFF, 0xD8, 0])),
+    .picture(PicturePiece(picture: 0, offset: 0, bytes: [])),
     .successor(nil),
     .heartbeat,
     .refuse(reason: "the data differ"),
@@ -85,6 +88,7 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
     .listens(Listening(port: 40112, fingerprint: Fingerprint(0..<32))),
     .link(LinkReport(link: 3)),
     .link(LinkReport(link: 3, failure: "silent for 3 s")),
+    .wants(WantedPictures([3, 0, 1999])),
     .unable(reason: "no picture"),
     .leaving,
   ]
