@@ -38,6 +38,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
   targets: [
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -46,6 +47,8 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CLibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .target(name: "CJPEG", dependencies: ["CLibJPEG"]),
+    .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CKey", dependencies: ["CLibCrypto"]),
 
     .target(name: "KernelInterface"),
     .target(
@@ -72,9 +75,10 @@ let package = Package(
     .target(
       name: "Network",
       dependencies: [
-        "Training", "Coordination", "Wire", "Primitives",
+        "Training", "Coordination", "Wire", "Primitives", "CKey",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
@@ -130,7 +134,7 @@ let package = Package(
     .testTarget(
       name: "NetworkTests",
       dependencies: [
-        "Network", "Training", "Coordination", "Wire", "Engine", "Primitives",
+        "Network", "Training", "Coordination", "Wire", "Engine", "Primitives", "TestSupport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
       ]),

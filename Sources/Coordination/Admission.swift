@@ -3,7 +3,8 @@ import Wire
 
 /// Who may take a place at a coordinator.
 ///
-/// There is a limit for peers that have not said who they are, and another for those that have.
+/// There is a limit for peers that have not said who they are, and another for those that have. Who
+/// says hello must know the run's secret, where there is one.
 ///
 /// Rules alone: the server closes whom they evict, and tells the coordinator of workers.
 package struct Admission: Sendable {
@@ -20,8 +21,10 @@ package struct Admission: Sendable {
     /// The same, and tell it first that there is a worker, which has until then to be ready; where
     /// all places were taken, somebody makes room.
     case announce(readyBy: Duration, evicted: Eviction?)
-    /// Nothing, and close the connection: there are enough workers that are ready.
+    /// Nothing, tell it why, and close the connection: it need not try again.
     case turnAway(reason: String)
+    /// Nothing, and close the connection without a word: it may try again.
+    case putOff(reason: String)
   }
 
   /// Who is gone, and why.
@@ -39,6 +42,10 @@ package struct Admission: Sendable {
   }
 
   private let limits: Limits
+  private let secret: Secret?
+  private var guesses = Guesses()
+  /// Why those were turned away that are still connected.
+  private var turnedAway: [PeerID: String] = [:]
   /// Those that have not said who they are, by age.
   private var strangers: [PeerID] = []
   /// Those that said hello, with where they connect from, without the port.
@@ -46,7 +53,10 @@ package struct Admission: Sendable {
   private var isOver = false
 
   /// Nobody is there.
-  package init(limits: Limits) { self.limits = limits }
+  /// - Parameter secret: what a hello must hold; nil where anybody may take part.
+  package init(limits: Limits, secret: Secret? = nil) {
+    (self.limits, self.secret) = (limits, secret)
+  }
 
   /// A peer has connected.
   /// - Returns: who makes room: idle strangers must not keep workers out.
@@ -63,19 +73,37 @@ package struct Admission: Sendable {
     _ message: WorkerMessage, from peer: PeerID, host: String, now: Duration
   ) -> MessageAction {
     switch message {
-    case .hello: return hello(peer, host: host, now: now)
+    case .hello(let said): return hello(peer, said.secret, host: host, now: now)
     case .ready: ready(peer)
-    case .unable, .holds, .part, .gradient, .evaluated, .listens, .link, .leaving, .heartbeat:
+    case .unable, .holds, .part, .gradient, .evaluated, .listens, .link, .wants, .leaving,
+      .heartbeat:
       break
     }
     return .deliver
   }
 
-  private mutating func hello(_ peer: PeerID, host: String, now: Duration) -> MessageAction {
+  private mutating func hello(
+    _ peer: PeerID, _ said: Secret?, host: String, now: Duration
+  ) -> MessageAction {
     strangers.removeAll { $0 == peer }
+    if let secret {
+      // A guess that is not looked at tells nothing.
+      if let pause = guesses.pause(of: host, now: now) {
+        return .putOff(
+          reason: "too many wrong secrets came from its address: nothing more for \(pause) s")
+      }
+      guard said == secret else {
+        guesses.isWrong(of: host, now: now)
+        return turnAway(
+          peer,
+          said == nil
+            ? "it has no token: start it with the token of this run"
+            : "its token is wrong: it is another run's")
+      }
+    }
     var evicted: Eviction?
     if places >= limits.connections {
-      guard let oldest = whoMakesRoom else { return .turnAway(reason: fullness) }
+      guard let oldest = whoMakesRoom else { return turnAway(peer, fullness) }
       workers[oldest]?.progress = .leaving
       evicted = Eviction(
         peer: oldest, reason: "it was not ready, and made room for another worker")
@@ -83,6 +111,11 @@ package struct Admission: Sendable {
     let readyBy = now + .limited(seconds: limits.readyTimeout)
     workers[peer] = (host, .gettingReady(until: readyBy))
     return .announce(readyBy: readyBy, evicted: evicted)
+  }
+
+  private mutating func turnAway(_ peer: PeerID, _ reason: String) -> MessageAction {
+    turnedAway[peer] = reason
+    return .turnAway(reason: reason)
   }
 
   /// The coordinator puts a worker out where it does not believe that it is ready.
@@ -100,8 +133,10 @@ package struct Admission: Sendable {
   /// A connection is gone; `reason` is nil where this side closed it.
   package mutating func closed(_ peer: PeerID, reason: String?) -> Departure {
     strangers.removeAll { $0 == peer }
+    let told = turnedAway.removeValue(forKey: peer)
     guard workers.removeValue(forKey: peer) != nil else {
-      return .stranger(reason: reason ?? (isOver ? "the run is over" : fullness))
+      return .stranger(
+        reason: told ?? reason ?? (isOver ? "the run is over" : "the coordinator closed it"))
     }
     return .worker(reason: reason ?? "the coordinator closed the connection")
   }

@@ -18,6 +18,8 @@ public enum CoordinatorAction: Hashable, Sendable {
   case handOn(PeerID, to: PeerID?, link: Int)
   /// Send a worker again the parts of the updates of these weights and of later ones.
   case resend(PeerID, since: WeightsVersion)
+  /// Send a worker the files of these pictures.
+  case sendPictures(PeerID, [Int])
   /// Send a work unit for the present weights.
   case assign(PeerID, WorkUnit)
   /// All of an epoch (counted from 0) is in: write down what it came to.

@@ -25,7 +25,13 @@ package struct Relay: Sendable {
   private let listening: Listening?
   private var successor: (link: Int, isConnected: Bool)?
   private var predecessor: (connection: Int, link: Int)?
-  /// Connections of those that have not said which link they are, by age.
+  /// The greatest link to this worker that the coordinator has told of.
+  private var latest = 0
+  /// That link, while nobody has used it.
+  private var permit: LinkPermit?
+  /// What connections said of links that the coordinator has not told of yet.
+  private var early: [Int: LinkIntroduction] = [:]
+  /// Connections of those that may not hand anything on, by age.
   private var strangers: [Int] = []
 
   /// Nobody is before it, nobody behind.
@@ -45,6 +51,7 @@ package struct Relay: Sendable {
     case .successor(let successor):
       self.successor = successor.map { ($0.link, false) }
       return [successor.map(Action.connect) ?? .disconnect]
+    case .predecessor(let permit): return expect(permit)
     case .part(let part):
       if case .state = part.content { return [.deliver(message)] }
       return take(part)
@@ -67,7 +74,7 @@ package struct Relay: Sendable {
     self.successor?.isConnected = true
     return [
       .handOn(
-        .introduction(LinkIntroduction(link: successor.link, key: successor.listening.key)))
+        .introduction(LinkIntroduction(link: successor.link, secret: successor.secret)))
     ]
   }
 
@@ -94,17 +101,7 @@ package struct Relay: Sendable {
   package mutating func received(_ message: LinkMessage, from connection: Int) -> [Action] {
     switch message {
     case .heartbeat: return []
-    case .introduction(let introduction):
-      guard introduction.key == listening?.key else {
-        return [.close(connection: connection, reason: "it does not know this worker's key")]
-      }
-      strangers.removeAll { $0 == connection }
-      let former = predecessor?.connection
-      predecessor = (connection, introduction.link)
-      let closing = former.map {
-        [Action.close(connection: $0, reason: "another worker took its place")]
-      }
-      return (closing ?? []) + [.tell(.link(LinkReport(link: introduction.link)))]
+    case .introduction(let introduction): return introduce(introduction, connection)
     case .part(let part):
       guard connection == predecessor?.connection else { return [] }
       if case .state = part.content {
@@ -114,8 +111,43 @@ package struct Relay: Sendable {
     }
   }
 
+  /// The coordinator tells of a link before it tells the worker at its other end, who may be
+  /// quicker all the same.
+  private mutating func expect(_ permit: LinkPermit) -> [Action] {
+    guard permit.link > latest else { return [] }
+    latest = permit.link
+    self.permit = permit
+    let known = early.filter { $0.value.link <= latest }.sorted { $0.key < $1.key }
+    return known.flatMap { connection, introduction in
+      early[connection] = nil
+      return introduce(introduction, connection)
+    }
+  }
+
+  private mutating func introduce(
+    _ introduction: LinkIntroduction, _ connection: Int
+  ) -> [Action] {
+    if listening != nil, introduction.link > latest {
+      early[connection] = introduction
+      return []
+    }
+    guard let permit, permit.link == introduction.link, permit.secret == introduction.secret
+    else {
+      return [.close(connection: connection, reason: "it does not know the secret of a link")]
+    }
+    self.permit = nil
+    strangers.removeAll { $0 == connection }
+    let former = predecessor?.connection
+    predecessor = (connection, introduction.link)
+    let closing = former.map {
+      [Action.close(connection: $0, reason: "another worker took its place")]
+    }
+    return (closing ?? []) + [.tell(.link(LinkReport(link: introduction.link)))]
+  }
+
   /// A connection that another made is gone.
   package mutating func closed(connection: Int, reason: String?) -> [Action] {
+    early[connection] = nil
     strangers.removeAll { $0 == connection }
     guard let link = predecessor?.link, predecessor?.connection == connection else { return [] }
     predecessor = nil

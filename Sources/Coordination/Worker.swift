@@ -16,6 +16,8 @@ package struct Worker: Sendable {
   /// As a user knows it.
   package private(set) var identity: WorkerIdentity
   private(set) var state = State.connected
+  /// The pictures that it was sent.
+  var sent: Set<Int> = []
 
   /// A peer that has just connected.
   package init(address: String) {

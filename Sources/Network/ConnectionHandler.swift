@@ -1,9 +1,10 @@
 import NIOCore
+import NIOTLS
 import Wire
 
 /// Drives the `ConnectionState` of one socket: tells it what happens, and does what it says.
 ///
-/// The only handler of its channel.
+/// The last handler of its channel, and the only one but for TLS.
 final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = OutgoingMessage
@@ -11,18 +12,26 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
 
   /// What the owner of a connection is told, on the event loop.
   struct Events {
+    /// It may be used: it is there, and TLS is agreed on where that is wanted.
+    var opened: () -> Void = {}
     /// A message that is no heartbeat.
     var message: (any Channel, Incoming) -> Void
     /// The end, once, with one line that says why; or nil where this side closed it.
     var closed: (String?) -> Void
   }
 
+  /// What may be written before it is given to the socket: whether that takes more is known then.
+  private static var unflushedMost: Int { 128 << 10 }
+
   private let events: Events
+  private let isLocked: Bool
   private let traffic: Traffic
   private let rate: LinkRate
   private var state: ConnectionState
   private var reader: FrameReader<Incoming>
   private var isPumping = false
+  /// Bytes that were written and not flushed.
+  private var unflushed = 0
   private var wake: (at: Duration, task: Scheduled<Void>)?
 
   /// The handler of a new connection.
@@ -30,11 +39,13 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   /// - Parameters:
   ///   - introductionTimeout: seconds for the peer's first message; nil for ever.
   ///   - waitsForEver: for a peer that is silent.
+  ///   - isLocked: whether the handler before it speaks TLS.
   init(
-    limits: Limits, introductionTimeout: Double?, waitsForEver: Bool = false,
+    limits: Limits, introductionTimeout: Double?, waitsForEver: Bool = false, isLocked: Bool,
     traffic: Traffic, rate: LinkRate, events: Events
   ) {
     self.events = events
+    self.isLocked = isLocked
     self.traffic = traffic
     self.rate = rate
     state = ConnectionState(
@@ -45,11 +56,26 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
   // MARK: What the socket does
 
   func channelActive(context: ChannelHandlerContext) {
+    if isLocked {
+      state.connected(now: .uptime)
+      scheduleWake(context)
+    } else {
+      open(context)
+    }
+    context.fireChannelActive()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted? = event as? TLSUserEvent { open(context) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private func open(_ context: ChannelHandlerContext) {
     let now = Duration.uptime
     write(state.opened(now: now), context)
-    context.flush()
+    flush(context)
+    events.opened()
     pump(now, context)
-    context.fireChannelActive()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -125,12 +151,12 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
       case .frame(let frame):
         write(frame, context)
         // What the socket takes at once makes room for more.
-        if !context.channel.isWritable { context.flush() }
+        if !context.channel.isWritable || unflushed >= Self.unflushedMost { flush(context) }
       case .closeOutput:
-        context.flush()
+        flush(context)
         context.close(mode: .output, promise: nil)
       case .none:
-        context.flush()
+        flush(context)
         break pumping
       }
     }
@@ -139,7 +165,13 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
 
   private func write(_ frame: OutgoingFrame, _ context: ChannelHandlerContext) {
     traffic.sent.add(frame.byteCount, ordering: .relaxed)
+    unflushed += frame.byteCount
     for bytes in frame.buffers { context.write(wrapOutboundOut(bytes), promise: nil) }
+  }
+
+  private func flush(_ context: ChannelHandlerContext) {
+    unflushed = 0
+    context.flush()
   }
 
   private func perform(
@@ -168,7 +200,7 @@ final class ConnectionHandler<Incoming: WireMessage>: ChannelDuplexHandler {
     switch state.tick(now: .uptime, unsent: unsent) {
     case .heartbeat(let frame):
       write(frame, context)
-      context.flush()
+      flush(context)
     case .close: context.close(promise: nil)
     case .none: break
     }

@@ -20,17 +20,18 @@ public final class CoordinatorServer: WorkerLinks {
   /// - Parameters:
   ///   - host: a name or an address of this machine, or `*` for all that it has.
   ///   - port: 0 takes any that is free; see `port`.
+  ///   - lock: what it takes to be let in.
   ///   - mailbox: the coordinator's.
   ///   - logger: for strangers that were turned away, a few lines of a kind in some seconds.
   /// - Throws: `NetworkError`: the port is in use, or the address is not this machine's;
   ///   `ThreadError`.
   public init(
-    host: String, port: Int, limits: Limits = .standard,
+    host: String, port: Int, lock: ServerLock, limits: Limits = .standard,
     mailbox: Mailbox<CoordinatorInput>, logger: Logger = Logger(label: "dogsled")
   ) throws {
     let loop = try EventLoops.shared()
-    let peers = ServerPeers(
-      limits: limits, mailbox: mailbox, logger: logger, loop: loop)
+    let peers = try ServerPeers(
+      lock: lock, limits: limits, mailbox: mailbox, logger: logger, loop: loop)
     do {
       listener = try Self.listen(host, port, peers, on: loop)
     } catch {

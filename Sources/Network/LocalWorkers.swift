@@ -36,12 +36,14 @@ public final class LocalWorkers: Sendable {
   ///
   /// - Parameters:
   ///   - tokens: one for each.
+  ///   - environment: added to that of each, which other users cannot read.
   ///   - arguments: for the worker with this number, counted from 0.
   ///   - folder: gets each one's standard output and error as `worker-1.log` and so on.
   ///   - grace: from SIGTERM to SIGKILL.
   /// - Throws: `NetworkError` where a log cannot be written.
   public init(
-    tokens: [UInt64], executable: String, arguments: (Int) -> [String], folder: String,
+    tokens: [UInt64], executable: String, arguments: (Int) -> [String],
+    environment: [String: String] = [:], folder: String,
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
     let logs = try tokens.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
@@ -54,7 +56,7 @@ public final class LocalWorkers: Sendable {
         environment: [
           ParentWatch.variable: "1", Self.tokenVariable: "\(worker.0)",
           Self.countVariable: "\(tokens.count)",
-        ],
+        ].merging(environment) { $1 },
         input: input.read, output: worker.1)
     }
     for (index, process) in processes.enumerated() {

@@ -11,9 +11,16 @@ public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
   public let mayPass: Bool
   /// Whether what was asked for cannot be here, whatever happens.
   public let isWrongUsage: Bool
+  /// Whether somebody else listens where a coordinator was looked for, or one that cannot be
+  /// joined in this way.
+  public let isWrongPeer: Bool
   /// An error that says `description`.
-  public init(_ description: String, mayPass: Bool = false, isWrongUsage: Bool = false) {
-    (self.description, self.mayPass, self.isWrongUsage) = (description, mayPass, isWrongUsage)
+  public init(
+    _ description: String, mayPass: Bool = false, isWrongUsage: Bool = false,
+    isWrongPeer: Bool = false
+  ) {
+    (self.description, self.mayPass) = (description, mayPass)
+    (self.isWrongUsage, self.isWrongPeer) = (isWrongUsage, isWrongPeer)
   }
 }
 
@@ -52,9 +59,23 @@ extension NetworkError {
     return NetworkError("cannot connect to \(Endpoint(host: host, port: port)): \(reason)")
   }
 
+  /// What the end of a connection to `host` and `port` means that could not be used yet.
+  static func joining(_ host: String, _ port: Int, _ reason: String) -> NetworkError {
+    let advice: String =
+      switch reason {
+      case wrongKey: ": the token is another run's"
+      case noTLS: ": its coordinator was started with --insecure, or it is none"
+      default: ""
+      }
+    return NetworkError(
+      "cannot join \(Endpoint(host: host, port: port)): \(reason)\(advice)",
+      isWrongPeer: !advice.isEmpty)
+  }
+
   /// One line for any error that ended a connection.
   static func summary(of error: any Error) -> String {
-    switch error {
+    if let line = summary(ofTLS: error) { return line }
+    return switch error {
     case let error as IOError: String(cString: strerror(error.errnoCode))
     case is SocketAddressError: "no machine is known by that name"
     default: "\(error)".replacingOccurrences(of: "\n", with: " ")

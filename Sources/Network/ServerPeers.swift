@@ -1,6 +1,7 @@
 import Coordination
 import Logging
 import NIOCore
+import NIOSSL
 import Primitives
 import Synchronization
 import Training
@@ -23,19 +24,24 @@ final class ServerPeers: Sendable {
 
   let limits: Limits
   let traffic = Traffic()
+  /// Nil where nothing is encrypted.
+  private let tls: NIOSSLContext?
   private let mailbox: Mailbox<CoordinatorInput>
   private let logger: Logger
   private let loop: any EventLoop
   private let state: Mutex<State>
 
+  /// - Throws: `NetworkError` where the lock's key cannot be used.
   init(
-    limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger, loop: any EventLoop
-  ) {
+    lock: ServerLock, limits: Limits, mailbox: Mailbox<CoordinatorInput>, logger: Logger,
+    loop: any EventLoop
+  ) throws {
+    tls = if case .key(let key) = lock { try TLS.context(key) } else { nil }
     self.limits = limits
     self.mailbox = mailbox
     self.logger = logger
     self.loop = loop
-    state = Mutex(State(admission: Admission(limits: limits)))
+    state = Mutex(State(admission: Admission(limits: limits, secret: lock.secret)))
   }
 
   /// What the slowest connection of a worker carries in a second; nil until one was measured.
@@ -79,7 +85,7 @@ final class ServerPeers: Sendable {
     }
   }
 
-  /// Puts the handler of a new connection into `channel`.
+  /// Puts the handlers of a new connection into `channel`.
   func accept(_ channel: any Channel) throws {
     let address = channel.remoteAddress.map { "\(Endpoint($0))" } ?? "an unknown address"
     let host = channel.remoteAddress?.ipAddress ?? ""
@@ -92,9 +98,12 @@ final class ServerPeers: Sendable {
       return (peer, state.admission.connected(peer))
     }
     perform(eviction)
+    if let tls {
+      try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+    }
     try channel.pipeline.syncOperations.addHandler(
       ConnectionHandler<WorkerMessage>(
-        limits: limits, introductionTimeout: limits.helloTimeout,
+        limits: limits, introductionTimeout: limits.helloTimeout, isLocked: tls != nil,
         traffic: traffic, rate: rate,
         events: .init(
           message: { [self] channel, message in
@@ -107,6 +116,7 @@ final class ServerPeers: Sendable {
     _ message: WorkerMessage, from peer: PeerID, host: String, _ address: String,
     _ channel: any Channel
   ) {
+    var message = message
     let action = state.withLock {
       $0.admission.heard(message, from: peer, host: host, now: .uptime)
     }
@@ -116,6 +126,12 @@ final class ServerPeers: Sendable {
       perform(evicted)
       expectReady(peer, by: readyBy, channel)
       mailbox.put(.opened(peer, address: address))
+      // Nobody else needs it.
+      if case .hello(var hello) = message {
+        hello.secret = nil
+        message = .hello(hello)
+      }
+    case .putOff(let reason): return channel.request(.end(reason: reason))
     case .turnAway(let reason):
       if let refusal = try? OutgoingMessage(CoordinatorMessage.refuse(reason: reason)) {
         channel.writeAndFlush(refusal, promise: nil)

@@ -1,6 +1,7 @@
 import Coordination
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Primitives
 import Synchronization
 import Training
@@ -25,11 +26,32 @@ final class WorkerRelay: Sendable {
     var isOver = false
   }
 
+  /// What a worker locks its connections to others with: a key of its own, for as long as this
+  /// connection to the coordinator lives.
+  private struct Locks {
+    let fingerprint: Fingerprint
+    let accepted: NIOSSLContext
+    let made: NIOSSLContext
+
+    init() throws {
+      let key = try Key()
+      fingerprint = key.fingerprint
+      (accepted, made) = (try TLS.context(key), try TLS.context())
+    }
+  }
+
   private let loop: any EventLoop
   private let mailbox: Mailbox<WorkerInput>
+  /// Nil where nothing is encrypted.
+  private let locks: Locks?
   private let state: Mutex<State>
 
-  init(limits: Limits, loop: any EventLoop, mailbox: Mailbox<WorkerInput>) {
+  /// - Parameter isLocked: whether what the coordinator says is encrypted: then all else is too.
+  /// - Throws: where no key can be made.
+  init(
+    isLocked: Bool, limits: Limits, loop: any EventLoop, mailbox: Mailbox<WorkerInput>
+  ) throws {
+    locks = isLocked ? try Locks() : nil
     self.loop = loop
     self.mailbox = mailbox
     state = Mutex(State(relay: Relay(limits: limits, listening: nil), limits: limits))
@@ -56,7 +78,7 @@ final class WorkerRelay: Sendable {
       }
     }
     let listening = listener?.localAddress?.port.map {
-      Listening(port: $0, key: .random(in: 0...UInt64.max))
+      Listening(port: $0, fingerprint: locks?.fingerprint)
     }
     state.withLock {
       $0.relay = Relay(limits: limits, listening: listening)
@@ -98,10 +120,14 @@ final class WorkerRelay: Sendable {
       return state.made
     }
     perform { $0.accepted(connection: number) }
+    if let locks {
+      try channel.pipeline.syncOperations.addHandler(
+        NIOSSLServerHandler(context: locks.accepted))
+    }
     try channel.pipeline.syncOperations.addHandler(
       ConnectionHandler<LinkMessage>(
-        limits: limits, introductionTimeout: limits.helloTimeout, traffic: Traffic(),
-        rate: LinkRate(),
+        limits: limits, introductionTimeout: limits.helloTimeout, isLocked: locks != nil,
+        traffic: Traffic(), rate: LinkRate(),
         events: .init(
           message: { [self] _, message in perform { $0.received(message, from: number) } },
           closed: { [self] reason in
@@ -113,15 +139,25 @@ final class WorkerRelay: Sendable {
   private func connect(_ successor: Successor) {
     disconnect()
     let limits = state.withLock { $0.limits }
+    let fingerprint = successor.listening.fingerprint
+    // Nothing leaves unencrypted what came encrypted.
+    guard (fingerprint == nil) == (locks == nil) else {
+      return lost(successor, "it locks its connections in another way")
+    }
     let bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(TimeAmount(.limited(seconds: limits.connectTimeout)))
       .channelOption(.unsentBytes, value: unsentBytesMost)
       .channelOption(.writeBufferWaterMark, value: .parts)
       .channelInitializer { [self] channel in
         channel.eventLoop.makeCompletedFuture {
+          if let locks, let fingerprint {
+            try channel.pipeline.syncOperations.addHandler(
+              TLS.handler(locks.made, to: fingerprint))
+          }
           try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler<LinkMessage>(
-              limits: limits, introductionTimeout: nil, traffic: Traffic(), rate: LinkRate(),
+              limits: limits, introductionTimeout: nil, isLocked: locks != nil,
+              traffic: Traffic(), rate: LinkRate(),
               events: .init(
                 message: { _, _ in },
                 closed: { [self] reason in

@@ -12,13 +12,15 @@ package enum PlainFiles {
 
   /// Writes `bytes` beside `path`, syncs, and renames over it: whatever fails, what was at `path`
   /// stays whole.
-  /// - Parameter previous: what was at `path` is there afterwards.
+  /// - Parameters:
+  ///   - previous: what was at `path` is there afterwards.
+  ///   - isPrivate: whether the owner alone may read it.
   /// - Throws: `FileError`.
-  package static func replace(_ path: String, with bytes: Data, keeping previous: String? = nil)
-    throws
-  {
+  package static func replace(
+    _ path: String, with bytes: Data, keeping previous: String? = nil, isPrivate: Bool = false
+  ) throws(FileError) {
     let partial = path + ".partial"
-    let file = try create(partial, for: path)
+    let file = try create(partial, for: path, isPrivate: isPrivate)
     let written = writeAll(bytes, to: file) && fsync(file) == 0
     let error = errno
     let closed = close(file) == 0
@@ -43,15 +45,18 @@ package enum PlainFiles {
   /// Makes the file `path`, empty, in the place of a plain file that may be there.
   ///
   /// A new file each time: what is there may have another name too, whose bytes must stay.
-  /// - Parameter other: named where it cannot be made, in place of `path`.
+  /// - Parameters:
+  ///   - other: named where it cannot be made, in place of `path`.
+  ///   - isPrivate: whether the owner alone may read it.
   /// - Returns: its descriptor, for writing.
   /// - Throws: `FileError`.
   package static func create(
-    _ path: String, for other: String? = nil
+    _ path: String, for other: String? = nil, isPrivate: Bool = false
   ) throws(FileError) -> Int32 {
     try refuseOther(path)
     unlink(path)
-    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    let file = open(path, flags, isPrivate ? 0o600 : 0o644)
     guard file >= 0 else { throw failure(other ?? path, "cannot be written") }
     return file
   }

@@ -112,7 +112,7 @@ public final class RunFolder: Sendable {
     for file in [
       "run.json", "history.csv", "events.jsonl", "checkpoint.h5", "checkpoint-previous.h5",
       "model.h5", "best.h5", "curves.svg", "curves.png", "pictures.json", "classes.txt", "rollback",
-      "start.h5",
+      "start.h5", "key", "token",
     ] {
       try PlainFiles.refuseOther("\(path)/\(file)")
       try PlainFiles.refuseOther("\(path)/\(file).partial")

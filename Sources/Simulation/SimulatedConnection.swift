@@ -29,7 +29,7 @@ final class SimulatedConnection: SimulatedWire {
     peer = PeerID(raw: number)
     relay = Relay(
       limits: World.limits,
-      listening: host == nil ? Listening(port: number, key: UInt64(number * 7 + 1)) : nil)
+      listening: host == nil ? Listening(port: number, fingerprint: nil) : nil)
     coordinator = world.generation
     self.host = host ?? "worker \(worker.number)"
     super.init(world)

@@ -84,6 +84,7 @@ extension World {
       perform(evicted)
       queue.add(.readyIsDue(connection), at: readyBy - clockJump)
       step(.opened(connection.peer, address: connection.address))
+    case .putOff(let reason): return connection.atCoordinator.fail(reason)
     case .turnAway(let reason):
       if connections.contains(where: { admission.readyBy($0.peer) != nil }) {
         violation = "a worker is turned away though one that is not ready could make room"

@@ -183,10 +183,13 @@ package struct Broadcaster {
 
   /// Has a worker hand parts of updates on to another one, or to nobody.
   package func handOn(from peer: PeerID, to next: PeerID?, link: Int) {
-    let listener = next.flatMap { listeners[$0] }
-    let successor = listener.map {
-      Successor(link: link, host: $0.host, listening: $0.listening)
+    guard let next, let listener = listeners[next] else {
+      return links.send(.successor(nil), to: [peer])
     }
+    let secret = Secret.random()
+    links.send(.predecessor(LinkPermit(link: link, secret: secret)), to: [next])
+    let successor = Successor(
+      link: link, host: listener.host, listening: listener.listening, secret: secret)
     links.send(.successor(successor), to: [peer])
   }
 

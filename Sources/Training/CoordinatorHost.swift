@@ -5,6 +5,7 @@ import Coordination
 import Engine
 import Foundation
 import KerasFiles
+import Pictures
 import Primitives
 import Runs
 import Wire
@@ -24,6 +25,8 @@ public final class CoordinatorHost {
   private var rules: CoordinatorRules
   private var lastTick = Duration.zero
   private var broadcaster: Broadcaster
+  /// Nil where nobody is sent pictures.
+  private let pictures: PictureServer?
   /// What has come of the gradients that workers are sending.
   private var incoming: [PeerID: IncomingGradient] = [:]
   /// How the run ended, once it has.
@@ -52,6 +55,12 @@ public final class CoordinatorHost {
     learner = try Learner(
       job, from: checkpoint?.state, threads: options.threads, kernels: options.kernels)
     broadcaster = Broadcaster(job, options, links)
+    pictures =
+      if let folder = options.pictures {
+        try PictureServer(PictureFiles(folder: folder, manifest: job.manifest), links)
+      } else {
+        nil
+      }
     recorder = try Recorder(
       job, options, store: store, mailbox: mailbox, position: position, clock: self.clock,
       report: report)
@@ -142,6 +151,8 @@ public final class CoordinatorHost {
     case .listens(let listening):
       if broadcaster.listens(peer, listening) { perform(rules.listens(peer)) }
     case .link(let report): perform(rules.linked(peer, report, now: now))
+    case .wants(let wanted):
+      perform(rules.wants(peer, wanted.pictures, of: pictures?.count ?? 0, now: now))
     case .leaving: perform(rules.dismiss(peer, reason: "it left the run", now: now))
     case .heartbeat: break
     }
@@ -362,6 +373,7 @@ public final class CoordinatorHost {
       broadcaster.join(peer, learner.state, rules.weightsVersion)
     case .handOn(let peer, let next, let link): broadcaster.handOn(from: peer, to: next, link: link)
     case .resend(let peer, let version): broadcaster.resend(to: peer, since: version)
+    case .sendPictures(let peer, let wanted): pictures?.send(wanted, to: peer)
     case .assign(let peer, let unit):
       recorder.beginEpoch(links)
       links.send(.work(assigned(unit)), to: [peer])

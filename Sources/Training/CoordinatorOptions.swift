@@ -59,6 +59,8 @@ extension CoordinatorHost {
     public var weights = WeightsForm.auto
     /// Whether workers hand on parts of updates, where they make the updates themselves.
     public var chain = ChainForm.auto
+    /// The data folder, for workers that lack pictures; nil where nobody is sent any.
+    public var pictures: String?
     /// The floats of a part.
     public var partFloats = Limits.standard.partFloats
     /// One worker, one thread, sockets.

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import KerasFiles
+import Pictures
 import Wire
 
 /// What a worker's host has compute its steps: the engine on pictures (`WorkerRun`), or a recording
@@ -44,6 +45,18 @@ extension Welcome {
         optimizer, values: optimizerValues.map(Float.init(bitPattern:)))
     else { throw WorkerError.nonsense }
     return (architecture, optimizer)
+  }
+}
+
+extension Welcome {
+  /// Which pictures the run has.
+  /// - Throws: `WorkerError` where no coordinator says so.
+  func pictureManifest() throws -> Manifest {
+    do {
+      return try JSONDecoder().decode(Manifest.self, from: Data(manifest.utf8))
+    } catch {
+      throw WorkerError.nonsense
+    }
   }
 }
 

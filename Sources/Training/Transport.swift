@@ -63,6 +63,8 @@ public enum WorkerInput: Sendable {
   case message(CoordinatorMessage)
   /// The connection is gone; `reason` is one clear line.
   case closed(reason: String)
+  /// The same, and another try would end no better.
+  case refused(reason: String)
   /// A signal asks for the end.
   case interrupted
 }

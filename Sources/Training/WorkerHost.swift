@@ -10,6 +10,11 @@ import Wire
 public enum WorkerPictures: Sendable {
   /// A local copy of the data set; every file is checked against the coordinator's manifest.
   case folder(String)
+  /// Files that the coordinator sends, kept in a cache, and those of a local copy of the data set,
+  /// where there is one, as far as they are the coordinator's.
+  case fetched(data: String?, cache: PictureCache)
+  /// Local files, found for the coordinator's manifest: its paths begin at the root.
+  case located(Manifest)
   /// What the coordinator in the same process has checked already.
   case shared(training: PictureStore, validation: PictureStore)
   /// It needs none: it computes nothing, and replays the `Recording` that the coordinator sends.
@@ -55,6 +60,8 @@ public final class WorkerHost {
   /// Since when there has been nothing to compute.
   private var idleSince: Duration?
   private var sender: GradientSender?
+  /// What the run's pictures are fetched for.
+  private var fetching: (welcome: Welcome, manifest: Manifest, fetch: PictureFetch)?
   /// A unit to compute, and what of it is done.
   private struct Pending {
     let work: AssignedWork
@@ -117,6 +124,7 @@ public final class WorkerHost {
   /// Begins to work for a connection; then `step` until it ends.
   package func begin(_ link: any CoordinatorLink) {
     queue = []
+    fetching = nil
     idleSince = nil
     current?.replica.forget()
     link.send(.hello(hello))
@@ -162,26 +170,18 @@ public final class WorkerHost {
       link.send(.leaving)
       return .interrupted
     case .closed(let reason): return .disconnected(reason)
+    case .refused(let reason): return .refused(reason)
     case .message(.refuse(let reason)): return .refused("the coordinator: \(reason)")
     case .message(.finished): return .finished
     // The transport knows whom it hands parts on to.
-    case .message(.heartbeat), .message(.successor): break
+    case .message(.heartbeat), .message(.successor), .message(.predecessor): break
     case .message(.welcome(let welcome)):
       log("welcome as worker \(welcome.worker)")
-      if current?.welcome.isSameRun(as: welcome) != true {
-        (current, sender) = (nil, nil)
-        let run = try computer(welcome)
-        if bodies == .encoded {
-          let sender = try GradientSender(
-            run, kernels: kernels, inBackground: sendsInBackground)
-          run.replica.willChange = sender.wait
-          self.sender = sender
-        }
-        run.replica.damage = damageToWeights
-        current = run
-      }
-      link.send(.ready(try current?.answer(welcome.probe) ?? .none))
-      log("ready")
+      try begin(welcome, link)
+    case .message(.picture(let piece)):
+      guard fetching != nil else { throw WorkerError.nonsense }
+      try fetching?.fetch.take(piece)
+      try goOn(link)
     case .message(.weights(let header, let local)):
       // What it had to compute with weights that it is sent anew, others have got. Whoever makes
       // updates itself is sent no weights for another reason.
@@ -207,8 +207,55 @@ public final class WorkerHost {
     return nil
   }
 
+  /// Gets ready for a run, or begins to fetch its pictures.
+  private func begin(_ welcome: Welcome, _ link: any CoordinatorLink) throws {
+    if current?.welcome.isSameRun(as: welcome) == true { return try beReady(welcome, link) }
+    (current, sender) = (nil, nil)
+    guard case .fetched(let data, let cache) = source else {
+      return try build(welcome, source, link)
+    }
+    let manifest = try welcome.pictureManifest()
+    let fetch = try PictureFetch(manifest, data: data, cache: cache)
+    if fetch.missingCount > 0 {
+      log("fetching \(fetch.missingCount) pictures into \(cache.folder)")
+    }
+    fetching = (welcome, manifest, fetch)
+    try goOn(link)
+  }
+
+  /// Asks for more pictures; gets ready once all have come.
+  private func goOn(_ link: any CoordinatorLink) throws {
+    if let wanted = fetching?.fetch.next(), !wanted.isEmpty {
+      link.send(.wants(WantedPictures(wanted)))
+    }
+    guard let (welcome, manifest, fetch) = fetching, fetch.missingCount == 0 else { return }
+    fetching = nil
+    try build(welcome, .located(fetch.located(manifest)), link)
+  }
+
+  private func build(
+    _ welcome: Welcome, _ source: WorkerPictures, _ link: any CoordinatorLink
+  ) throws {
+    let run = try computer(welcome, source)
+    if bodies == .encoded {
+      let sender = try GradientSender(run, kernels: kernels, inBackground: sendsInBackground)
+      run.replica.willChange = sender.wait
+      self.sender = sender
+    }
+    run.replica.damage = damageToWeights
+    current = run
+    try beReady(welcome, link)
+  }
+
+  private func beReady(_ welcome: Welcome, _ link: any CoordinatorLink) throws {
+    link.send(.ready(try current?.answer(welcome.probe) ?? .none))
+    log("ready")
+  }
+
   /// What computes the steps of the run.
-  private func computer(_ welcome: Welcome) throws -> any StepComputer {
+  private func computer(
+    _ welcome: Welcome, _ source: WorkerPictures
+  ) throws -> any StepComputer {
     if case .recorded = source { return try ReplayedRun(welcome, kernels: kernels) }
     return try WorkerRun(
       welcome, source: source, threads: hello.threads, kernels: kernels, processes: processes,

@@ -35,7 +35,7 @@ final class WorkerRun: StepComputer {
     let (architecture, optimizer) = try welcome.run()
     guard let settings = PictureSettings(welcome.pictures),
       let augmentation = Augmentation(welcome.augmentation),
-      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(welcome.manifest.utf8)),
+      var manifest = try? welcome.pictureManifest(),
       manifest.classes.count == architecture.loss.classes
     else { throw WorkerError.nonsense }
     let decoder = PictureDecoder(settings, for: architecture.input)
@@ -43,10 +43,16 @@ final class WorkerRun: StepComputer {
     self.augmentation = augmentation
     let stores: [PictureStore]
     switch source {
-    case .recorded: throw WorkerError("nothing is computed without pictures")
+    case .recorded, .fetched: throw WorkerError("nothing is computed without pictures")
     case .shared(let training, let validation):
       stores = [training, validation]
-    case .folder(let folder):
+    case .folder, .located:
+      var folder = ""
+      switch source {
+      case .folder(let path): folder = path
+      case .located(let here): manifest = here
+      case .recorded, .fetched, .shared: break
+      }
       let need = MemoryNeed.worker(
         architecture, optimizer: optimizer, batch: welcome.batchSize,
         steps: welcome.batchesPerUpdate, threads: threads, bodies: .encoded,
@@ -55,7 +61,8 @@ final class WorkerRun: StepComputer {
         "the coordinator's run",
         advice: "start the worker with fewer --threads, or the run with a "
           + "smaller --batch-size")
-      log("checking \(manifest.training.count + manifest.validation.count) files in \(folder)")
+      let place = folder.isEmpty ? "" : " in \(folder)"
+      log("checking \(manifest.training.count + manifest.validation.count) files\(place)")
       stores = try [manifest.training, manifest.validation].map {
         try PictureStore(
           folder: folder, entries: $0, decoder: decoder, threads: threads,
@@ -79,7 +86,7 @@ final class WorkerRun: StepComputer {
     parts = engine.gradientLayout.parts(most: welcome.partFloats)
     replica = try Replica(
       optimizer, engine.gradientLayout, welcome, threads: threads, kernels: kernels)
-    guard case .folder = source else { return }
+    if case .shared = source { return }
     for store in stores { try Self.finishReading(store) }
     for store in stores { store.decodeAll() }
   }

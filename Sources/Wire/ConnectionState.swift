@@ -9,6 +9,8 @@ import Primitives
 package struct ConnectionState: Sendable {
   private enum Phase {
     case connecting
+    /// TLS is agreed on; that has until then.
+    case securing(until: Duration)
     /// The peer has not said who it is; it has until then, or for ever.
     case strange(until: Duration?)
     case introduced
@@ -28,6 +30,7 @@ package struct ConnectionState: Sendable {
   private static let misunderstanding = Duration.seconds(1)
 
   private let limits: Limits
+  /// Seconds for the peer's first message, TLS included; nil for ever.
   private let introductionTimeout: Double?
   private var phase = Phase.connecting
   private var liveness: Liveness
@@ -50,6 +53,7 @@ package struct ConnectionState: Sendable {
   package var wakeAt: Duration? {
     switch phase {
     case .connecting, .ended, .closed: nil
+    case .securing(let until): until
     case .strange(until: nil), .introduced: liveness.wakeAt
     case .strange(let until?), .closing(let until): min(until, liveness.wakeAt)
     case .lingering(let until, _): until
@@ -60,11 +64,23 @@ package struct ConnectionState: Sendable {
 // MARK: What the socket does
 
 extension ConnectionState {
-  /// The connection is there.
+  /// The connection is there, and TLS has to be agreed on before anything else: `opened` says when
+  /// that is done.
+  package mutating func connected(now: Duration) {
+    guard case .connecting = phase else { return }
+    let most = introductionTimeout ?? limits.connectTimeout
+    phase = .securing(until: now + .limited(seconds: most))
+  }
+
+  /// The connection is there, and may be used.
   /// - Returns: the frame to write: the preface.
   package mutating func opened(now: Duration) -> OutgoingFrame {
-    if case .connecting = phase {
+    switch phase {
+    case .connecting:
       phase = .strange(until: introductionTimeout.map { now + .limited(seconds: $0) })
+    case .securing(let until):
+      phase = .strange(until: introductionTimeout == nil ? nil : until)
+    case .strange, .introduced, .closing, .lingering, .ended, .closed: break
     }
     liveness.begin(now: now)
     return given(OutgoingFrame([Preface.bytes]))
@@ -83,7 +99,7 @@ extension ConnectionState {
     liveness.received(now: now)
     switch phase {
     case .strange, .introduced: return .decode
-    case .connecting, .closing, .lingering, .ended, .closed: return .drop
+    case .connecting, .securing, .closing, .lingering, .ended, .closed: return .drop
     }
   }
 
@@ -100,7 +116,7 @@ extension ConnectionState {
   /// A whole message came.
   package mutating func received(_ message: some WireMessage, now: Duration) -> MessageAction {
     switch phase {
-    case .connecting, .closing, .lingering, .ended, .closed: return .drop
+    case .connecting, .securing, .closing, .lingering, .ended, .closed: return .drop
     case .strange, .introduced: break
     }
     if message.isHeartbeat { return .ignore }
@@ -128,14 +144,14 @@ extension ConnectionState {
       queue = SendQueue()
       phase = .lingering(until: now + Self.misunderstanding, reason: reason)
       return .closeOutput
-    case .connecting, .closing, .lingering, .ended, .closed: return failed(reason)
+    case .connecting, .securing, .closing, .lingering, .ended, .closed: return failed(reason)
     }
   }
 
   /// The connection cannot go on, for what the socket says or for another's reason.
   package mutating func failed(_ reason: String) -> FailureAction {
     switch phase {
-    case .connecting, .strange, .introduced: end(reason)
+    case .connecting, .securing, .strange, .introduced: end(reason)
     case .closing: end(nil)
     case .lingering(_, let first): end(first)
     case .ended, .closed: return .none
@@ -158,7 +174,7 @@ extension ConnectionState {
       queue = SendQueue()
     }
     switch phase {
-    case .connecting, .strange, .introduced: return .report("it closed the connection")
+    case .connecting, .securing, .strange, .introduced: return .report("it closed the connection")
     case .closing: return .report(nil)
     case .lingering(_, let reason), .ended(let reason): return .report(reason)
     case .closed: return .none
@@ -198,7 +214,7 @@ extension ConnectionState {
   package mutating func send(_ message: OutgoingMessage) -> SendAction {
     switch phase {
     case .closing, .lingering, .ended, .closed: return .drop
-    case .connecting, .strange, .introduced: queue.append(message)
+    case .connecting, .securing, .strange, .introduced: queue.append(message)
     }
     guard queue.byteCount > limits.queued else { return .write }
     end("\(queue.byteCount) bytes wait to be sent: it is too slow")
@@ -225,14 +241,14 @@ extension ConnectionState {
       if let frame = queue.next() { return .frame(given(frame)) }
       phase = .lingering(until: min(now + Self.linger, until), reason: nil)
       return .closeOutput
-    case .connecting, .lingering, .ended, .closed: return .none
+    case .connecting, .securing, .lingering, .ended, .closed: return .none
     }
   }
 
   /// The owner closes.
   package mutating func close(now: Duration) -> SendAction {
     switch phase {
-    case .connecting:
+    case .connecting, .securing:
       end(nil)
       return .close
     case .strange, .introduced:
@@ -259,6 +275,10 @@ extension ConnectionState {
   package mutating func tick(now: Duration, unsent: Int) -> TickAction {
     switch phase {
     case .connecting, .ended, .closed: return .none
+    case .securing(let until):
+      guard now >= until else { return .none }
+      end("made no TLS handshake within \(introductionTimeout ?? limits.connectTimeout) s")
+      return .close
     case .lingering(let until, let reason):
       guard now >= until else { return .none }
       end(reason)

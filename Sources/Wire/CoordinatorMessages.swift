@@ -21,6 +21,10 @@ public enum CoordinatorMessage: Sendable {
   case work(AssignedWork)
   /// Hand on what comes of updates to this worker, from now on and to nobody else; nil for nobody.
   case successor(Successor?)
+  /// Another worker is told to hand on what comes of updates to this one.
+  case predecessor(LinkPermit)
+  /// Some bytes of a picture that the worker asked for.
+  case picture(PicturePiece)
   /// The run is over.
   case finished
   /// Nothing new: the coordinator is alive.
@@ -131,12 +135,14 @@ public struct Successor: Codable, Hashable, Sendable {
   public var link: Int
   /// Where the worker listens.
   public var host: String
-  /// Where and with which key it listens.
+  /// The port and the key with which it listens.
   public var listening: Listening
+  /// What lets this worker use the link, once.
+  public var secret: Secret
 
   /// The worker that listens at `host`.
-  public init(link: Int, host: String, listening: Listening) {
-    (self.link, self.host, self.listening) = (link, host, listening)
+  public init(link: Int, host: String, listening: Listening, secret: Secret) {
+    (self.link, self.host, self.listening, self.secret) = (link, host, listening, secret)
   }
 }
 

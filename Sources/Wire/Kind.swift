@@ -16,9 +16,9 @@ package enum Kind: UInt8, Sendable {
 
   case welcome = 1
   case refuse, weights, work, finished
-  case update, successor
+  case update, successor, predecessor, picture
   case hello = 17
-  case ready, unable, gradient, evaluated, leaving, holds, listens, link
+  case ready, unable, gradient, evaluated, leaving, holds, listens, link, wants
   case heartbeat = 33
   case part
   case introduction = 49
@@ -26,8 +26,10 @@ package enum Kind: UInt8, Sendable {
   /// Whose messages have this kind.
   var sender: Sender {
     switch self {
-    case .welcome, .refuse, .weights, .work, .finished, .update, .successor: .coordinator
-    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds, .listens, .link:
+    case .welcome, .refuse, .weights, .work, .finished, .update, .successor, .predecessor, .picture:
+      .coordinator
+    case .hello, .ready, .unable, .gradient, .evaluated, .leaving, .holds, .listens, .link,
+      .wants:
       .worker
     case .introduction: .predecessor
     case .heartbeat, .part: .either
@@ -69,6 +71,7 @@ package enum Kind: UInt8, Sendable {
     case .welcome: limits.welcome
     case .hello, .introduction: limits.hello
     case .part: Part.maximumBytes(limits)
+    case .picture: PicturePiece.maximumPayload
     case .finished, .leaving, .heartbeat: 0
     default: limits.header
     }

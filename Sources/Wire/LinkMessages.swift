@@ -19,22 +19,35 @@ package enum LinkMessage: Sendable {
 package struct LinkIntroduction: Codable, Hashable, Sendable {
   /// The link's number.
   package var link: Int
-  /// The receiver's key, which the coordinator has told.
-  package var key: UInt64
+  /// What the coordinator has told both ends of it.
+  package var secret: Secret
 
   /// The link of this number.
-  package init(link: Int, key: UInt64) { (self.link, self.key) = (link, key) }
+  package init(link: Int, secret: Secret) { (self.link, self.secret) = (link, secret) }
+}
+
+/// The link over which a worker is about to get parts of updates.
+public struct LinkPermit: Codable, Hashable, Sendable {
+  /// The link's number: greater than those before.
+  public var link: Int
+  /// Whoever knows it may use the link, once.
+  public var secret: Secret
+
+  /// The link of this number.
+  public init(link: Int, secret: Secret) { (self.link, self.secret) = (link, secret) }
 }
 
 /// Where a worker listens for another one, at the address from which it reaches the coordinator.
 public struct Listening: Codable, Hashable, Sendable {
   /// The port.
   public var port: Int
-  /// Whoever does not know it is a stranger.
-  public var key: UInt64
+  /// Of the worker's public key; nil where nothing is encrypted.
+  public var fingerprint: Fingerprint?
 
-  /// A port with its key.
-  public init(port: Int, key: UInt64) { (self.port, self.key) = (port, key) }
+  /// A port with the key of whoever listens there.
+  public init(port: Int, fingerprint: Fingerprint?) {
+    (self.port, self.fingerprint) = (port, fingerprint)
+  }
 }
 
 /// What became of a link between two workers.

@@ -5,7 +5,7 @@ import NIOCore
 /// Whoever sends something else is refused at its first wrong byte.
 package enum Preface {
   /// The version of the protocol, 1...255: raised by every change of messages or frames.
-  package static let version: UInt8 = 12
+  package static let version: UInt8 = 14
 
   /// What this program sends first.
   package static let bytes = bytes(version: version)
@@ -14,12 +14,20 @@ package enum Preface {
     ByteBuffer(bytes: magic + [version])
   }
 
+  /// What is said of a peer whose first byte is one of TLS.
+  package static let speaksTLS =
+    "the peer speaks TLS, and this side does not: give both the run's token, or both --insecure"
+
   private static let magic = Array("DOGSLED".utf8)
 
   /// Takes the preface from `buffer`.
   /// - Returns: false where not all of it is there yet.
   /// - Throws: `WireError` for a stranger, or another version.
   static func read(from buffer: inout ByteBuffer) throws -> Bool {
+    // A record of TLS: an alert or a handshake.
+    if let first = buffer.readableBytesView.first, first == 0x15 || first == 0x16 {
+      throw WireError(speaksTLS)
+    }
     let seen = buffer.readableBytesView.prefix(magic.count)
     guard seen.elementsEqual(magic.prefix(seen.count)) else {
       let text = buffer.readableBytesView.prefix(16).map { byte in

@@ -69,6 +69,8 @@ extension CoordinatorMessage: WireMessage {
       case .update(let header): try Payload(.update, header)
       case .work(let header): try Payload(.work, header)
       case .successor(let successor): try Payload(.successor, Succession(to: successor))
+      case .predecessor(let permit): try Payload(.predecessor, permit)
+      case .picture(let piece): Payload(.picture, bytes: piece.payload)
       case .finished: Payload(.finished)
       case .heartbeat: Payload(.heartbeat)
       }
@@ -86,6 +88,8 @@ extension CoordinatorMessage: WireMessage {
     case .update: self = .update(try payload.decoded())
     case .work: self = .work(try payload.decoded())
     case .successor: self = .successor(try payload.decoded(Succession.self).to)
+    case .predecessor: self = .predecessor(try payload.decoded())
+    case .picture: self = .picture(try PicturePiece(payload: payload.header))
     case .finished: self = .finished
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -96,8 +100,9 @@ extension CoordinatorMessage: WireMessage {
   package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
 
   /// What is short goes first; then the state, without which its receiver can use no update; then
-  /// what the next forward pass needs first.
+  /// what the next forward pass needs first; pictures last.
   package var priority: Int {
+    if case .picture = self { return .max }
     guard case .part(let part) = self else { return 0 }
     return if case .state = part.content { 1 } else { 2 + part.index }
   }
@@ -132,6 +137,7 @@ extension WorkerMessage: WireMessage {
       case .evaluated(let header): try Payload(.evaluated, header)
       case .listens(let listening): try Payload(.listens, listening)
       case .link(let report): try Payload(.link, report)
+      case .wants(let wanted): try Payload(.wants, wanted)
       case .leaving: Payload(.leaving)
       case .heartbeat: Payload(.heartbeat)
       }
@@ -151,6 +157,7 @@ extension WorkerMessage: WireMessage {
     case .evaluated: self = .evaluated(try payload.decoded())
     case .listens: self = .listens(try payload.decoded())
     case .link: self = .link(try payload.decoded(LinkReport.self).printable)
+    case .wants: self = .wants(try payload.decoded(WantedPictures.self).checked())
     case .leaving: self = .leaving
     case .heartbeat: self = .heartbeat
     default: return nil
@@ -211,9 +218,11 @@ extension GradientHeader {
 extension Hello {
   /// The same with texts that may be printed.
   fileprivate var printable: Hello {
-    Hello(
-      version: version.printable(), name: name.printable(), token: token, threads: threads,
-      kernels: kernels.printable())
+    var hello = self
+    hello.version = version.printable()
+    hello.name = name.printable()
+    hello.kernels = kernels.printable()
+    return hello
   }
 }
 

@@ -13,6 +13,8 @@ public enum WorkerMessage: Sendable {
   case unable(reason: String)
   /// It holds weights, and computes with them from now on.
   case holds(HeldWeights)
+  /// It lacks these pictures.
+  case wants(WantedPictures)
   /// Some numbers of the gradient that it computes.
   case part(Part)
   /// The totals of a step whose gradient's parts came before; inside one process the gradient comes
@@ -43,6 +45,8 @@ public struct Hello: Codable, Hashable, Sendable {
   public var threads: Int
   /// The instruction set its kernels use.
   public var kernels: String
+  /// What lets it take part, which the transport adds and takes away; nil where nobody asks.
+  public var secret: Secret?
 
   /// A hello with every field given.
   public init(

@@ -17,7 +17,8 @@ struct BenchCluster: ParsableCommand {
       at the end: the time of an update, and as its share what no network could better.
 
       Without --listen the workers are launched on this machine. With it they are started elsewhere
-      with --join, and get all settings from the coordinator.
+      with --join, and get all settings from the coordinator. The token that they need is
+      printed on a terminal, or written to --token-file.
 
       Example: dogsled bench cluster --workers 8 --compute 60
       """)
@@ -60,12 +61,11 @@ struct BenchCluster: ParsableCommand {
     help: ArgumentHelp(
       "Wait here for workers of other machines.", valueName: "host:port"))
   var listen: Endpoint?
-  @Flag(help: "Allow an address that other machines reach: nothing is encrypted.")
-  var insecure = false
+  @OptionGroup var token: TokenOptions
   @Option(
     help: ArgumentHelp(
-      "Be a worker of the coordinator that listens there.", valueName: "host:port"))
-  var join: Endpoint?
+      "Be a worker of this coordinator.", valueName: "token|host:port"))
+  var join: String?
 
   func validate() throws {
     if let join { return try validate(joining: join) }
@@ -80,28 +80,32 @@ struct BenchCluster: ParsableCommand {
     if let count, !(1...10_000).contains(count) {
       throw ValidationError("--count must be from 1 to 10000, not \(count)")
     }
-    guard listen != nil || !insecure else {
-      throw ValidationError("--insecure is for --listen: launched workers are on this machine")
+    guard listen != nil || !token.insecure && token.tokenFile == nil else {
+      throw ValidationError(
+        "--insecure and --token-file are for --listen: launched workers are on this machine")
+    }
+    guard !token.insecure || token.tokenFile == nil else {
+      throw ValidationError("--insecure is for a network without a token: leave --token-file out")
     }
   }
 
-  private func validate(joining coordinator: Endpoint) throws {
+  private func validate(joining coordinator: String) throws {
     let others = [
       ("--workers", workers != nil), ("--compute", compute != nil), ("--count", count != nil),
       ("--batches-per-update", batchesPerUpdate != nil), ("--weights", weights != nil),
       ("--chain", chain != nil),
       ("--model", model != nil), ("--batch-size", batchSize != nil), ("--listen", listen != nil),
-      ("--threads", threading.threads != nil), ("--insecure", insecure),
+      ("--threads", threading.threads != nil),
     ]
     if let (name, _) = others.first(where: \.1) {
       throw ValidationError("\(name) cannot be given with --join: the coordinator has it")
     }
-    try coordinator.checkIsACoordinator()
+    try CoordinatorChoice.check(coordinator, token)
   }
 
   func run() throws {
     let kernels = try KernelSet.chosen()
-    if let join { return try Self.replay(join, kernels) }
+    if let join { return try Self.replay(CoordinatorChoice(join, token), kernels) }
     guard let workers, let compute else { return }
     let model = try model.map { try KerasConfiguration.model(inFile: $0).architecture } ?? .book()
     try ClusterRun(
@@ -110,16 +114,16 @@ struct BenchCluster: ParsableCommand {
         batchesPerUpdate: batchesPerUpdate ?? workers, count: count ?? 50,
         batchSize: batchSize ?? 20),
       weights: weights ?? .auto, chain: chain ?? .auto, threads: threading.count,
-      kernels: kernels, listen: listen, insecure: insecure
+      kernels: kernels, listen: listen, token: token
     ).run()
   }
 
   /// Replays what the coordinator sends.
-  private static func replay(_ coordinator: Endpoint, _ kernels: KernelSet) throws {
+  private static func replay(_ coordinator: CoordinatorChoice, _ kernels: KernelSet) throws {
     try ParentWatch.start()
     let worker = WorkerHost(
       pictures: .recorded, threads: 1, kernels: kernels,
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), log: log)
-    try WorkerConnections(coordinator: coordinator, once: true).serve(with: worker)
+    try WorkerConnections(coordinator, once: true).serve(with: worker)
   }
 }

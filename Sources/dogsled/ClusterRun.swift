@@ -17,7 +17,8 @@ struct ClusterRun {
   let kernels: KernelSet
   /// Where workers of other machines join; nil for launched ones.
   let listen: Endpoint?
-  let insecure: Bool
+  /// Where the token is written, or that there is none.
+  let token: TokenOptions
 
   /// Runs to the end, and prints what was measured.
   /// - Throws: what ends the verb.
@@ -26,30 +27,38 @@ struct ClusterRun {
       plan.job.architecture, plan.job.hyperparameters,
       localWorkers: listen == nil ? plan.workers : 0
     ).check("the benchmark", advice: "choose a smaller --batch-size, or fewer --workers")
-    let address = try ListenAddress(
-      listen ?? Endpoint(host: "127.0.0.1", port: 0), insecure: insecure)
+    let address = try ListenAddress(listen ?? Endpoint(host: "127.0.0.1", port: 0))
+    let choice: RunLock.Choice =
+      listen == nil ? .secret : self.token.insecure ? .insecure : .key(file: nil)
+    let lock = try RunLock(choice, resuming: nil)
+    guard choice.isWithoutKey || self.token.tokenFile != nil || isatty(STDERR_FILENO) != 0 else {
+      throw Failure(
+        "--token-file is needed: a token is printed on a terminal alone", status: .wrongUsage)
+    }
     let mailbox = Mailbox<CoordinatorInput>()
     let server = try CoordinatorServer(
-      host: address.host, port: listen?.port ?? 0, mailbox: mailbox)
+      host: address.host, port: listen?.port ?? 0, lock: lock.server, mailbox: mailbox)
     defer { server.shutdown() }
+    let token = lock.token(hosts: address.hosts, port: server.port)
+    if let token, let path = self.token.tokenFile {
+      try PlainFiles.replace(path, with: Data("\(token.text)\n".utf8), isPrivate: true)
+    }
     let recording = try plan.recording(kernels)
     try Signals.onInterrupt { mailbox.put(.interrupted) }
     if listen == nil {
-      try withFolder { try measure(recording, server, mailbox, logs: $0) }
+      try withFolder { try measure(recording, server, token, mailbox, logs: $0) }
     } else {
-      for line in address.instructions(
-        port: server.port, command: { "dogsled bench cluster --join \($0)" })
-      {
-        log("on workers  \(line)")
+      address.announce(port: server.port, token: token, file: self.token.tokenFile) {
+        "dogsled bench cluster --join \($0)"
       }
-      try measure(recording, server, mailbox, logs: nil)
+      try measure(recording, server, token, mailbox, logs: nil)
     }
   }
 
   /// - Parameter logs: the folder of the logs of workers that are launched; nil for none.
   private func measure(
-    _ recording: Recording, _ server: CoordinatorServer, _ mailbox: Mailbox<CoordinatorInput>,
-    logs: String?
+    _ recording: Recording, _ server: CoordinatorServer, _ token: Token?,
+    _ mailbox: Mailbox<CoordinatorInput>, logs: String?
   ) throws {
     var options = CoordinatorHost.Options(kernels: kernels)
     options.minimumWorkers = plan.workers
@@ -61,7 +70,7 @@ struct ClusterRun {
     var local: LocalWorkers?
     if let logs {
       options.localWorkers = (0..<plan.workers).map { _ in UInt64.random(in: 0...UInt64.max) }
-      local = try launch(options.localWorkers, server.port, logs, mailbox)
+      local = try launch(options.localWorkers, server.port, token, logs, mailbox)
     }
     defer { local?.stop() }
     let coordinator = try CoordinatorHost(
@@ -83,14 +92,15 @@ struct ClusterRun {
   }
 
   private func launch(
-    _ tokens: [UInt64], _ port: Int, _ logs: String, _ mailbox: Mailbox<CoordinatorInput>
+    _ tokens: [UInt64], _ port: Int, _ token: Token?, _ logs: String,
+    _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let address = Endpoint(host: "127.0.0.1", port: port)
     return try LocalWorkers(
       tokens: tokens, executable: executable,
-      arguments: { _ in ["bench", "cluster", "--join", address.description] }, folder: logs,
-      mailbox: mailbox)
+      arguments: { _ in ["bench", "cluster", "--join", address.description] },
+      environment: TokenOptions.environment(token), folder: logs, mailbox: mailbox)
   }
 
   /// A folder for what workers log; it stays where something fails, since the failure names them.

@@ -13,7 +13,10 @@ struct CoordinatorCommand: ParsableCommand {
       update: at 100 Mbit/s some 8 batches a worker. The line of an epoch says what was
       waited for.
 
-      Example: dogsled coordinator pets --listen 192.168.1.2:7777 --workers 3 --insecure
+      Connections are locked by a key that is made for the run. Workers join with a token,
+      which is printed on a terminal, and kept in the run folder's file token.
+
+      Example: dogsled coordinator pets --workers 3
       """)
 
   @Argument(
@@ -24,20 +27,31 @@ struct CoordinatorCommand: ParsableCommand {
     help: ArgumentHelp(
       "Where workers connect: an address or a name of this machine, or * for all addresses of it.",
       valueName: "host:port"))
-  var listen = Endpoint(host: "127.0.0.1", port: 7777)
+  var listen = Endpoint(host: "*", port: 7777)
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Workers to wait for before training starts.", valueName: "n"))
   var workers = 1
 
-  @Flag(help: "Allow an address that other machines reach: nothing is encrypted.")
+  @Option(
+    help: ArgumentHelp(
+      "A key of 'dogsled key', so that other runs have the same token; without it the run's own.",
+      valueName: "file"),
+    completion: .file())
+  var key: String?
+
+  @Flag(
+    help: "No key and no token: nothing is encrypted, and whoever reaches the port may join.")
   var insecure = false
 
   @OptionGroup var options: TrainingOptions
 
   func validate() throws {
     try options.demand(data)
+    guard key == nil || !insecure else {
+      throw ValidationError("--key cannot be given with --insecure, which uses none")
+    }
     guard (1...256).contains(workers) else {
       throw ValidationError("--workers must be from 1 to 256, not \(workers)")
     }
@@ -47,10 +61,11 @@ struct CoordinatorCommand: ParsableCommand {
     let again =
       ["coordinator"] + options.movedData(data)
       + ["--listen", listen.description, "--workers", "\(workers)"]
-      + (insecure ? ["--insecure"] : []) + options.ofComputing
+      + (insecure ? ["--insecure"] : []) + (key.map { ["--key", $0] } ?? [])
+      + options.ofComputing
     try NetworkRun(
-      data: data, options: options, endpoint: listen, insecure: insecure, workers: workers,
-      again: again
+      data: data, options: options, endpoint: listen,
+      lock: insecure ? .insecure : .key(file: key), workers: workers, again: again
     ).run()
   }
 }

@@ -14,6 +14,7 @@ struct Dogsled: ParsableCommand {
       Train.self,
       CoordinatorCommand.self,
       WorkerCommand.self,
+      KeyCommand.self,
       Augment.self,
       Summary.self,
       Evaluate.self,

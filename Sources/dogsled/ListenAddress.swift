@@ -11,10 +11,9 @@ struct ListenAddress {
 
   /// Finds what `endpoint` stands for: a name, an address, or `*`.
   ///
-  /// - Parameter insecure: whether other machines may reach it.
   /// - Throws: `Failure` with the status of wrong usage: nobody knows the name, it is no address of
-  ///   this machine, it is loopback without saying so, or others reach it and may not.
-  init(_ endpoint: Endpoint, insecure: Bool) throws {
+  ///   this machine, or it is loopback without saying so.
+  init(_ endpoint: Endpoint) throws {
     func wrong(_ reason: String) -> Failure {
       Failure("--listen \(endpoint): \(reason)", status: .wrongUsage)
     }
@@ -41,25 +40,40 @@ struct ListenAddress {
         "this machine has no such address\(meaning): give \(Self.choice(own)), or * for all of "
           + "them")
     }
-    guard isLoopback || insecure else {
-      throw wrong(
-        "other machines reach this address, and traffic is neither encrypted nor authenticated; "
-          + "say --insecure on a network that you trust")
-    }
   }
 
-  /// The lines to type on workers of a coordinator that listens on `port`.
-  /// - Parameter command: what to type for an address.
-  func instructions(
-    port: Int, command: (Endpoint) -> String = { "dogsled worker \($0) --data DATA" }
-  ) -> [String] {
-    let most = 4
+  /// Addresses by which workers reach it, those that are most likely to do first; loopback where
+  /// this machine has no other now.
+  var hosts: [String] {
+    guard host == "*" else { return [host] }
     let own = InternetAddress.ofThisMachine().filter { !$0.isLinkLocal }.map(\.text)
-    let hosts = host == "*" ? own : [host]
-    var lines = hosts.prefix(most).map { command(Endpoint(host: $0, port: port)) }
-    if hosts.count > most { lines.append("\(hosts.count - most) more addresses of this machine") }
-    if isLoopback { lines[0] += "   (only this machine can reach that address)" }
-    return lines.isEmpty ? ["this machine has no address now that other machines can reach"] : lines
+    return own.isEmpty ? ["127.0.0.1"] : own
+  }
+
+  /// Says where the coordinator listens, and what to type on workers.
+  ///
+  /// - Parameters:
+  ///   - token: what they need; nil where they need none.
+  ///   - file: the file that holds it, where there is one: it is printed on a terminal alone, since
+  ///     other outputs are kept, and read by others.
+  ///   - command: what to type but for what names the coordinator.
+  func announce(port: Int, token: Token?, file: String?, command: (String) -> String) {
+    let most = Token.mostAddresses
+    let endpoints = hosts.map { Endpoint(host: $0, port: port) }
+    let others = hosts.count > most ? ", and \(hosts.count - most) more addresses" : ""
+    let only = endpoints.allSatisfy { InternetAddress.resolve($0.host).allSatisfy(\.isLoopback) }
+    log(
+      "listens at  \(endpoints.prefix(most).map(\.description).joined(separator: ", "))\(others)"
+        + (only ? "   (only this machine can reach that address)" : ""))
+    guard let token else {
+      log(
+        "on workers  \(command("\(endpoints[0]) --insecure"))\n"
+          + "insecure    anybody who reaches this address can join, read all that is sent, and "
+          + "change it")
+      return
+    }
+    let words = isatty(STDERR_FILENO) != 0 ? token.text : "--token-file \(file ?? "FILE")"
+    log("on workers  \(command(words))")
   }
 
   /// Whether `name` is one that stands for loopback on every machine.

@@ -12,8 +12,8 @@ struct NetworkRun {
   let data: String?
   let options: TrainingOptions
   let endpoint: Endpoint
-  /// Whether `endpoint` may be one that other machines reach.
-  var insecure = false
+  /// What it takes to join.
+  let lock: RunLock.Choice
   /// Workers that training waits for.
   let workers: Int
   /// Threads of each worker that the run launches itself; nil where it launches none.
@@ -24,20 +24,21 @@ struct NetworkRun {
   /// Trains, and takes down what it started.
   /// - Throws: what ends the verb.
   func run() throws {
-    let listen = try ListenAddress(endpoint, insecure: insecure)
+    let listen = try ListenAddress(endpoint)
     let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
-    let (server, setup, probe) = try prepare(listen, mailbox, kernels)
+    let (server, setup, probe, token) = try prepare(listen, mailbox, kernels)
     // Until now a signal ends the program: there is nothing to save.
     try Signals.onInterrupt { mailbox.put(.interrupted) }
-    try train(listen, server, setup, probe, kernels, mailbox)
+    try train(listen, token, server, setup, probe, kernels, mailbox)
   }
 
   /// Takes the port, then computes the probe and decodes the pictures.
   private func prepare(
     _ listen: ListenAddress, _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
-  ) throws -> (CoordinatorServer, TrainingSetup, Probe) {
+  ) throws -> (CoordinatorServer, TrainingSetup, Probe, Token?) {
     let start = try RunStart(options, data: data, workers: workers)
+    let lock = try RunLock(lock, resuming: start.resumed?.folder)
     try MemoryNeed.networkRun(
       start.architecture, start.hyperparameters, threads: options.threading.count,
       localWorkers: threadsOfLocalWorkers == nil ? 0 : workers,
@@ -49,12 +50,16 @@ struct NetworkRun {
     limits.heartbeat = options.heartbeat / 3
     limits.queued = Self.queuedMost(start.architecture, start.hyperparameters)
     let server = try CoordinatorServer(
-      host: listen.host, port: endpoint.port, limits: limits, mailbox: mailbox)
+      host: listen.host, port: endpoint.port, lock: lock.server, limits: limits,
+      mailbox: mailbox)
     do {
       let probe = try Probe(
         start.architecture, start.hyperparameters, threads: options.threading.count,
         kernels: kernels)
-      return (server, try TrainingSetup(options, start, pictureCache: 0), probe)
+      let setup = try TrainingSetup(options, start, pictureCache: 0)
+      let token = lock.token(hosts: listen.hosts, port: server.port)
+      try lock.write(token, into: setup.folder)
+      return (server, setup, probe, token)
     } catch {
       server.shutdown()
       throw error
@@ -62,8 +67,9 @@ struct NetworkRun {
   }
 
   private func train(
-    _ listen: ListenAddress, _ server: CoordinatorServer, _ setup: TrainingSetup, _ probe: Probe,
-    _ kernels: KernelSet, _ mailbox: Mailbox<CoordinatorInput>
+    _ listen: ListenAddress, _ token: Token?, _ server: CoordinatorServer,
+    _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet,
+    _ mailbox: Mailbox<CoordinatorInput>
   ) throws {
     defer { server.shutdown() }
     let address = Endpoint(host: listen.host, port: server.port)
@@ -72,6 +78,7 @@ struct NetworkRun {
     hostOptions.threads = options.threading.count
     hostOptions.checkpointEvery = options.checkpointEvery
     hostOptions.probe = probe
+    hostOptions.pictures = setup.data
     hostOptions.verify = options.verify
     hostOptions.weights = options.weightsForm
     hostOptions.chain = options.chain
@@ -83,12 +90,12 @@ struct NetworkRun {
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
           + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more of this machine may "
-          + "join at \(address)")
-      local = try launch(tokens, threads, address, setup, mailbox)
+          + "join at \(address) with \(setup.folder.tokenPath)")
+      local = try launch(tokens, threads, address, token, setup, mailbox)
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker"))")
-      for (index, line) in listen.instructions(port: server.port).enumerated() {
-        log("\(index == 0 ? "on workers" : "        or")  \(line)")
+      listen.announce(port: server.port, token: token, file: setup.folder.tokenPath) {
+        "dogsled worker \($0) --data DATA"
       }
     }
     defer { local?.stop() }
@@ -102,15 +109,16 @@ struct NetworkRun {
   }
 
   private func launch(
-    _ tokens: [UInt64], _ threads: Int, _ address: Endpoint, _ setup: TrainingSetup,
-    _ mailbox: Mailbox<CoordinatorInput>
+    _ tokens: [UInt64], _ threads: Int, _ address: Endpoint, _ token: Token?,
+    _ setup: TrainingSetup, _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return try LocalWorkers(
       tokens: tokens, executable: executable,
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
-      }, folder: setup.folder.path, mailbox: mailbox)
+      }, environment: TokenOptions.environment(token), folder: setup.folder.path,
+      mailbox: mailbox)
   }
 
   /// What may wait for one worker: some states and updates; a worker that is further behind is

@@ -46,7 +46,7 @@ struct Train: ParsableCommand {
       let threads = options.threading.threads ?? max(1, ThreadOptions.cores.usable / workers)
       try NetworkRun(
         data: data, options: options, endpoint: Endpoint(host: "127.0.0.1", port: 0),
-        workers: workers, threadsOfLocalWorkers: threads, again: again
+        lock: .secret, workers: workers, threadsOfLocalWorkers: threads, again: again
       ).run()
     } else {
       try inOneProcess()

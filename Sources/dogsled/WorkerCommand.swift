@@ -11,16 +11,30 @@ struct WorkerCommand: ParsableCommand {
     commandName: "worker",
     abstract: "Compute for a coordinator until its run is over.",
     discussion: """
-      The coordinator need not be there yet, and may go and come again.
+      The coordinator need not be there yet, and may go and come again. Its token says
+      where it listens, what tells it from impostors, and the secret that lets workers in.
+      Pictures that the worker lacks come from the coordinator, and are kept for other
+      runs of this machine.
 
-      Example: dogsled worker 192.168.1.2:7777 --data pets
+      Example: dogsled worker --token-file token
       """)
 
-  @Argument(help: ArgumentHelp("Where the coordinator listens.", valueName: "host:port"))
-  var coordinator: Endpoint
+  @Argument(
+    help: ArgumentHelp(
+      "The coordinator's token; or another of its addresses than the token names, with the token "
+        + "in a file or in DOGSLED_TOKEN.", valueName: "token|host:port"))
+  var coordinator: String?
 
-  @Option(help: "A copy of the coordinator's data folder.", completion: .directory)
-  var data: String
+  @OptionGroup var token: TokenOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "A copy of the coordinator's data folder; without it pictures come from the coordinator, and "
+        + "with --cache those that are missing here or differ."),
+    completion: .directory)
+  var data: String?
+
+  @OptionGroup var cache: CacheOptions
 
   @OptionGroup var threading: ThreadOptions
 
@@ -30,20 +44,25 @@ struct WorkerCommand: ParsableCommand {
         + "made within 10 seconds."))
   var once = false
 
-  func validate() throws { try coordinator.checkIsACoordinator() }
+  func validate() throws {
+    try CoordinatorChoice.check(coordinator, token)
+    try cache.check(data: data)
+  }
 
   func run() throws {
     try ParentWatch.start()
-    guard PictureFolder.exists(data) else { throw Failure("\(data): no such folder") }
+    let choice = try CoordinatorChoice(coordinator, token)
+    if let data, !PictureFolder.exists(data) { throw Failure("\(data): no such folder") }
+    let pictures = try cache.pictures(data: data)
     let kernels = try KernelSet.chosen()
     if ThreadOptions.cores.limit != nil {
       log("computes with \(counted(threading.count, "thread"))\(ThreadOptions.cores.note)")
     }
     let worker = WorkerHost(
-      pictures: .folder(data), threads: threading.count, kernels: kernels,
+      pictures: pictures, threads: threading.count, kernels: kernels,
       token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       log: log)
     if let damage = DamagedGradients.asked() { worker.damage = damage }
-    try WorkerConnections(coordinator: coordinator, once: once).serve(with: worker)
+    try WorkerConnections(choice, once: once).serve(with: worker)
   }
 }

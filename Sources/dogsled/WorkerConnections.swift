@@ -4,13 +4,18 @@ import Network
 import Primitives
 import Synchronization
 import Training
+import Wire
 
 /// A worker's connections to its coordinator, one after another until the run is over.
 struct WorkerConnections {
-  /// Where the coordinator listens.
-  let coordinator: Endpoint
+  /// Whom it connects to.
+  private let coordinator: CoordinatorChoice
   /// Whether there is but one connection, to be made within 10 seconds.
-  let once: Bool
+  private let once: Bool
+
+  init(_ coordinator: CoordinatorChoice, once: Bool) {
+    (self.coordinator, self.once) = (coordinator, once)
+  }
 
   /// Has `worker` serve until the run is over, or a signal comes.
   /// - Throws: `Failure` or `ExitCode` for every other ending.
@@ -33,13 +38,9 @@ struct WorkerConnections {
     while true {
       let mailbox = Mailbox<WorkerInput>()
       do {
-        let client = try WorkerClient(
-          host: coordinator.host, port: coordinator.port,
-          // It ends with the coordinator that launched it, however long that is stopped.
-          waitsForEver: ParentWatch.isLaunched, mailbox: mailbox)
+        let client = try connect(mailbox)
         signal.use(mailbox)
         defer { signal.use(nil) }
-        log("connected to \(coordinator)")
         pause.began()
         let ending = worker.run(mailbox: mailbox, link: client)
         client.waitUntilClosed()
@@ -47,12 +48,40 @@ struct WorkerConnections {
         log("\(reason); trying again")
       } catch let error as ThreadError {
         return .cutShort("\(error)")
+      } catch let error as NetworkError where error.isWrongPeer {
+        return .refused("\(error)")
       } catch {
         if once, .now - start > .seconds(10) { return .disconnected("\(error)") }
         if pause.isFirst { log("\(error); trying again until there is one") }
       }
       pause.wait()
     }
+  }
+}
+
+extension WorkerConnections {
+  /// Connects to the first of the coordinator's addresses that will do.
+  /// - Throws: `NetworkError` of the first address; that it is not the coordinator's, where none
+  ///   can be the coordinator's.
+  private func connect(_ mailbox: Mailbox<WorkerInput>) throws -> WorkerClient {
+    var limits = Limits.standard
+    // An address that leads nowhere must not keep the others waiting.
+    if coordinator.endpoints.count > 1 { limits.connectTimeout = 2 }
+    var errors: [NetworkError] = []
+    for endpoint in coordinator.endpoints {
+      do {
+        let client = try WorkerClient(
+          host: endpoint.host, port: endpoint.port, lock: coordinator.lock, limits: limits,
+          // It ends with the coordinator that launched it, however long that is stopped.
+          waitsForEver: ParentWatch.isLaunched, mailbox: mailbox)
+        log("connected to \(endpoint)")
+        return client
+      } catch let error as NetworkError {
+        errors.append(error)
+      }
+    }
+    throw errors.first { !$0.isWrongPeer } ?? errors.first
+      ?? NetworkError("the token names no address")
   }
 }
 

@@ -15,19 +15,18 @@ struct NamespaceTests {
     let digest = try #require(Cluster.digest(alone))
     for (index, order) in Self.orders(["localhost", "node2", "node3"]).enumerated() {
       // Each must take part: training waits for all three.
+      // The first of them is open, the others are locked.
       let launch = try cluster.launch(
         order.joined(separator: "\n"),
-        cluster.options(epochs: 1, run: "run\(index)") + ["--workers", "3", "--insecure"])
+        cluster.options(epochs: 1, run: "run\(index)") + ["--workers", "3"]
+          + (index == 0 ? ["--insecure"] : []))
       #expect(try await launch.status() == 0, "\(order): \(launch.output)")
       #expect(Cluster.digest(launch.output) == digest, "\(order): \(launch.output)")
       for host in order {
         #expect(launch.lines.contains("\(host) | the run is over"), "\(order): \(launch.output)")
       }
-      #expect(launch.output.contains("neither encrypted nor authenticated"))
+      #expect(launch.output.contains("neither encrypted nor authenticated") == (index == 0))
     }
-    let closed = try cluster.launch("node1\nnode2", cluster.options(run: "closed"))
-    #expect(try await closed.status() == 2)
-    #expect(closed.lines.count == 1 && closed.output.contains("--insecure"), "\(closed.output)")
     let loopback = try cluster.launch(
       "node1\nnode2", cluster.options(run: "loop"), environment: ["DOGSLED_ADDRESS": "127.0.0.1"])
     #expect(try await loopback.status() == 2)
@@ -43,7 +42,7 @@ struct NamespaceTests {
     defer { cluster.stop() }
     // The third has no way to the address by which the second sees this machine.
     let environment = ["DOGSLED_ADDRESS": "10.78.2.1"]
-    let long = cluster.options(epochs: 1_000_000, run: "long") + ["--insecure"]
+    let long = cluster.options(epochs: 1_000_000, run: "long")
     let both = try cluster.launch(
       "node2\nnode3", long + ["--workers", "2"], environment: environment)
     #expect(try await both.status() == 1, "\(both.output)")
@@ -64,22 +63,66 @@ struct NamespaceTests {
     for (index, host) in hosts.enumerated() {
       let coordinator = try cluster.dogsled(
         ["coordinator", cluster.file("data"), "--listen", "\(host):0", "--workers", "3"]
-          + cluster.options(epochs: 1, run: "all\(index)") + ["--insecure"], in: spaces.all[0])
+          + cluster.options(epochs: 1, run: "all\(index)"), in: spaces.all[0])
       try await eventually("workers are waited for") { coordinator.output.contains("waiting") }
-      let addresses = coordinator.output.matches(of: #/dogsled worker (\S+) --data DATA/#)
-        .map { String($0.1) }
+      let listens = try #require(coordinator.output.firstMatch(of: #/listens at  (.*)\n/#)).1
+      let addresses = listens.split(separator: ", ").map(String.init)
       #expect(addresses.count == (six ? 4 : 2), "\(coordinator.output)")
       #expect(!coordinator.output.contains("0.0.0.0") && !coordinator.output.contains("[::]"))
-      // The second and the third each type the line with the address that they know.
+      // The second and the third each type the address that they know; the first finds its own.
       let places = Array(zip(spaces.first, spaces.all[1...])) + [("10.78.2.1", spaces.all[0])]
-      let workers = try places.map { address, place in
+      let workers = try places.enumerated().map { number, place in
+        let (address, place) = place
         let line = try #require(addresses.first { $0.contains(address) })
         return try cluster.dogsled(
-          ["worker", line, "--data", cluster.file("data"), "--threads", "1"], in: place)
+          ["worker", "--token-file", cluster.file("all\(index)/token")]
+            + (number == places.count - 1 ? [] : [String(line)])
+            + ["--data", cluster.file("data"), "--threads", "1"], in: place)
       }
       #expect(try await coordinator.status() == 0, "\(coordinator.output)")
       for worker in workers { #expect(try await worker.status() == 0, "\(worker.output)") }
     }
+  }
+
+  static let mayCapture = FileManager.default.isExecutableFile(atPath: "/usr/bin/tcpdump")
+
+  /// What goes by between two machines, once locked and once not: the test sees what it looks for.
+  @Test(
+    "a capture shows TLS 1.3 and nothing that is plain", .enabled(if: mayCapture, "needs tcpdump"),
+    arguments: [true, false])
+  func capture(isLocked: Bool) async throws {
+    let spaces = try Namespaces(six: false)
+    let cluster = try await Cluster(in: spaces)
+    defer { cluster.stop() }
+    let file = cluster.file("capture")
+    let capture = try Launch(
+      spaces.all[0][0],
+      spaces.all[0].dropFirst()
+        + ["tcpdump", "-i", "dogsled2", "-U", "-s", "0", "-Z", "root", "-w", file, "tcp"],
+      output: cluster.file("tcpdump"))
+    try await eventually("tcpdump listens") { capture.output.contains("listening on") }
+    let lock = isLocked ? [] : ["--insecure"]
+    let coordinator = try cluster.dogsled(
+      ["coordinator", cluster.file("data"), "--listen", "10.78.2.1:7777"]
+        + cluster.options(epochs: 1, run: "run") + lock, in: spaces.all[0])
+    try await eventually("workers are waited for") { coordinator.output.contains("waiting") }
+    let worker = try cluster.dogsled(
+      ["worker"]
+        + (isLocked ? ["--token-file", cluster.file("run/token")] : ["10.78.2.1:7777"] + lock)
+        + ["--data", cluster.file("data"), "--threads", "1"], in: spaces.all[1])
+    #expect(try await coordinator.status() == 0, "\(coordinator.output)")
+    #expect(try await worker.status() == 0, "\(worker.output)")
+    kill(capture.processID, SIGINT)
+    _ = try await capture.status()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+    #expect(bytes.count > 100_000)
+    // The preface, the class names, a picture's name and the beginning of a JPEG in Base64.
+    for word in ["DOGSLED", "cats", "cat.0.jpg", "/9j/"] {
+      #expect((bytes.range(of: Data(word.utf8)) == nil) == isLocked, "\(word)")
+    }
+    // The extension by which a server chooses TLS 1.3 (RFC 8446, 4.2.1).
+    let version13 = Data([0x00, 0x2B, 0x00, 0x02, 0x03, 0x04])
+    #expect((bytes.range(of: version13) != nil) == isLocked)
   }
 
   /// All orders of some names.

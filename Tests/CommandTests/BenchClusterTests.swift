@@ -39,9 +39,8 @@ import Testing
   /// Starts two workers of a coordinator, as it says.
   private func startWorkers(of coordinator: Process, _ text: inout String) throws -> [Process] {
     try read(coordinator, until: "waiting for", &text)
-    let words = try #require(
-      text.firstMatch(of: #/dogsled (bench cluster --join 127\.0\.0\.1:\d+) /#)
-    ).1.split(separator: " ").map(String.init)
+    let address = try #require(text.firstMatch(of: #/listens at  (127\.0\.0\.1:\d+) /#)).1
+    let words = ["bench", "cluster", "--join", String(address), "--token-file", "token"]
     return try (0..<2).map { _ in try Command.start(words, in: folder) }
   }
 
@@ -90,9 +89,9 @@ import Testing
     #expect(left == ["small.json"], "what workers log is removed: \(left)")
   }
 
-  @Test func `Workers of other machines need nothing but the address`() throws {
+  @Test func `Workers of other machines need nothing but the address and the token`() throws {
     let coordinator = try Command.start(
-      arguments(["--workers", "2", "--listen", "127.0.0.1:0"]), in: folder)
+      arguments(["--workers", "2", "--listen", "127.0.0.1:0", "--token-file", "token"]), in: folder)
     defer { if coordinator.isRunning { coordinator.terminate() } }
     var text = ""
     let workers = try startWorkers(of: coordinator, &text)
@@ -106,7 +105,9 @@ import Testing
 
   @Test func `Figures of fewer workers than were asked for are not printed`() throws {
     let coordinator = try Command.start(
-      arguments(["--workers", "2", "--listen", "127.0.0.1:0"], count: 9000), in: folder)
+      arguments(
+        ["--workers", "2", "--listen", "127.0.0.1:0", "--token-file", "token"], count: 9000),
+      in: folder)
     defer { if coordinator.isRunning { coordinator.terminate() } }
     var text = ""
     let workers = try startWorkers(of: coordinator, &text)
@@ -135,8 +136,9 @@ import Testing
     }
     var text = ""
     try read(coordinator, until: "waiting for", &text)
-    let address = try #require(text.firstMatch(of: #/dogsled worker (127\.0\.0\.1:\d+)/#)).1
-    let worker = try Command("bench", "cluster", "--join", String(address), in: folder)
+    let address = try #require(text.firstMatch(of: #/listens at  (127\.0\.0\.1:\d+)/#)).1
+    let worker = try Command(
+      "bench", "cluster", "--join", String(address), "--token-file", "run/token", in: folder)
     #expect(worker.status == 1)
     #expect(worker.errorLines.last?.contains("none of dogsled bench cluster") == true)
   }
@@ -158,11 +160,11 @@ import Testing
       "more than a million steps"
     ),
     (["--workers", "2", "--compute", "5", "--weights", "none"], "--weights"),
-    (["--workers", "2", "--compute", "5", "--insecure"], "--insecure is for --listen"),
+    (["--workers", "2", "--compute", "5", "--insecure"], "--token-file are for --listen"),
     (["--join", "127.0.0.1:7777", "--workers", "2"], "--workers cannot be given with --join"),
-    (["--join", "127.0.0.1:7777", "--insecure"], "--insecure cannot be given with --join"),
-    (["--join", "127.0.0.1:0"], "a coordinator's port"),
-    (["--workers", "2", "--compute", "5", "--listen", "*:0"], "say --insecure"),
+    (["--join", "127.0.0.1:7777"], "its token is missing"),
+    (["--join", "127.0.0.1:0", "--insecure"], "a coordinator's port"),
+    (["--workers", "2", "--compute", "5", "--listen", "*:0"], "--token-file is needed"),
   ])
   func `What cannot be measured is said in a line`(arguments: [String], says: String) throws {
     let result = try Command(["bench", "cluster"] + arguments, in: folder)

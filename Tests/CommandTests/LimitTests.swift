@@ -59,8 +59,9 @@ import Testing
   private func words(_ verb: Verb, _ port: Int, _ name: String) -> (line: [String], peer: [String])
   {
     let hostOptions = ["data", "--run", name] + Self.options
-    let coordinator = ["coordinator"] + hostOptions + ["--listen", "127.0.0.1:\(port)"]
-    let worker = ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "2"]
+    let coordinator =
+      ["coordinator"] + hostOptions + ["--listen", "127.0.0.1:\(port)", "--insecure"]
+    let worker = ["worker", "127.0.0.1:\(port)", "--insecure", "--data", "data", "--threads", "2"]
     switch verb {
     case .train: return (["train"] + hostOptions, [])
     case .workers: return (["train"] + hostOptions + ["--workers", "2"], [])

@@ -106,12 +106,14 @@ import Testing
     let port = try #require((20000...32000).randomElement())
     let coordinator = try Command.start(
       [
-        "coordinator", "data", "--listen", "127.0.0.1:\(port)", "--model", "large.json",
+        "coordinator", "data", "--listen", "127.0.0.1:\(port)", "--insecure",
+        "--model", "large.json",
         "--batch-size", "40", "--steps-per-epoch", "1", "--threads", "1", "--run", "run",
       ], in: folder)
     defer { coordinator.terminate() }
     let worker = try run(
-      ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"], kilobytes: 3_000_000)
+      ["worker", "127.0.0.1:\(port)", "--insecure", "--data", "data", "--threads", "1"],
+      kilobytes: 3_000_000)
     #expect(worker.status == 128, "\(worker.errors)")
     #expect(worker.errorLines.last?.contains("the coordinator's run takes ") == true)
     #expect(worker.errors.contains("GB of memory, but the limit of ulimit -v leaves "))

@@ -8,7 +8,7 @@ import Testing
   static let options: [String: String] = [
     "augment": "", "batch-size": "<batch-size>", "batches-per-update": "<u>", "brightness": "<b>",
     "chain": "<which>", "checkpoint-every": "<k>",
-    "classes": "<a,b>", "compute": "<ms>", "csv": "", "join": "<host:port>", "json": "",
+    "classes": "<a,b>", "compute": "<ms>", "csv": "", "join": "<token|host:port>", "json": "",
     "fill-mode": "<mode>", "height-shift": "<fraction>", "horizontal-flip": "",
     "rotation": "<degrees>", "shear": "<degrees>", "vertical-flip": "",
     "width-shift": "<fraction>", "zoom": "<z>",
@@ -28,14 +28,15 @@ import Testing
     "steps-per-epoch": "<steps-per-epoch>", "test": "<test>", "threads": "<threads>",
     "train": "<train>", "updates": "<updates>",
     "validation": "<validation>", "validation-steps": "<validation-steps>",
-    "verify": "<f>", "weights": "<what>",
-    "workers": "<n>", "insecure": "", "once": "",
+    "cache": "<dir>", "cache-size": "<gb>", "key": "<file>",
+    "token": "<host:port>", "token-file": "<file>",
+    "verify": "<f>", "weights": "<what>", "workers": "<n>", "insecure": "", "once": "",
     "profile": "", "skip-unreadable": "", "version": "", "help": "",
   ]
 
   static let verbs = [
     ["prepare"], ["prepare", "as-book"], ["prepare", "folder"], ["sample"], ["train"],
-    ["coordinator"], ["worker"], ["augment"], ["summary"],
+    ["coordinator"], ["worker"], ["key"], ["augment"], ["summary"],
     ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["export"], ["bench", "step"], ["bench", "decode"],
     ["bench", "augment"],

@@ -123,7 +123,8 @@ import Testing
     #expect(result.lines[2].hasPrefix(#"{"file": "caf\\xE9.jpg", "class": "cats""#))
     for command in [
       "train data --run \"$name\"", "summary --model \"$name\"", "train \"$name\"",
-      "plot data --output \"$name.svg\"", "worker 127.0.0.1:1 --data=\"$name\" --once",
+      "plot data --output \"$name.svg\"",
+      "worker 127.0.0.1:1 --insecure --data=\"$name\" --once",
     ] {
       let refused = try files.shell("name=\"$(printf 'caf\\351')\"; \"$dogsled\" \(command)")
       #expect(refused.status == 2 && refused.errorLines.count == 1, "\(refused.errors)")

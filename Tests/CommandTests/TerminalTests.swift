@@ -70,7 +70,8 @@ import Testing
   }
 
   private func start(
-    _ terminal: Terminal, term: String?, _ arguments: [String], program: String = program
+    _ terminal: Terminal, term: String?, _ arguments: [String], program: String = program,
+    withErrors: Bool = false
   ) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
@@ -80,9 +81,30 @@ import Testing
     process.environment?["TERM"] = term
     process.standardInput = terminal.slave
     process.standardOutput = terminal.slave
-    process.standardError = FileHandle.nullDevice
+    process.standardError = withErrors ? terminal.slave : FileHandle.nullDevice
     try process.run()
     return process
+  }
+
+  /// Whoever sits at the terminal may see it; what is kept elsewhere has it not (`ListenTests`).
+  @Test func aTokenIsPrintedOnATerminal() throws {
+    let terminal = try Terminal(columns: 80)
+    let process = try start(
+      terminal, term: "xterm",
+      ["coordinator", "data", "--listen", "127.0.0.1:0", "--run", "run"] + Self.options,
+      withErrors: true)
+    defer {
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    let limit = Date().addingTimeInterval(60)
+    while !terminal.text.contains("waiting for") {
+      try #require(Date() < limit && process.isRunning, "\(terminal.text)")
+      usleep(5000)
+    }
+    let token = String(decoding: try folder.contents("run/token"), as: UTF8.self).dropLast()
+    #expect(token.hasPrefix("dogsled1_"))
+    #expect(terminal.text.contains("on workers  dogsled worker \(token) --data DATA\r\n"))
   }
 
   /// The live lines of `text`, as they were drawn.

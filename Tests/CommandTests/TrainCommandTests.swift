@@ -74,12 +74,17 @@ import Testing
   @Test func coordinatorAndWorkersStartedByHandInAnyOrder() throws {
     let expected = try digest(train("one", []))
     let port = try #require((20000...32000).randomElement())
-    let worker = ["worker", "127.0.0.1:\(port)", "--data", "data", "--threads", "1"]
-    let first = try Command.start(worker, in: folder)
+    #expect(try Command("key", "lab.key", in: folder).status == 0)
+    let token = try #require(
+      try Command("key", "lab.key", "--token", "127.0.0.1:\(port)", in: folder).lines.first)
+    let worker = ["worker", "--data", "data", "--threads", "1"]
+    let first = try Command.start(worker, in: folder, environment: ["DOGSLED_TOKEN": token])
     let coordinator = try Command.start(
-      ["coordinator", "data", "--listen", "127.0.0.1:\(port)", "--workers", "2", "--run", "hand"]
-        + Self.options, in: folder)
-    let second = try Command.start(worker, in: folder)
+      [
+        "coordinator", "data", "--listen", "127.0.0.1:\(port)", "--workers", "2", "--run", "hand",
+        "--key", "lab.key",
+      ] + Self.options, in: folder)
+    let second = try Command.start(worker + [token], in: folder)
     let result = try Command(waitingFor: coordinator)
     #expect(result.status == 0, "\(result.errors)")
     #expect(try digest(result) == expected)
@@ -295,14 +300,22 @@ import Testing
     (["train", "data", "--heartbeat", "0.1"], 2, "--heartbeat"),
     (["train", "data", "--checkpoint-every", "1e30s"], 2, "--checkpoint-every"),
     (["train", "data", "--model", "/dev/null"], 1, "not a file"),
-    (["worker", "127.0.0.1:7777", "--data", "nowhere"], 1, "nowhere: no such folder"),
+    (
+      ["worker", "127.0.0.1:7777", "--insecure", "--data", "nowhere"], 1, "nowhere: no such folder"
+    ),
+    (["worker", "127.0.0.1:7777", "--data", "data"], 2, "its token is missing"),
+    (["worker", "--data", "data"], 2, "which coordinator?"),
+    (["worker", "dogsled1_AAAA", "--data", "data"], 2, "not copied whole"),
+    (["worker", "--token-file", "model.json", "--data", "data"], 2, "model.json: no token"),
+    (["coordinator", "data", "--key", "model.json"], 1, "model.json: no private key"),
+    (["coordinator", "data", "--key", "k", "--insecure"], 2, "--key cannot be given"),
+    (["key", "model.json"], 1, "model.json: is there already"),
     (["plot", "data", "--output", "curves.gif"], 2, "curves.gif"),
     (["train", "data/train"], 1, "data/train"),
     (["train", "data", "--bogus"], 2, "--bogus"),
     (["train", "data", "--batch-size", "41"], 2, "--batch-size"),
     (["train", "data", "--epochs", "none"], 2, "--epochs"),
     (["train", "data", "--model", "data/train/cats/cat.0.jpg"], 1, "cat.0.jpg"),
-    (["coordinator", "data", "--listen", "0.0.0.0:7777"], 2, "--insecure"),
     (["coordinator", "data", "--listen", "127.0.0.1"], 2, "--listen"),
     (["worker", "127.0.0.1:99999", "--data", "data"], 2, "99999"),
     (["frobnicate"], 2, "frobnicate"),

@@ -21,6 +21,72 @@ import Wire
     }
   }
 
+  // MARK: The secret
+
+  private func hello(_ secret: Secret?) -> WorkerMessage {
+    var hello = Hello(version: "1", name: "a", token: 1, threads: 1, kernels: "baseline")
+    hello.secret = secret
+    return .hello(hello)
+  }
+
+  @Test func `Who does not know the secret is turned away, and told why`() throws {
+    let right = Secret.random()
+    var admission = Admission(limits: .standard, secret: right)
+    for (number, secret, reason) in [
+      (0, nil, "it has no token: start it with the token of this run"),
+      (1, Secret.random(), "its token is wrong: it is another run's"),
+    ] {
+      _ = admission.connected(peer(number))
+      let answer = admission.heard(
+        hello(secret), from: peer(number), host: "a", now: .zero)
+      #expect(answer == .turnAway(reason: reason))
+      #expect(!admission.isWorker(peer(number)))
+      // Whatever ends the connection then.
+      #expect(admission.closed(peer(number), reason: nil) == .stranger(reason: reason))
+    }
+    _ = admission.connected(peer(2))
+    let answer = admission.heard(hello(right), from: peer(2), host: "a", now: .zero)
+    #expect(answer == .announce(readyBy: .seconds(600), evicted: nil))
+  }
+
+  @Test func `After ten wrong secrets an address is heard after longer and longer pauses`() {
+    let (right, wrong) = (Secret.random(), Secret.random())
+    var admission = Admission(limits: .standard, secret: right)
+    var number = 0
+    func hear(_ secret: Secret, _ host: String, _ now: Duration) -> Admission.MessageAction {
+      number += 1
+      _ = admission.connected(peer(number))
+      defer { _ = admission.closed(peer(number), reason: "gone") }
+      return admission.heard(hello(secret), from: peer(number), host: host, now: now)
+    }
+    let refusal = Admission.MessageAction.turnAway(
+      reason: "its token is wrong: it is another run's")
+    for _ in 0..<10 { #expect(hear(wrong, "a", .zero) == refusal) }
+    var now = Duration.zero
+    for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+      for (secret, time) in [(wrong, now), (right, now + .seconds(pause) - .milliseconds(1))] {
+        guard case .putOff(let reason) = hear(secret, "a", time) else {
+          Issue.record("heard after \(time - now) of \(pause) s")
+          return
+        }
+        #expect(reason.hasPrefix("too many wrong secrets came from its address: "))
+      }
+      // Others are heard.
+      #expect(hear(wrong, "b\(pause) \(now)", now) == refusal)
+      now += .seconds(pause)
+      #expect(hear(wrong, "a", now) == refusal)
+    }
+    guard case .announce = hear(right, "a", now + .seconds(60)) else {
+      Issue.record("never heard again")
+      return
+    }
+    // In the end it is forgotten.
+    now += .seconds(700)
+    for _ in 0..<10 { #expect(hear(wrong, "a", now) == refusal) }
+  }
+
+  // MARK: Places
+
   @Test func `Of too many strangers the oldest goes`() {
     var admission = admission()
     let first = [admission.connected(peer(0)), admission.connected(peer(1))]

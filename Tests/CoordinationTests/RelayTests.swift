@@ -6,8 +6,20 @@ import Wire
 
 /// What a worker does with what it hands on.
 @Suite struct RelayTests {
-  private static let listening = Listening(port: 5, key: 77)
+  private static let listening = Listening(port: 5, fingerprint: nil)
   private var relay = Relay(limits: World.limits, listening: Self.listening)
+
+  private static func secret(_ byte: UInt8) -> Secret {
+    Secret([UInt8](repeating: byte, count: Secret.byteCount)) ?? .random()
+  }
+
+  private static func permit(_ link: Int) -> CoordinatorMessage {
+    .predecessor(LinkPermit(link: link, secret: secret(77)))
+  }
+
+  private static func introduction(_ link: Int, _ byte: UInt8 = 77) -> LinkMessage {
+    .introduction(LinkIntroduction(link: link, secret: secret(byte)))
+  }
 
   private enum World {
     static let limits: Limits = {
@@ -34,7 +46,8 @@ import Wire
       case .tell(let message): "tell \(message)"
       case .connect(let successor): "connect \(successor.host)"
       case .disconnect: "disconnect"
-      case .handOn(.introduction(let introduction)): "introduce \(introduction.key)"
+      case .handOn(.introduction(let introduction)):
+        "introduce \(introduction.secret == Self.secret(99))"
       case .handOn(.part(let part)): "hand on \(part.content)"
       case .handOn(.heartbeat): "beat"
       case .close(let connection, let reason): "close \(connection): \(reason)"
@@ -43,14 +56,15 @@ import Wire
   }
 
   private let next = Successor(
-    link: 4, host: "10.0.0.3", listening: Listening(port: 6, key: 99))
+    link: 4, host: "10.0.0.3", listening: Listening(port: 6, fingerprint: nil),
+    secret: secret(99))
 
   @Test mutating func `What comes of updates is handed on once there is a connection`() {
     let sum = CoordinatorMessage.part(Self.part(.sum))
     #expect(words(relay.received(sum)) == ["deliver sum"])
     #expect(words(relay.received(.successor(next))) == ["connect 10.0.0.3"])
     #expect(words(relay.received(sum)) == ["deliver sum"])
-    #expect(words(relay.connected(next)) == ["introduce 99"])
+    #expect(words(relay.connected(next)) == ["introduce true"])
     #expect(words(relay.received(sum)) == ["hand on sum", "deliver sum"])
     let factor = CoordinatorMessage.part(Self.part(.gradient(step: 3)))
     #expect(
@@ -74,15 +88,21 @@ import Wire
     #expect(relay.link == nil)
   }
 
-  @Test mutating func `Who knows the key is the one before, and what it hands on counts`() {
+  @Test mutating func `Who knows the secret is the one before, and what it hands on counts`() {
     let sum = LinkMessage.part(Self.part(.sum))
     #expect(words(relay.accepted(connection: 1)) == [])
     #expect(words(relay.received(sum, from: 1)) == [])
-    let wrong = LinkMessage.introduction(LinkIntroduction(link: 1, key: 76))
+    #expect(words(relay.received(Self.permit(8))) == [])
+    for wrong in [Self.introduction(8, 76), Self.introduction(1)] {
+      #expect(
+        words(relay.received(wrong, from: 1))
+          == ["close 1: it does not know the secret of a link"])
+    }
+    #expect(words(relay.received(Self.introduction(8), from: 1)) == ["link 8 is up"])
+    // A secret is for one use.
     #expect(
-      words(relay.received(wrong, from: 1)) == ["close 1: it does not know this worker's key"])
-    let right = LinkMessage.introduction(LinkIntroduction(link: 8, key: 77))
-    #expect(words(relay.received(right, from: 1)) == ["link 8 is up"])
+      words(relay.received(Self.introduction(8), from: 2))
+        == ["close 2: it does not know the secret of a link"])
     #expect(words(relay.received(sum, from: 1)) == ["deliver sum"])
     #expect(words(relay.received(.heartbeat, from: 1)) == [])
     #expect(
@@ -93,11 +113,29 @@ import Wire
     #expect(words(relay.received(sum, from: 1)) == [])
   }
 
+  @Test mutating func `Who is quicker than the coordinator's word of it waits`() {
+    for connection in 1...2 { _ = relay.accepted(connection: connection) }
+    #expect(words(relay.received(Self.introduction(8), from: 1)) == [])
+    #expect(words(relay.received(Self.introduction(9, 5), from: 2)) == [])
+    let sum = LinkMessage.part(Self.part(.sum))
+    #expect(words(relay.received(sum, from: 1)) == [])
+    #expect(words(relay.received(Self.permit(8))) == ["link 8 is up"])
+    #expect(words(relay.received(sum, from: 1)) == ["deliver sum"])
+    #expect(
+      words(relay.received(Self.permit(9)))
+        == ["close 2: it does not know the secret of a link"])
+    // The coordinator's word of an older link changes nothing.
+    #expect(words(relay.received(Self.permit(7))) == [])
+    #expect(
+      words(relay.received(Self.introduction(7), from: 2))
+        == ["close 2: it does not know the secret of a link"])
+  }
+
   @Test mutating func `A newer link takes the place of the one before`() {
     for (connection, link) in [(1, 8), (2, 9)] {
       _ = relay.accepted(connection: connection)
-      let said = relay.received(
-        .introduction(LinkIntroduction(link: link, key: 77)), from: connection)
+      _ = relay.received(Self.permit(link))
+      let said = relay.received(Self.introduction(link), from: connection)
       let closing = link == 9 ? ["close 1: another worker took its place"] : []
       #expect(words(said) == closing + ["link \(link) is up"])
     }
@@ -125,9 +163,9 @@ import Wire
     #expect(words(relay.received(welcome)) == ["deliver welcome", "listens 5"])
     var mute = Relay(limits: .standard, listening: nil)
     #expect(words(mute.received(welcome)) == ["deliver welcome"])
-    let nobody = LinkMessage.introduction(LinkIntroduction(link: 1, key: 0))
     #expect(
-      words(mute.received(nobody, from: 1)) == ["close 1: it does not know this worker's key"])
+      words(mute.received(Self.introduction(1), from: 1))
+        == ["close 1: it does not know the secret of a link"])
   }
 }
 

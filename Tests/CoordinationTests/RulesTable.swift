@@ -238,7 +238,7 @@ struct RulesTable {
         catchingUp.append(peer)
       case .assign(let peer, let unit): tasks[peer]?.append(unit)
       case .refuse(let peer, _), .close(let peer): tasks[peer] = nil
-      case .handOn, .resend, .finishEpoch, .note, .stop: break
+      case .handOn, .resend, .sendPictures, .finishEpoch, .note, .stop: break
       }
     }
     while holdsAtOnce, let peer = catchingUp.first { hold(peer) }

@@ -31,7 +31,7 @@ extension FaultTests {
       while coordinator.process.isRunning {
         token += 1
         let mailbox = Mailbox<WorkerInput>()
-        guard let fake = try? WorkerClient(host: run.host, port: run.port, mailbox: mailbox) else {
+        guard let fake = try? run.client(mailbox) else {
           break
         }
         fake.send(hello(token))
@@ -96,7 +96,7 @@ extension FaultTests {
       let mailbox = Mailbox<WorkerInput>()
       var client: WorkerClient?
       try waitUntil(60, "a port") {
-        client = try? WorkerClient(host: run.host, port: run.port, mailbox: mailbox)
+        client = try? run.client(mailbox)
         return client != nil
       }
       return (try #require(client), mailbox)
@@ -129,7 +129,7 @@ extension FaultTests {
 
     /// As many peers as there are places, that say hello and beat; and a flood of long hellos.
     @Test func peersThatKeepAllPlaces() throws {
-      let run = try FaultRun()
+      let run = try FaultRun(isLocked: false)
       let coordinator = try run.coordinator(workers: 1)
       _ = try connected(run).client.close()
       var greeting = Preface.bytes

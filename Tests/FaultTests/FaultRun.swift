@@ -1,6 +1,9 @@
 import Foundation
+import Network
+import Primitives
 import TestSupport
 import Testing
+import Training
 
 /// Faults, one after the other but for those of the chain: each is a run of real processes on real
 /// sockets that is disturbed, and ends with the digest of the undisturbed run or with one clear
@@ -60,9 +63,9 @@ func waitUntil(
 
 /// Runs a tool, and waits for it.
 /// - Returns: whether it ended well.
-@discardableResult func tool(_ line: String) -> Bool {
+@discardableResult func tool(_ line: String, _ shell: String = "sh") -> Bool {
   let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/bin/sh")
+  process.executableURL = URL(fileURLWithPath: "/bin/\(shell)")
   process.arguments = ["-c", "(\(line)) >/dev/null 2>&1"]
   guard (try? process.run()) != nil else { return false }
   process.waitUntilExit()
@@ -116,6 +119,8 @@ final class FaultRun {
   let isLong: Bool
   /// With augmentation, dropout, a rate that falls and Adam.
   let isRegularized: Bool
+  /// What a worker must know; nil where nothing is encrypted, for peers that stand between.
+  let token: Token?
   var host = "127.0.0.1"
   let port: Int
   /// Lines that come before a coordinator's or a worker's command, to run it elsewhere.
@@ -124,12 +129,16 @@ final class FaultRun {
   private var all: [Running] = []
   private var harms: [Date] = []
 
-  init(isLong: Bool = false, isRegularized: Bool = false) throws {
+  init(isLong: Bool = false, isRegularized: Bool = false, isLocked: Bool = true) throws {
     self.isLong = isLong
     self.isRegularized = isRegularized
     folder = NSTemporaryDirectory() + "dogsled-fault-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    port = try #require((20000...32000).randomElement())
+    let port = try #require((20000...32000).randomElement())
+    let key = isLocked ? try Key() : nil
+    self.port = port
+    token = key.map { Token(of: $0, hosts: ["127.0.0.1"], port: port) }
+    try key?.write(to: folder + "/run.key")
     try DrawnPictures.write(to: folder + "/data", train: 20, validation: 7, test: 1)
     try Self.model.write(toFile: "\(folder)/model.json", atomically: true, encoding: .utf8)
   }
@@ -178,23 +187,41 @@ final class FaultRun {
     try #require(try process.status(within: 300) == 0, "\(process.output)")
   }
 
+  /// A run with worker processes of its own.
+  func trainWithWorkers(_ count: Int) throws -> Running {
+    try start(
+      ["train", "data", "--run", "run", "--workers", "\(count)", "--threads", "1"] + options,
+      place: [])
+  }
+
   /// A coordinator of a new run, or of the one that is there.
+  /// - Parameter lock: nil for the key that the workers have the token of, where there is one.
   func coordinator(
-    workers: Int = 2, resuming: Bool = false, _ extra: [String] = [], run: String = "run"
+    workers: Int = 2, resuming: Bool = false, _ extra: [String] = [], run: String = "run",
+    lock: [String]? = nil
   ) throws -> Running {
     let begin = resuming ? ["--resume", run] : ["--run", run] + options
     return try start(
       ["coordinator", "data", "--listen", "\(host):\(port)", "--workers", "\(workers)"]
-        + (host == "127.0.0.1" ? [] : ["--insecure"]) + begin + extra, place: place)
+        + (lock ?? (token == nil ? ["--insecure"] : ["--key", "run.key"])) + begin + extra,
+      place: place)
   }
 
   func worker(
-    at port: Int? = nil, data: String = "data", _ extra: [String] = [], place: [String]? = nil,
+    at port: Int? = nil, data: String? = "data", _ extra: [String] = [], place: [String]? = nil,
     environment: [String: String] = [:]
   ) throws -> Running {
     try start(
-      ["worker", "\(host):\(port ?? self.port)", "--data", data, "--threads", "1"] + extra,
-      place: place ?? self.place, environment: environment)
+      ["worker", "\(host):\(port ?? self.port)", "--threads", "1"]
+        + (data.map { ["--data", $0] } ?? []) + (token == nil ? ["--insecure"] : []) + extra,
+      place: place ?? self.place,
+      environment: (token.map { ["DOGSLED_TOKEN": $0.text] } ?? [:]).merging(environment) { $1 })
+  }
+
+  /// A peer of the tests' own process.
+  func client(_ mailbox: Mailbox<WorkerInput>) throws -> WorkerClient {
+    try WorkerClient(
+      host: host, port: port, lock: token.map(ClientLock.init) ?? .open, mailbox: mailbox)
   }
 
   /// Notes that the run is disturbed now.

@@ -12,7 +12,7 @@ extension FaultTests {
     /// holds weights, and parts, both ways.
     @Test(arguments: Relay.Harm.allCases.dropFirst(), [3, 4, 6, 20, 23, 34] as [UInt8])
     func aRelayThatHarmsAFrame(_ harm: Relay.Harm, _ kind: UInt8) throws {
-      let run = try FaultRun()
+      let run = try FaultRun(isLocked: false)
       let coordinator = try run.coordinator()
       // Weights are sent and held once.
       let relay = try Relay(
@@ -33,7 +33,7 @@ extension FaultTests {
     }
 
     @Test func twoHundredMillisecondsOfLatency() throws {
-      let run = try FaultRun()
+      let run = try FaultRun(isLocked: false)
       let coordinator = try run.coordinator()
       let relay = try Relay(to: run.port, latency: 0.1)
       defer { relay.stop() }
@@ -86,7 +86,7 @@ extension FaultTests {
       try waitForPort(run)
       run.disturb()
       let mailbox = Mailbox<WorkerInput>()
-      let client = try WorkerClient(host: run.host, port: run.port, mailbox: mailbox)
+      let client = try run.client(mailbox)
       client.send(
         .hello(
           Hello(
@@ -103,7 +103,7 @@ extension FaultTests {
     }
 
     @Test func aWorkerOfAnotherVersion() throws {
-      let run = try FaultRun()
+      let run = try FaultRun(isLocked: false)
       let coordinator = try run.coordinator(workers: 1)
       try waitForPort(run)
       let socket = try Sockets.connect(to: run.port)

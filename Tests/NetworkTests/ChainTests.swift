@@ -13,13 +13,16 @@ extension NetworkTests {
     /// A server, and workers that are ready and listen.
     private struct Table {
       let test: TestServer
+      /// Of each link that is made.
+      let secret = Secret.random()
       var workers: [(peer: PeerID, client: WorkerClient, inputs: Mailbox<WorkerInput>)] = []
       var listening: [Listening] = []
 
-      init(_ count: Int, _ limits: Limits = .standard) throws {
-        test = try TestServer(limits)
+      init(_ count: Int, _ limits: Limits = .standard, key: Key? = nil) throws {
+        test = try TestServer(limits, lock: key.map(ServerLock.key) ?? .open)
         for _ in 0..<count {
-          let (peer, client, inputs) = try test.join(limits)
+          let (peer, client, inputs) = try test.join(
+            limits, lock: key.map { .key($0.fingerprint, $0.secret) } ?? .open)
           test.server.send(.welcome(welcome), to: [peer])
           guard case .message(.welcome)? = inputs.soon(),
             case .message(peer, .listens(let listening))? = test.mailbox.soon()
@@ -32,13 +35,20 @@ extension NetworkTests {
       }
 
       func successor(_ index: Int, link: Int) -> Successor {
-        Successor(link: link, host: "127.0.0.1", listening: listening[index])
+        Successor(link: link, host: "127.0.0.1", listening: listening[index], secret: secret)
       }
 
       /// Has a worker hand on to another one, and waits until that one says that it has its link.
       func link(_ from: Int, _ to: Int, _ number: Int) {
+        permit(to, number)
         test.server.send(.successor(successor(to, link: number)), to: [workers[from].peer])
         #expect(report(of: to) == LinkReport(link: number))
+      }
+
+      /// Tells a worker of a link to it.
+      func permit(_ worker: Int, _ number: Int) {
+        let permit = LinkPermit(link: number, secret: secret)
+        test.server.send(.predecessor(permit), to: [workers[worker].peer])
       }
 
       /// What a worker says next of a link.
@@ -60,8 +70,10 @@ extension NetworkTests {
       }
     }
 
-    @Test func eachPartIsSentOnceAndComesToAll() throws {
-      let table = try Table(3)
+    @Test(arguments: [false, true]) func eachPartIsSentOnceAndComesToAll(
+      _ isLocked: Bool
+    ) throws {
+      let table = try Table(3, key: isLocked ? Key() : nil)
       table.link(0, 1, 1)
       table.link(1, 2, 2)
       let before = table.test.server.bytesSent
@@ -104,10 +116,11 @@ extension NetworkTests {
       table.test.server.shutdown()
     }
 
-    @Test func whoDoesNotKnowTheKeyHandsOnNothing() throws {
+    @Test func whoDoesNotKnowTheSecretHandsOnNothing() throws {
       let table = try Table(2)
       var wrong = table.successor(1, link: 1)
-      wrong.listening.key ^= 1
+      wrong.secret = .random()
+      table.permit(1, 1)
       table.test.server.send(.successor(wrong), to: [table.workers[0].peer])
       #expect(table.report(of: 0)?.link == 1)
       let stranger = try RawSocket(port: table.listening[1].port)
@@ -122,10 +135,11 @@ extension NetworkTests {
     @Test(arguments: ["a damaged part", "a state", "random bytes", "nothing"])
     func aLinkThatDoesHarmIsSaidToBeBroken(_ harm: String) throws {
       let table = try Table(1, limits(bound: 0.4))
+      table.permit(0, 7)
       let before = try RawSocket(port: table.listening[0].port)
       before.send(Preface.bytes)
       try before.send(
-        LinkMessage.introduction(LinkIntroduction(link: 7, key: table.listening[0].key)))
+        LinkMessage.introduction(LinkIntroduction(link: 7, secret: table.secret)))
       #expect(table.report(of: 0) == LinkReport(link: 7))
       let part = parts(.sum, 4000)[0]
       try before.send(LinkMessage.part(part))

@@ -148,10 +148,11 @@ extension NetworkTests {
       test.server.shutdown()
       #expect(try lastWords(inputs, 14_000_000))
       #expect(throws: NetworkError.self) {
-        try WorkerClient(host: "127.0.0.1", port: port, mailbox: Mailbox())
+        try WorkerClient(host: "127.0.0.1", port: port, lock: .open, mailbox: Mailbox())
       }
       // The port is free at once.
-      let again = try CoordinatorServer(host: "127.0.0.1", port: port, mailbox: Mailbox())
+      let again = try CoordinatorServer(
+        host: "127.0.0.1", port: port, lock: .open, mailbox: Mailbox())
       again.shutdown()
     }
 
@@ -245,20 +246,20 @@ extension NetworkTests {
       let test = try TestServer()
       let port = test.server.port
       let inUse = #expect(throws: NetworkError.self) {
-        try CoordinatorServer(host: "127.0.0.1", port: port, mailbox: Mailbox())
+        try CoordinatorServer(host: "127.0.0.1", port: port, lock: .open, mailbox: Mailbox())
       }
       #expect(inUse?.description.contains("127.0.0.1:\(port): the port is in use") == true)
       test.server.shutdown()
       let refused = #expect(throws: NetworkError.self) {
-        try WorkerClient(host: "127.0.0.1", port: port, mailbox: Mailbox())
+        try WorkerClient(host: "127.0.0.1", port: port, lock: .open, mailbox: Mailbox())
       }
       #expect(refused?.description.contains("connection refused: no coordinator") == true)
       let unknown = #expect(throws: NetworkError.self) {
-        try WorkerClient(host: "no-such-host.invalid", port: 1, mailbox: Mailbox())
+        try WorkerClient(host: "no-such-host.invalid", port: 1, lock: .open, mailbox: Mailbox())
       }
       #expect(unknown?.description.contains("no machine is known by that name") == true)
       let elsewhere = #expect(throws: NetworkError.self) {
-        try CoordinatorServer(host: "192.0.2.1", port: 0, mailbox: Mailbox())
+        try CoordinatorServer(host: "192.0.2.1", port: 0, lock: .open, mailbox: Mailbox())
       }
       #expect(elsewhere?.description.contains("this machine has no such address") == true)
     }

@@ -54,7 +54,7 @@ extension NetworkTests {
     @Test func coordinatorOfAnotherVersion() throws {
       let (listener, port) = try RawSocket.listening()
       let inputs = Mailbox<WorkerInput>()
-      let client = try WorkerClient(host: "127.0.0.1", port: port, mailbox: inputs)
+      let client = try WorkerClient(host: "127.0.0.1", port: port, lock: .open, mailbox: inputs)
       let (peer, other) = (listener.accepted(), Preface.version + 1)
       peer.send(Preface.bytes(version: other))
       guard case .closed(let reason)? = inputs.soon() else {
@@ -102,7 +102,7 @@ extension NetworkTests {
       let (listener, port) = try RawSocket.listening()
       let inputs = Mailbox<WorkerInput>()
       let client = try WorkerClient(
-        host: "127.0.0.1", port: port, limits: limits(), mailbox: inputs)
+        host: "127.0.0.1", port: port, lock: .open, limits: limits(), mailbox: inputs)
       let coordinator = listener.accepted()
       guard case .closed(let reason)? = inputs.soon() else {
         Issue.record("not closed")

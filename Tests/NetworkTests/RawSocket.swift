@@ -3,7 +3,7 @@ import NIOCore
 import Wire
 
 /// A plain blocking TCP socket on loopback: a peer that does as it likes.
-final class RawSocket {
+final class RawSocket: @unchecked Sendable {
   private let descriptor: Int32
   /// Frames that it sent.
   private var frames: UInt32 = 0
@@ -46,6 +46,9 @@ final class RawSocket {
     guard status == 0 else { throw POSIXError(.EADDRINUSE) }
     return (listener, Int(UInt16(bigEndian: address.sin_port)))
   }
+
+  /// Nothing more comes from here.
+  func closeOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   func accepted() -> RawSocket { RawSocket(descriptor: accept(descriptor, nil, nil)) }
 

@@ -126,25 +126,27 @@ struct TestServer {
   let mailbox = Mailbox<CoordinatorInput>()
   let log = LogLines()
 
-  init(_ limits: Limits = .standard) throws {
+  init(_ limits: Limits = .standard, lock: ServerLock = .open) throws {
     let log = log
     server = try CoordinatorServer(
-      host: "127.0.0.1", port: 0, limits: limits, mailbox: mailbox,
+      host: "127.0.0.1", port: 0, lock: lock, limits: limits, mailbox: mailbox,
       logger: Logger(label: "test") { _ in log })
   }
 
-  func connect(_ limits: Limits = .standard) throws -> (WorkerClient, Mailbox<WorkerInput>) {
+  func connect(
+    _ limits: Limits = .standard, lock: ClientLock = .open
+  ) throws -> (WorkerClient, Mailbox<WorkerInput>) {
     let mailbox = Mailbox<WorkerInput>()
     let client = try WorkerClient(
-      host: "127.0.0.1", port: server.port, limits: limits, mailbox: mailbox)
+      host: "127.0.0.1", port: server.port, lock: lock, limits: limits, mailbox: mailbox)
     return (client, mailbox)
   }
 
   /// A connected worker that said hello.
   func join(
-    _ limits: Limits = .standard
+    _ limits: Limits = .standard, lock: ClientLock = .open
   ) throws -> (peer: PeerID, WorkerClient, Mailbox<WorkerInput>) {
-    let (client, inputs) = try connect(limits)
+    let (client, inputs) = try connect(limits, lock: lock)
     client.send(.hello(hello))
     return (try nextOpened(), client, inputs)
   }

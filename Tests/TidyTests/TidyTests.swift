@@ -18,7 +18,8 @@ import Testing
       "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine", "Primitives",
     ],
     "Network": [
-      "Training", "Coordination", "Wire", "Primitives", "NIOCore", "NIOPosix", "Logging",
+      "Training", "Coordination", "Wire", "Primitives", "CKey", "NIOCore", "NIOPosix", "NIOSSL",
+      "NIOTLS", "Logging",
     ],
     "Simulation": [
       "Training", "Runs", "Coordination", "KerasFiles", "Wire", "Pictures", "Engine",

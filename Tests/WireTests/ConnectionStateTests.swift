@@ -170,6 +170,37 @@ import Wire
     #expect(stays.closed == nil)
   }
 
+  /// TLS counts as part of the introduction; it beats no heart.
+  @Test func `A handshake of TLS has a bound, and what waits is sent after it`() throws {
+    for (timeout, bound) in [(2.5, 2.5), (nil, Limits.standard.connectTimeout)] {
+      var state = ConnectionState(limits: .standard, introductionTimeout: timeout)
+      state.connected(now: .zero)
+      #expect(state.received(now: .zero) == .drop)
+      #expect(state.send(try OutgoingMessage(hello)) == .write)
+      guard case .none = state.write(now: .zero) else {
+        Issue.record("it is sent before it is locked")
+        return
+      }
+      let (closed, beats) = run(&state, until: .seconds(10))
+      #expect(closed == .seconds(bound) && beats.isEmpty)
+      #expect(state.closed() == .report("made no TLS handshake within \(bound) s"))
+    }
+    var state = ConnectionState(limits: .standard, introductionTimeout: 2.5)
+    state.connected(now: .zero)
+    _ = state.send(try OutgoingMessage(hello))
+    #expect(state.opened(now: .seconds(2)).bytes == Preface.bytes)
+    guard case .frame = state.write(now: .seconds(2)) else {
+      Issue.record("the hello does not follow")
+      return
+    }
+    let (closed, _) = run(&state, until: .seconds(10)) { _ in true }
+    #expect(closed == .seconds(2.5))
+    state = ConnectionState(limits: .standard, introductionTimeout: nil)
+    state.connected(now: .zero)
+    #expect(state.close(now: .seconds(1)) == .close)
+    #expect(state.closed() == .report(nil))
+  }
+
   @Test func `Who says what is no message is left a second to read our version`() {
     var state = opened(introductionTimeout: 10)
     let action = state.misunderstood("it is no Dogsled program", now: .seconds(1))
@@ -288,12 +319,18 @@ import Wire
       #expect(heard?.isHeartbeat == true)
     }
     try reader.finish()
-    let short = sent.filter { if case .part = $0 { false } else { true } }
+    let pictures = sent.filter { if case .picture = $0 { true } else { false } }
+    let short = sent.filter {
+      switch $0 {
+      case .part, .picture: false
+      default: true
+      }
+    }
     let parts: [CoordinatorMessage] = [
       .part(samplePart(.state(buffer: 1))), .part(samplePart(.sum, index: 0)),
       .part(samplePart(.gradient(step: 7))),
     ]
-    #expect(texts == (short + parts).map(text))
+    #expect(texts == (short + parts + pictures).map(text))
   }
 
   @Test func `A worker's messages go out in order`() throws {

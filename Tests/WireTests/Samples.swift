@@ -25,6 +25,8 @@ func samplePart(_ content: Part.Content, index: Int = 3, count: Int = 2500) -> P
 
 let sampleDigest = Digest("0123456789abcdef0123456789abcdef")!
 
+private let secret = Secret(1...16) ?? .random()
+
 func coordinatorMessages() -> [CoordinatorMessage] {
   [
     .welcome(
@@ -45,7 +47,13 @@ func coordinatorMessages() -> [CoordinatorMessage] {
         .gradient(step: 7, pictures: [[0, 5, 1999], [7]]), weightsVersion: .init(update: 25))),
     .work(AssignedWork(.validation(batch: 0, pictures: []), weightsVersion: .init(update: 0))),
     .successor(
-      Successor(link: 3, host: "10.0.0.2", listening: Listening(port: 40112, key: .max))),
+      Successor(
+        link: 3, host: "10.0.0.2",
+        listening: Listening(port: 40112, fingerprint: Fingerprint(0..<32)), secret: secret)),
+    .predecessor(LinkPermit(link: 3, secret: secret)),
+    .picture(
+      PicturePiece(picture: 70_000, offset: 65_536, bytes: [0xFF, 0xD8, 0])),
+    .picture(PicturePiece(picture: 0, offset: 0, bytes: [])),
     .successor(nil),
     .heartbeat,
     .refuse(reason: "the data differ"),
@@ -55,11 +63,11 @@ func coordinatorMessages() -> [CoordinatorMessage] {
 
 /// - Parameter floats: of a part.
 func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
-  [
-    .hello(
-      Hello(
-        version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
-    ),
+  var hello = Hello(
+    version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
+  hello.secret = secret
+  return [
+    .hello(hello),
     .ready(ProbeAnswer(pictures: .ofNothing, gradient: .ofNothing)),
     .holds(HeldWeights(version: .init(rollback: 1, update: 25), digest: sampleDigest)),
     .holds(HeldWeights(version: .init(update: 0), digest: nil)),
@@ -77,9 +85,10 @@ func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
     .evaluated(
       EvaluationHeader(
         batch: 2, weightsVersion: .init(update: 1), loss: .nan, correct: 0, count: 20)),
-    .listens(Listening(port: 40112, key: .max)),
+    .listens(Listening(port: 40112, fingerprint: Fingerprint(0..<32))),
     .link(LinkReport(link: 3)),
     .link(LinkReport(link: 3, failure: "silent for 3 s")),
+    .wants(WantedPictures([3, 0, 1999])),
     .unable(reason: "no picture"),
     .leaving,
   ]
