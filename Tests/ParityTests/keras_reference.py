@@ -228,6 +228,15 @@ def arguments(keras, path):
         layers.Multiply(),
         layers.Average(),
         layers.Concatenate(),
+        layers.Rescaling(2.0),
+        layers.Normalization(),
+        layers.LayerNormalization(),
+        layers.ZeroPadding2D(),
+        layers.Cropping2D(),
+        layers.UpSampling2D(),
+        layers.Reshape((1,)),
+        layers.SpatialDropout2D(0.5),
+        layers.GaussianNoise(0.5),
     ]:
         found[type(layer).__name__] = sorted(layer.get_config())
     found |= {
