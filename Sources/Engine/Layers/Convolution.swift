@@ -70,6 +70,7 @@ extension Convolution {
       throw ArchitectureError(
         "\(groups) groups of \(channels) channels and \(filters) filters: they must divide both")
     }
+    try checkPlain(inputs: channels, filters: filters)
     let area = kernel.height * kernel.width
     // Keras does not count groups here.
     let weights = ParameterLayout.Tensor(
@@ -97,6 +98,17 @@ extension Convolution {
     plain.kernel = reach
     (plain.dilation, plain.groups) = ((1, 1), 1)
     return plain
+  }
+
+  /// - Throws: `ArchitectureError` where the plain convolution that it is computed as has a kernel
+  ///   that nobody has memory for.
+  func checkPlain(inputs: Int, filters: Int) throws {
+    let sizes = [reach.height, reach.width, inputs, filters]
+    guard sizes.reduce(1, { $0 * Double($1) }) <= 0x1p28 else {
+      throw ArchitectureError(
+        "with its dilation, groups or depth multiplier it is computed with a kernel of "
+          + "\(sizes.map(String.init).joined(separator: " x ")) numbers, which are too many")
+    }
   }
 
   /// Rows and columns from the kernel's first tap to its last.

@@ -35,9 +35,12 @@ extension Convolution {
   /// The channels that a depthwise convolution puts out.
   /// - Throws: `ArchitectureError` where they are too many.
   func depthwiseFilters(_ channels: Int, _ multiplier: Int) throws -> Int {
-    guard multiplier > 0, channels.multipliedReportingOverflow(by: multiplier).overflow == false
-    else { throw ArchitectureError("a depth multiplier of \(multiplier)") }
-    return channels * multiplier
+    let (filters, isTooLarge) = channels.multipliedReportingOverflow(by: multiplier)
+    guard multiplier > 0, !isTooLarge else {
+      throw ArchitectureError("a depth multiplier of \(multiplier)")
+    }
+    if multiplier > 1 || dilation != (1, 1) { try checkPlain(inputs: channels, filters: filters) }
+    return filters
   }
 
   /// What computes a depthwise convolution with these windows.
