@@ -127,13 +127,13 @@ struct KerasConfigurationTests {
       (#"{"class_name": "Conv2D", "config": {"filters": 0, "kernel_size": 3}}"#, "filters is 0"),
       (#"{"class_name": "Conv2D", "config": {"filters": 4}}"#, "kernel_size is not given"),
       (
-        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 100, "padding": "same", "#
-          + #""dilation_rate": 4096}}"#,
+        #"{"class_name": "Conv2D", "config": {"filters": 4, "kernel_size": 100, "#
+          + #""padding": "same", "dilation_rate": 4096}}"#,
         "numbers, which are too many"
       ),
       (
-        #"{"class_name": "DepthwiseConv2D", "config": {"kernel_size": 9, "padding": "same", "#
-          + #""depth_multiplier": 1048576}}"#,
+        #"{"class_name": "DepthwiseConv2D", "config": {"kernel_size": 9, "#
+          + #""padding": "same", "depth_multiplier": 1048576}}"#,
         "numbers, which are too many"
       ),
       (
