@@ -194,10 +194,7 @@ public struct Architecture: Hashable, Sendable {
     }
     layers.append((nil, .flatten))
     layers.append((nil, .dense(units: 512, activation: .relu)))
-    let head: any Layer =
-      classes > 2
-      ? .dense(units: classes, activation: .softmax) : .dense(units: 1, activation: .sigmoid)
-    layers.append((nil, head))
+    layers.append((nil, .head(classes: classes)))
     return try Architecture(
       input: Shape(height: height, width: width, channels: 3), layers: layers)
   }

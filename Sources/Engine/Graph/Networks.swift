@@ -43,9 +43,7 @@ public enum Network: String, CaseIterable, Sendable {
     case .resnetSmall: graph.resnetSmall()
     case .efficientNetLite0: graph.efficientNetLite0()
     }
-    graph.add(
-      classes > 2
-        ? .dense(units: classes, activation: .softmax) : .dense(units: 1, activation: .sigmoid))
+    graph.add(.head(classes: classes))
     return try Architecture(
       input: Shape(height: height, width: width, channels: 3), nodes: graph.nodes)
   }
@@ -82,13 +80,6 @@ struct GraphBuilder {
     convolution.usesBias = false
     return convolution
   }
-
-  /// The mean of each channel.
-  fileprivate static var globalAverage: Pooling {
-    var pooling = Pooling(.average, size: 1)
-    pooling.isGlobal = true
-    return pooling
-  }
 }
 
 // MARK: The networks without their classifiers
@@ -110,7 +101,7 @@ extension GraphBuilder {
       let shortcut = add(Self.convolution(filters, 1, stride: 2), on: residual)
       add(Merging(.add), on: pooled, shortcut)
     }
-    add(Self.globalAverage)
+    add(.globalPooling(.average))
     add(.dropout(rate: 0.5))
   }
 
@@ -134,7 +125,7 @@ extension GraphBuilder {
         shortcut = add(ActivationLayer(.relu))
       }
     }
-    add(Self.globalAverage)
+    add(.globalPooling(.average))
   }
 
   fileprivate mutating func efficientNetLite0() {
@@ -160,7 +151,7 @@ extension GraphBuilder {
       }
     }
     unit(Self.convolution(1280, 1), "head")
-    add(Self.globalAverage, "pool")
+    add(.globalPooling(.average), "pool")
     add(.dropout(rate: 0.2), "dropout")
   }
 

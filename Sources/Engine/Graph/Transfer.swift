@@ -14,13 +14,10 @@ extension Architecture {
     guard let last = nodes.firstIndex(where: { $0.name == layer }) else {
       throw ArchitectureError("the model has no layer \(layer)")
     }
-    var kept: Set<Value> = [.node(last)]
-    for (place, node) in nodes.enumerated().reversed() where kept.contains(.node(place)) {
-      kept.formUnion(node.inputs)
-    }
+    let kept = layers(upTo: layer)
     var moved: [Value: Value] = [.picture: .picture]
     var trunk: [Node] = []
-    for (place, node) in nodes.enumerated() where kept.contains(.node(place)) {
+    for (place, node) in nodes.enumerated() where kept.contains(node.name) {
       var node = node
       node.inputs = node.inputs.compactMap { moved[$0] }
       moved[.node(place)] = .node(trunk.count)
@@ -34,16 +31,9 @@ extension Architecture {
       trunk.append(
         Node(name: free ?? name, layer: layer, inputs: [.node(trunk.count - 1)]))
     }
-    if !outputs[last].isFlat {
-      var pooling = Pooling(.average, size: 1)
-      pooling.isGlobal = true
-      add(pooling, "head_pooling")
-    }
+    if !outputs[last].isFlat { add(.globalPooling(.average), "head_pooling") }
     if dropout > 0 { add(Dropout(rate: dropout), "head_dropout") }
-    add(
-      classes > 2
-        ? .dense(units: classes, activation: .softmax) : .dense(units: 1, activation: .sigmoid),
-      "head_dense")
+    add(.head(classes: classes), "head_dense")
     return try Architecture(input: input, nodes: trunk, range: range)
   }
 

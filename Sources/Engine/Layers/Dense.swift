@@ -34,6 +34,12 @@ package struct Dense: Layer {
 }
 
 extension Layer where Self == Dense {
+  /// A classifier: one sigmoid for two classes, a softmax with a unit for each of more.
+  package static func head(classes: Int) -> Dense {
+    classes > 2
+      ? Dense(units: classes, activation: .softmax) : Dense(units: 1, activation: .sigmoid)
+  }
+
   /// Keras's `Dense`.
   package static func dense(units: Int, activation: Activation) -> Dense {
     Dense(units: units, activation: activation)

@@ -47,6 +47,13 @@ package struct Pooling: Layer {
 }
 
 extension Layer where Self == Pooling {
+  /// One window that covers the map.
+  package static func globalPooling(_ rule: Pooling.Rule) -> Pooling {
+    var pooling = Pooling(rule, size: 1)
+    pooling.isGlobal = true
+    return pooling
+  }
+
   /// Keras's `MaxPooling2D` with windows of `size` x `size`.
   package static func maxPooling(size: Int) -> Pooling { Pooling(.max, size: size) }
 }
