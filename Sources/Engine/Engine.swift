@@ -56,6 +56,15 @@ public final class Engine {
     return memory.bytes
   }
 
+  /// Multiply-adds of a picture in a training step, as if by direct convolution, by the layers'
+  /// names: of layers that are computed together all are the first one's.
+  public static func multiplyAdds(_ architecture: Architecture) -> [String: Int] {
+    plan(
+      architecture, GradientLayout(architecture.parameters, batch: 1), batch: 1, threads: 1,
+      PlanMemory(onlyCounts: true)
+    ).multiplyAdds
+  }
+
   private static func plan(
     _ architecture: Architecture, _ gradients: GradientLayout, batch: Int, threads: Int,
     _ memory: PlanMemory

@@ -65,6 +65,9 @@ public struct MemoryNeed: Sendable {
     return isTooLarge ? 0 : min(1 << 30, max(0, available.bytes - needs) / (8 * processes))
   }
 
+  /// As the lines of a run's beginning have it: `412 MB`.
+  public var text: String { Self.text(bytes) }
+
   private static func text(_ bytes: Int) -> String {
     let megabytes = bytes / 1_000_000 + (bytes % 1_000_000 + 500_000) / 1_000_000
     guard megabytes >= 1000 else { return "\(megabytes) MB" }

@@ -135,7 +135,7 @@ func complement(_ x: Float) -> Float { Float(1 - (Double(x) * 1e7).rounded() / 1
 public struct UpdateTile {
   /// The weights, and the sum of the gradients that they are updated by.
   let operands: UpdateOperands
-  /// The update's number in the run, from 1 on.
+  /// How often the weights were updated before, and 1.
   let update: Int
   let kernels: any KernelOperations.Type
   private let state: ModelState
@@ -143,12 +143,12 @@ public struct UpdateTile {
 
   init(
     of state: ModelState, first: Int, count: Int, gradientSum: Source, scale: Float,
-    decay: Float, kernels: any KernelOperations.Type
+    rule: UpdateRule, kernels: any KernelOperations.Type
   ) {
     operands = UpdateOperands(
       weights: state.weights.floats + first, gradient: gradientSum, count: count, scale: scale,
-      decay: 2 * decay)
-    update = state.updates
+      decay: 2 * rule.decay)
+    update = state.updates - rule.frozenUpdates
     self.state = state
     self.first = first
     self.kernels = kernels

@@ -67,8 +67,8 @@ public struct ParameterLayout: Hashable, Sendable {
     public let fanIn: Int
     /// Outputs that one input reaches; 0 for a bias.
     public let fanOut: Int
-    /// The factor of its squares in the loss (L2); only a kernel's may be above 0.
-    public internal(set) var decay: Float = 0
+    /// How updates change it; only a kernel's decay may be above 0.
+    package internal(set) var rule = UpdateRule()
     /// For moving statistics, which no optimizer updates: what they keep of themselves in a step.
     public internal(set) var momentum: Float?
     /// Whether no update changes it.
@@ -104,8 +104,8 @@ public struct ParameterLayout: Hashable, Sendable {
   /// The parameters, padding excluded.
   public var parameterCount: Int { tensors.reduce(0) { $0 + $1.count } }
 
-  /// Neighbouring tensors of equal decay that are trained, and that.
-  let decays: [(floats: Range<Int>, decay: Float)]
+  /// Neighbouring tensors of one rule that are trained, and that.
+  let rules: [(floats: Range<Int>, rule: UpdateRule)]
   /// The moving statistics that follow the batches': no optimizer updates them.
   let statistics: [Tensor]
 
@@ -124,18 +124,18 @@ public struct ParameterLayout: Hashable, Sendable {
       return placed
     }
     bufferCount = offset
-    var decays: [(floats: Range<Int>, decay: Float)] = []
+    var rules: [(floats: Range<Int>, rule: UpdateRule)] = []
     for tensor in self.tensors where tensor.isTrained {
       let end = tensor.offset + (tensor.count + 15) / 16 * 16
-      if let last = decays.last, last.decay == tensor.decay,
+      if let last = rules.last, last.rule == tensor.rule,
         last.floats.upperBound == tensor.offset
       {
-        decays[decays.count - 1].floats = last.floats.lowerBound..<end
+        rules[rules.count - 1].floats = last.floats.lowerBound..<end
       } else {
-        decays.append((tensor.offset..<end, tensor.decay))
+        rules.append((tensor.offset..<end, tensor.rule))
       }
     }
-    self.decays = decays
+    self.rules = rules
     statistics = self.tensors.filter { $0.momentum != nil && !$0.isFrozen }
   }
 
@@ -147,12 +147,14 @@ public struct ParameterLayout: Hashable, Sendable {
 }
 
 extension ParameterBuffer {
-  /// What the weights' decay adds to the loss of a picture.
+  /// What the weights' decay adds to the loss of a picture in an update, counted from 0.
   ///
-  /// The sum of the squares of each tensor, times its decay: in doubles, in one order.
-  public var penalty: Double {
+  /// The sum of the squares of each tensor that is trained then, times its decay: in doubles, in
+  /// one order.
+  public func penalty(inUpdate update: Int) -> Double {
     layout.tensors.reduce(0) { sum, tensor in
-      guard tensor.decay > 0, !tensor.isFrozen else { return sum }
+      guard tensor.rule.decay > 0, !tensor.isFrozen, !tensor.rule.isFrozen(inUpdate: update)
+      else { return sum }
       var squares = SIMD8<Double>.zero
       let values = self[tensor]
       var i = 0
@@ -164,7 +166,7 @@ extension ParameterBuffer {
       }
       var total = squares.sum()
       for value in values[i...] { total += Double(value) * Double(value) }
-      return sum + Double(tensor.decay) * total
+      return sum + Double(tensor.rule.decay) * total
     }
   }
 }

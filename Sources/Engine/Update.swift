@@ -118,12 +118,13 @@ public final class Updater {
     var place = 0
     var isFinite = true
     for tensor in state.layout.statistics {
+      defer { place += tensor.count }
+      guard !tensor.rule.isFrozen(inUpdate: state.updates - 1) else { continue }
       let (moving, momentum) = (state.weights[tensor], tensor.momentum ?? 1)
       let rest = complement(momentum)
       for step in steps {
         for i in moving.indices { moving[i] = momentum * moving[i] + rest * step[place + i] }
       }
-      place += tensor.count
       isFinite = isFinite && moving.allSatisfy(\.isFinite)
     }
     return isFinite
@@ -139,13 +140,15 @@ public final class Updater {
     state.updates += 1
     let state = state
     forEachTile { first, sums, count, scale in
-      for (floats, decay) in state.layout.decays {
+      for (floats, rule) in state.layout.rules {
         let own = floats.clamped(to: first..<first + count)
-        guard !own.isEmpty else { continue }
+        guard !own.isEmpty, !rule.isFrozen(inUpdate: state.updates - 1) else { continue }
         let tile = UpdateTile(
           of: state, first: own.lowerBound, count: own.count,
-          gradientSum: sums + (own.lowerBound - first), scale: scale, decay: decay,
+          gradientSum: sums + (own.lowerBound - first), scale: scale, rule: rule,
           kernels: kernels)
+        var optimizer = optimizer
+        optimizer.learningRate *= rule.rate
         if !optimizer.update(tile) { isFinite.store(false, ordering: .relaxed) }
       }
     }

@@ -50,10 +50,10 @@ public enum KerasConfiguration {
       config["name"] = .string(name)
       if layer.takesTrainable { config["trainable"] = .bool(!node.isFrozen) }
       config["dtype"] = "float32"
-      for regularizer in type(of: layer).regularizers where node.decay > 0 {
+      for regularizer in type(of: layer).regularizers where node.rule.decay > 0 {
         config[regularizer] = [
           "module": "keras.regularizers", "class_name": "L2", "registered_name": nil,
-          "config": ["l2": JSON(shortest: node.decay)],
+          "config": ["l2": JSON(shortest: node.rule.decay)],
         ]
       }
       var entry: JSON = ["class_name": .string(layer.kerasClass), "config": .object(config)]
@@ -64,21 +64,13 @@ public enum KerasConfiguration {
       }
       layers.append(entry)
     }
-    // Keras does not look at it.
-    let range: [String: JSON] =
-      architecture.range == .unit
-      ? [:]
-      : [
-        inputRange: [
-          JSON(shortest: architecture.range.low), JSON(shortest: architecture.range.high),
-        ]
-      ]
+    let own = ownArguments(architecture)
     guard isGraph else {
       let model: JSON = [
         "class_name": "Sequential",
         "config": ["name": "sequential", "layers": .array(layers)],
       ]
-      return model.adding(range)
+      return model.adding(own)
     }
     let last = architecture.name(of: .node(architecture.nodes.count - 1))
     let model: JSON = [
@@ -88,7 +80,20 @@ public enum KerasConfiguration {
         "input_layers": [end(architecture.inputName)], "output_layers": [end(last)],
       ],
     ]
-    return model.adding(range)
+    return model.adding(own)
+  }
+
+  /// What Keras does not look at.
+  private static func ownArguments(_ architecture: Architecture) -> [String: JSON] {
+    var own: [String: JSON] = [:]
+    if architecture.range != .unit {
+      own[inputRange] = [
+        JSON(shortest: architecture.range.low), JSON(shortest: architecture.range.high),
+      ]
+    }
+    let rules = KerasUpdateRules.json(architecture)
+    if !rules.isEmpty { own[KerasUpdateRules.argument] = .object(rules) }
+    return own
   }
 
   /// The range that the model's file says, or its first layer: a network that multiplies pixels by
@@ -103,7 +108,8 @@ public enum KerasConfiguration {
       }
       return InputRange(low: Float(low), high: Float(high))
     }
-    let first = architecture.nodes.first { $0.inputs == [.picture] }?.layer as? Rescaling
+    // Random layers leave the range as it is.
+    let first = architecture.nodes.first { !($0.layer is RandomLayer) }?.layer as? Rescaling
     let scale = first?.scale.map(abs).max() ?? 1
     return scale < 1 / 64 ? .bytes : .unit
   }
@@ -167,7 +173,8 @@ public enum KerasConfiguration {
         output: try KerasInbound.single(config["output_layers"], "output_layers")
       ) : nil
     let plain = try reader.architecture(built: built.compactMap(\.self), ends: ends)
-    let architecture = try plain.feeding(range(model, plain))
+    let architecture = try KerasUpdateRules.applied(
+      model[KerasUpdateRules.argument], to: plain.feeding(range(model, plain)))
     let parameters = architecture.parameters.parameterCount
     guard parameters <= parametersMax else {
       throw KerasConfigurationError(

@@ -90,7 +90,7 @@ package struct KerasArgument: Sendable {
   /// What stands around the model.
   package static let model: [String: KerasArgument] = entry.merging([
     "compile_config": .computed, "keras_version": .harmless,
-    KerasConfiguration.inputRange: .computed,
+    KerasConfiguration.inputRange: .computed, KerasUpdateRules.argument: .computed,
     // Theano's convolutions are of the turned kernel.
     "backend": KerasArgument(
       role: .refused, known: "those whose kernels are not turned", accepts: { $0 != "theano" }),

@@ -155,7 +155,7 @@ struct KerasLayersReader {
   /// A node with what the file says of training the layer of this number.
   private func settled(_ node: Architecture.Node, number: Int) -> Architecture.Node {
     var node = node
-    node.decay = decays[number] ?? 0
+    node.rule.decay = decays[number] ?? 0
     node.isFrozen = frozen.contains(number)
     return node
   }

@@ -23,6 +23,9 @@ extension Hyperparameters {
       help: "Show 1 - z to 1 + z of each, along rows and columns by draws of their own; or the "
         + "two limits, as 0.8,1.2", defaultText: "0", bounds: .factors, writesDefault: false),
     .init(
+      "keep-aspect", \.augmentation.keepsAspect,
+      help: "Zoom along rows and columns by one draw, so that shapes stay", writesDefault: false),
+    .init(
       "horizontal-flip", \.augmentation.horizontalFlip,
       help: "Mirror every second one, left for right", writesDefault: false),
     .init(

@@ -93,6 +93,9 @@ public struct Hyperparameters: Hashable, Sendable {
         "--fill-mode \(augmentation.fillMode) fills nothing: it needs --rotation, --width-shift, "
           + "--height-shift, --shear or --zoom")
     }
+    if augmentation.keepsAspect, augmentation.zoom.isOne {
+      problems.append("--keep-aspect changes nothing: it needs --zoom")
+    }
     if !problems.isEmpty { throw HyperparameterError(problems: problems) }
   }
 
@@ -100,6 +103,9 @@ public struct Hyperparameters: Hashable, Sendable {
   public func differences(from other: Hyperparameters) -> [String] {
     Self.table.compactMap { $0.difference(self, from: other) }
   }
+
+  /// Updates of an epoch; the last one averages what is left of its steps.
+  public var updatesPerEpoch: Int { (stepsPerEpoch + batchesPerUpdate - 1) / batchesPerUpdate }
 
   /// Whether a run of these values can have come as far as `position` says.
   public func allow(_ position: RunPosition) -> Bool {

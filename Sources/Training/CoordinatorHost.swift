@@ -310,7 +310,7 @@ public final class CoordinatorHost {
       firstStep: steps.lowerBound, pictures: steps.compactMap { job.plan.pictures(of: .step($0)) },
       rate: rate, followers: rules.followers)
     perform(ahead)
-    let penalty = learner.state.weights.penalty
+    let penalty = learner.state.weights.penalty(inUpdate: learner.state.updates)
     let isFinite = learner.applyUpdate(rate: rate)
     if isFinite { recorder.updateApplied(penalty: penalty) }
     let consequence = rules.updateApplied(isFinite: isFinite, now: now)

@@ -16,6 +16,10 @@ extension MemoryNeed {
   ) -> MemoryNeed {
     var need = MemoryNeed()
     need.addEngine(architecture, batch: batch, threads: threads)
+    if let early = try? architecture.frozen(inUpdate: 0)?.architecture {
+      need.addEngine(early, batch: batch, threads: threads)
+      need.add(1, GradientLayout(early.parameters, batch: batch).buffer)
+    }
     // The batch that is computed, and the next.
     need.addPictures(2 * batch, of: architecture.input)
     if augments {

@@ -144,7 +144,8 @@ final class Recorder {
   ) -> RunEnding? {
     let record = totals.record(
       classes: job.architecture.loss.classes,
-      penalty: state.weights.penalty, rate: rate(ofUpdate: state.updates - 1), now: now,
+      penalty: state.weights.penalty(inUpdate: state.updates - 1),
+      rate: rate(ofUpdate: state.updates - 1), now: now,
       bytesReceived: links.bytesReceived,
       bytesSent: links.bytesSent, workers: workers)
     job.hyperparameters.take(validationLoss: record.validationLoss, into: &progress)

@@ -9,7 +9,7 @@ final class WorkerRun: StepComputer {
   /// What it was built for.
   let welcome: Welcome
   private let decoder: PictureDecoder
-  private let engine: Engine
+  private let engine: PhasedEngine
   private let augmentation: Augmentation
   /// What the loss of a training picture of each class counts; none for 1.
   private let classWeights: [Float]
@@ -21,7 +21,7 @@ final class WorkerRun: StepComputer {
   /// How a gradient is cut on its way.
   let parts: [GradientPart]
   /// Of a step's gradient.
-  var layout: GradientLayout { engine.gradientLayout }
+  var layout: GradientLayout { engine.whole.gradientLayout }
 
   /// Builds the model and finds the pictures; decoding them all begins in the background.
   ///
@@ -74,18 +74,21 @@ final class WorkerRun: StepComputer {
     training = try AugmentedStore(
       stores[0], augmentation, seed: welcome.seed, batchSize: welcome.batchSize, threads: threads)
     // While the files are read.
-    engine = try Engine(
-      architecture, batchCapacity: welcome.batchSize,
-      labelSmoothing: Float(bitPattern: welcome.labelSmoothing), threads: threads,
-      kernels: kernels)
-    engine.keepFeatures(
-      bytes: MemoryNeed().pictureCache(sharedBy: processes),
-      pictures: manifest.training.count + manifest.validation.count)
+    let pictures = manifest.training.count + manifest.validation.count
+    engine = try PhasedEngine(architecture) { model in
+      let engine = try Engine(
+        model, batchCapacity: welcome.batchSize,
+        labelSmoothing: Float(bitPattern: welcome.labelSmoothing), threads: threads,
+        kernels: kernels)
+      engine.keepFeatures(
+        bytes: MemoryNeed().pictureCache(sharedBy: processes), pictures: pictures)
+      return engine
+    }
+    let layout = engine.whole.gradientLayout
     classWeights = welcome.classWeights.map(Float.init(bitPattern:))
-    gradients = BufferPool(engine.gradientLayout.buffer)
-    parts = engine.gradientLayout.parts(most: welcome.partFloats)
-    replica = try Replica(
-      optimizer, engine.gradientLayout, welcome, threads: threads, kernels: kernels)
+    gradients = BufferPool(layout.buffer)
+    parts = layout.parts(most: welcome.partFloats)
+    replica = try Replica(optimizer, layout, welcome, threads: threads, kernels: kernels)
     if case .shared = source { return }
     for store in stores { try Self.finishReading(store) }
     for store in stores { store.decodeAll() }
@@ -94,7 +97,7 @@ final class WorkerRun: StepComputer {
   /// What this machine makes of a probe's pictures.
   func answer(_ probe: [Data]) throws -> ProbeAnswer {
     try Probe.answer(
-      probe, decoder: decoder, augmentation: augmentation, seed: welcome.seed, engine: engine)
+      probe, decoder: decoder, augmentation: augmentation, seed: welcome.seed, engine: engine.whole)
   }
 
   /// Begins to decode what is needed soon.
@@ -122,21 +125,25 @@ final class WorkerRun: StepComputer {
   func gradient(
     _ pictures: [Int], step: Int, into gradient: ParameterBuffer, ready: ((String) -> Void)?
   ) throws -> Engine.Totals {
-    let weights = try weights(for: pictures, of: training.entries)
+    let held = try weights(for: pictures, of: training.entries)
     var batch = try training.batch(pictures, step: step).weighted(classWeights)
     // What augmentation makes of a picture is another one each time.
     if augmentation.isNone { batch = batch.keyed(pictures) }
-    return engine.gradient(
-      batch, weights: weights,
+    return try engine.gradient(
+      batch, weights: held.weights, updates: held.version.update,
       step: TrainingStep(seed: welcome.seed, number: step),
       into: gradient, ready: ready)
   }
 
   /// Loss and accuracy on validation pictures, with the weights that are held.
   func evaluate(_ pictures: [Int]) throws -> Engine.Totals {
-    let weights = try weights(for: pictures, of: validation.entries)
+    let held = try weights(for: pictures, of: validation.entries)
     let keys = pictures.map { $0 + training.entries.count }
-    return engine.evaluate(try validation.batch(pictures).keyed(keys), weights: weights)
+    // Nothing that is computed here depends on what is frozen; after the last update of a phase
+    // what it has kept still serves.
+    return try engine.evaluate(
+      try validation.batch(pictures).keyed(keys), weights: held.weights,
+      updates: max(0, held.version.update - 1))
   }
 
   private func isPossible(_ pictures: [Int], of entries: [ManifestEntry]) -> Bool {
@@ -148,14 +155,14 @@ final class WorkerRun: StepComputer {
   /// - Throws: where the coordinator cannot mean it.
   private func weights(
     for pictures: [Int], of entries: [ManifestEntry]
-  ) throws -> ParameterBuffer {
+  ) throws -> (version: WeightsVersion, weights: ParameterBuffer) {
     guard let held = replica.held else {
       throw WorkerError("the coordinator sent work for weights that it did not send")
     }
     guard isPossible(pictures, of: entries) else {
       throw WorkerError("the coordinator sent picture numbers that its manifest does not have")
     }
-    return held.weights
+    return held
   }
 
   /// Waits until every file is read and compared with the manifest.

@@ -20,6 +20,7 @@ struct AugmentationOptions: ParsableArguments {
   @Option(\.augmentation.heightShift, valueName: "fraction") var heightShift: Float?
   @Option(\.augmentation.shear, valueName: "degrees") var shear: Float?
   @Option(\.augmentation.zoom, valueName: "z") var zoom: FactorRange?
+  @Flag(\.augmentation.keepsAspect) var keepAspect: Bool?
   @Flag(\.augmentation.horizontalFlip) var horizontalFlip: Bool?
   @Flag(\.augmentation.verticalFlip) var verticalFlip: Bool?
   @Option(\.augmentation.brightness, valueName: "b") var brightness: FactorRange?
@@ -32,6 +33,7 @@ struct AugmentationOptions: ParsableArguments {
       GivenValue(\.augmentation.widthShift, widthShift),
       GivenValue(\.augmentation.heightShift, heightShift),
       GivenValue(\.augmentation.shear, shear), GivenValue(\.augmentation.zoom, zoom),
+      GivenValue(\.augmentation.keepsAspect, keepAspect),
       GivenValue(\.augmentation.horizontalFlip, horizontalFlip),
       GivenValue(\.augmentation.verticalFlip, verticalFlip),
       GivenValue(\.augmentation.brightness, brightness),
@@ -74,7 +76,7 @@ extension Augmentation {
       ("shear", shear),
     ]
     var parts = numbers.filter { $0.1 != 0 }.map { "\($0.0) \($0.1)" }
-    if !zoom.isOne { parts.append("zoom \(zoom)") }
+    if !zoom.isOne { parts.append("zoom \(zoom)\(keepsAspect ? ", which keeps shapes" : "")") }
     if horizontalFlip { parts.append("horizontal flip") }
     if verticalFlip { parts.append("vertical flip") }
     if !brightness.isOne { parts.append("brightness \(brightness)") }

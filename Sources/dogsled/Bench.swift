@@ -56,6 +56,7 @@ struct BenchStep: ParsableCommand {
     try need.check(
       "a step of \(counted(batch, "picture"))",
       advice: "choose a smaller --batch-size, or fewer --threads")
+    log("a step of \(counted(batch, "picture")) takes \(need.text) of memory")
     let kernels = try KernelSet.chosen()
     let engine = try Engine(model, batchCapacity: batch, threads: threads, kernels: kernels)
     let updater = try Updater(engine.gradientLayout, threads: threads, kernels: kernels)

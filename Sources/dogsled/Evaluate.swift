@@ -148,7 +148,8 @@ struct Evaluate: ParsableCommand, TakesAnyName {
     let count = file.architecture.loss.classes
     let names = try options.classNames(for: file)?.names
     var evaluation = Evaluation(
-      classes: names ?? (0..<count).map { "class \($0)" }, penalty: file.state.weights.penalty)
+      classes: names ?? (0..<count).map { "class \($0)" },
+      penalty: file.state.weights.penalty(inUpdate: file.state.updates))
     for start in stride(from: 0, to: store.entries.count, by: options.batchSize) {
       let end = min(start + options.batchSize, store.entries.count)
       let batch = try store.batch(Array(start..<end))

@@ -33,19 +33,12 @@ struct ModelOptions: ParsableArguments {
         + "from the end.", valueName: "layer"))
   var head: String?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The layers whose weights stay as they are: names, classes or patterns as block1_*, ..NAME "
-        + "for a layer and all that it is computed from, all for all but the classifier of --head, "
-        + "none; several with commas. The default is what --model's file says.",
-      valueName: "layers"))
-  var freeze: String?
+  @OptionGroup var layers: LayerOptions
 
   func validate() throws {
     for (name, isGiven) in [
-      ("--fresh", fresh), ("--head", head != nil), ("--freeze", freeze != nil),
-      ("--input-range", inputRange != nil),
+      ("--fresh", fresh), ("--head", head != nil), ("--freeze", layers.freeze != nil),
+      ("--unfreeze-at", layers.unfreezeAt != nil), ("--input-range", inputRange != nil),
     ] where isGiven && model == nil {
       throw ValidationError("\(name) needs --model: a new network has nothing of the kind")
     }
@@ -70,8 +63,11 @@ struct ModelOptions: ParsableArguments {
     classes: Int, weights file: String?, _ hyperparameters: Hyperparameters
   ) throws -> Start {
     guard let model else {
+      let network = try new.architecture(classes: classes)
       return Start(
-        architecture: try hyperparameters.regularized(try new.architecture(classes: classes)),
+        architecture: try trained(
+          hyperparameters.regularized(network), hyperparameters,
+          kept: Set(network.layers.map(\.name))),
         weights: nil, keras: nil)
     }
     let path = try NamedModel.file(model, choice: .best)
@@ -90,14 +86,9 @@ struct ModelOptions: ParsableArguments {
       } else {
         architecture = try hyperparameters.regularized(architecture)
       }
-      if let freeze {
-        architecture = try architecture.freezing(try frozen(freeze, in: architecture, kept))
-      }
+      architecture = try trained(architecture, hyperparameters, kept: kept)
     } catch let error as ArchitectureError {
       throw Failure("\(path): \(error)")
-    }
-    guard !architecture.parameters.trained.isEmpty else {
-      throw Failure("\(path): every layer is frozen: there is nothing to train")
     }
     return Start(
       architecture: architecture,
@@ -108,6 +99,17 @@ struct ModelOptions: ParsableArguments {
         return weights
       }, keras: keras)
   }
+
+  private func trained(
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, kept: Set<String>
+  ) throws -> Architecture {
+    try layers.applied(
+      to: architecture, kept: kept, epochs: hyperparameters.epochs,
+      updatesPerEpoch: hyperparameters.updatesPerEpoch)
+  }
+
+  /// Whether any of them is given.
+  var isGiven: Bool { model != nil || new.isGiven || layers.layerRates != nil }
 
   private func read(
     _ path: String, _ weights: String?
@@ -130,34 +132,6 @@ struct ModelOptions: ParsableArguments {
       "--head \(name): no layer is called so; the last ones are "
         + names.suffix(5).joined(separator: ", "))
   }
-
-  /// The layers that `--freeze` names.
-  /// - Parameter kept: those that are not the new classifier's.
-  private func frozen(
-    _ list: String, in model: Architecture, _ kept: Set<String>
-  ) throws -> Set<String> {
-    guard list != "none" else { return [] }
-    var frozen: Set<String> = []
-    for word in list.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
-      let found: Set<String>
-      if word == "all" {
-        found = kept
-      } else if word.hasPrefix("..") {
-        found = model.layers(upTo: String(word.dropFirst(2)))
-      } else {
-        let pattern = Array(word)
-        found = Set(
-          model.layers.filter { name, layer in
-            matches(Array(name)[...], pattern[...]) || layer.className == word
-          }.map(\.name))
-      }
-      guard !found.isEmpty else {
-        throw ArchitectureError("--freeze \(word): no layer is called so (see dogsled summary)")
-      }
-      frozen.formUnion(found)
-    }
-    return frozen
-  }
 }
 
 extension InputRange: ExpressibleByArgument {
@@ -169,25 +143,4 @@ extension InputRange: ExpressibleByArgument {
     else { return nil }
     self.init(low: low, high: high)
   }
-}
-
-/// Whether `name` is as a pattern says, in which * stands for any characters and ? for one.
-private func matches(_ name: ArraySlice<Character>, _ pattern: ArraySlice<Character>) -> Bool {
-  // Where the newest * was, and how much of the name it stands for so far.
-  var star: (pattern: Int, name: Int)?
-  var (i, j) = (name.startIndex, pattern.startIndex)
-  while i < name.endIndex {
-    if j < pattern.endIndex, pattern[j] == "*" {
-      star = (j, i)
-      j += 1
-    } else if j < pattern.endIndex, pattern[j] == "?" || pattern[j] == name[i] {
-      (i, j) = (i + 1, j + 1)
-    } else if let last = star {
-      star = (last.pattern, last.name + 1)
-      (i, j) = (last.name + 1, last.pattern + 1)
-    } else {
-      return false
-    }
-  }
-  return pattern[j...].allSatisfy { $0 == "*" }
 }

@@ -27,23 +27,24 @@ struct NetworkRun {
     let listen = try ListenAddress(endpoint)
     let kernels = try KernelSet.chosen()
     let mailbox = Mailbox<CoordinatorInput>()
-    let (server, setup, probe, token) = try prepare(listen, mailbox, kernels)
+    let (server, setup, probe, token, memory) = try prepare(listen, mailbox, kernels)
     // Until now a signal ends the program: there is nothing to save.
     try Signals.onInterrupt { mailbox.put(.interrupted) }
-    try train(listen, token, server, setup, probe, kernels, mailbox)
+    try train(listen, token, server, setup, probe, memory, kernels, mailbox)
   }
 
   /// Takes the port, then computes the probe and decodes the pictures.
   private func prepare(
     _ listen: ListenAddress, _ mailbox: Mailbox<CoordinatorInput>, _ kernels: KernelSet
-  ) throws -> (CoordinatorServer, TrainingSetup, Probe, Token?) {
+  ) throws -> (CoordinatorServer, TrainingSetup, Probe, Token?, MemoryNeed) {
     let start = try RunStart(options, data: data, workers: workers)
     let lock = try RunLock(lock, resuming: start.resumed?.folder)
-    try MemoryNeed.networkRun(
+    let need = MemoryNeed.networkRun(
       start.architecture, start.hyperparameters, threads: options.threading.count,
       localWorkers: threadsOfLocalWorkers == nil ? 0 : workers,
-      workerThreads: threadsOfLocalWorkers ?? 1
-    ).check("the run", advice: "choose a smaller --batch-size, or fewer --workers or --threads")
+      workerThreads: threadsOfLocalWorkers ?? 1)
+    try need.check(
+      "the run", advice: "choose a smaller --batch-size, or fewer --workers or --threads")
     var limits = Limits.standard
     limits.heartbeatBound = options.heartbeat
     // Two may be late, or lost with a moment of the network.
@@ -59,7 +60,7 @@ struct NetworkRun {
       let setup = try TrainingSetup(options, start, pictureCache: 0)
       let token = lock.token(hosts: listen.hosts, port: server.port)
       try lock.write(token, into: setup.folder)
-      return (server, setup, probe, token)
+      return (server, setup, probe, token, need)
     } catch {
       server.shutdown()
       throw error
@@ -68,7 +69,7 @@ struct NetworkRun {
 
   private func train(
     _ listen: ListenAddress, _ token: Token?, _ server: CoordinatorServer,
-    _ setup: TrainingSetup, _ probe: Probe, _ kernels: KernelSet,
+    _ setup: TrainingSetup, _ probe: Probe, _ memory: MemoryNeed, _ kernels: KernelSet,
     _ mailbox: Mailbox<CoordinatorInput>
   ) throws {
     defer { server.shutdown() }
@@ -90,10 +91,11 @@ struct NetworkRun {
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
           + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more of this machine may "
-          + "join at \(address) with \(setup.folder.tokenPath)")
+          + "join at \(address) with \(setup.folder.tokenPath)", memory: memory)
       local = try launch(tokens, threads, address, token, setup, mailbox)
     } else {
-      setup.announce(computing: "begins with \(counted(workers, "worker"))")
+      setup.announce(
+        computing: "begins with \(counted(workers, "worker"))", memory: memory)
       listen.announce(port: server.port, token: token, file: setup.folder.tokenPath) {
         "dogsled worker \($0) --data DATA"
       }

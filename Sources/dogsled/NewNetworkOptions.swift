@@ -15,6 +15,9 @@ struct NewNetworkOptions: ParsableArguments {
       valueName: "hxw"))
   var inputSize: InputSize?
 
+  /// Whether any of them is given.
+  var isGiven: Bool { network != nil || inputSize != nil }
+
   /// - Throws: where something is given that a model's file says.
   func refuse(beside model: String?) throws {
     for (name, isGiven) in [("--network", network != nil), ("--input-size", inputSize != nil)]

@@ -34,11 +34,17 @@ struct RunStart {
         // So that as many epochs, with fewer updates, learn as much.
         values.rateScaling = .linear
       }
-      hyperparameters = options.values.over(values)
       let classes = data.flatMap(DataSet.classCount) ?? 2
       let start = try options.model.start(
-        classes: classes, weights: options.weightsFile, hyperparameters)
+        classes: classes, weights: options.weightsFile, options.values.over(values))
       (architecture, weights) = (start.architecture, start.weights)
+      do {
+        if let own = try Augmentation(of: architecture) { values.augmentation = own }
+        hyperparameters = options.values.over(values)
+        try hyperparameters.validate()
+      } catch {
+        throw Failure("\(options.model.model ?? ""): \(error)")
+      }
       if let optimizer = start.keras?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
       }
@@ -77,13 +83,14 @@ struct RunStart {
           + "with its own options, so leave these out")
     }
     weights = try folder.start(description.start)
-    if options.model.model != nil {
+    if options.model.isGiven {
       let classes = description.classes.count
       let named = try options.model.start(
         classes: classes, weights: options.weightsFile, before)
       guard named.architecture == architecture, named.weights?.digest == description.start else {
         throw Failure(
-          "\(path): this run was started with another model than --model names: leave --model out")
+          "\(path): this run was started with another model, or with other options of its layers: "
+            + "a run goes on with its own, so leave these out")
       }
     }
     if epochs != before.epochs { description = try description.with(epochs, of: path) }

@@ -31,15 +31,20 @@ struct Summary: ParsableCommand {
     try emit(Self.table(keras.architecture))
   }
 
-  /// The table as Keras 2.2 prints it.
+  /// The table as Keras 2.2 prints it, and beside it what is trained and what that costs.
   static func table(_ architecture: Architecture) -> String {
+    let costs = Engine.multiplyAdds(architecture)
+    let tensors = Dictionary(grouping: architecture.parameters.tensors, by: \.layer)
     let rows = zip(architecture.layers, architecture.outputs).map { layer, output in
-      let tensors = architecture.parameters.tensors.filter { $0.layer == layer.name }
-      let parameters = tensors.reduce(0) { $0 + $1.count }
-      return ["\(layer.name) (\(layer.layer.className))", "\(output)", "\(parameters)"]
+      let own = tensors[layer.name] ?? []
+      return [
+        "\(layer.name) (\(layer.layer.className))", "\(output)",
+        "\(own.reduce(0) { $0 + $1.count })", trained(own),
+        costs[layer.name].map(millions) ?? "",
+      ]
     }
-    let header = ["Layer (type)", "Output Shape", "Param #"]
-    let widths = zip([29, 26, 10], header.indices).map { width, column in
+    let header = ["Layer (type)", "Output Shape", "Param #", "Trained", "Mult-adds"]
+    let widths = zip([29, 26, 11, 9, 9], header.indices).map { width, column in
       max(width, (rows.map { $0[column].count + 2 }.max() ?? 0))
     }
     func line(_ cells: [String]) -> String {
@@ -60,9 +65,25 @@ struct Summary: ParsableCommand {
     }
     lines += [
       "Total params: \(grouped(total))", "Trainable params: \(grouped(total - still))",
-      "Non-trainable params: \(grouped(still))", "Input: \(architecture.range)",
+      "Non-trainable params: \(grouped(still))",
+      "Mult-adds of a picture in a training step: \(millions(costs.values.reduce(0, +)))",
+      "Input: \(architecture.range)",
     ]
     return (lines + [rule("_")]).joined(separator: "\n")
+  }
+
+  /// Whether and how updates change a layer's tensors; nothing where there are none.
+  private static func trained(_ tensors: [ParameterLayout.Tensor]) -> String {
+    guard let first = tensors.first else { return "" }
+    guard let trained = tensors.first(where: \.isTrained) else {
+      return first.isFrozen ? "no" : ""
+    }
+    return trained.rule.rate == 1 ? "yes" : "x \(trained.rule.rate)"
+  }
+
+  /// `12.3M`.
+  private static func millions(_ number: Int) -> String {
+    number == 0 ? "" : String(format: "%.1fM", Double(number) / 1e6)
   }
 
   /// `3,453,121`.

@@ -62,7 +62,8 @@ struct TrainingSetup: Sendable {
   }
 
   /// Says what is about to run.
-  func announce(computing: String) {
+  /// - Parameter memory: what it takes beside decoded pictures.
+  func announce(computing: String, memory: MemoryNeed) {
     let values = job.hyperparameters
     func count(_ entries: [ManifestEntry], _ label: Int) -> Int {
       entries.count { $0.label == label }
@@ -90,6 +91,7 @@ struct TrainingSetup: Sendable {
       update      \(values.updateSummary)
       optimizer   \(values.optimizer.summary)\(schedule)\(regularized)
       computing   \(computing)
+      memory      \(memory.text), and what is left for decoded pictures
       run folder  \(folder.path)
       """)
     if let position = checkpoint?.position {
@@ -146,10 +148,19 @@ extension TrainingJob {
     let parameters = architecture.parameters
     let trained = parameters.trained.reduce(0) { $0 + $1.count }
     let frozen = parameters.tensors.reduce(0) { $0 + ($1.isFrozen ? $1.count : 0) }
-    let counts =
-      frozen > 0
-      ? "\(parameters.parameterCount) parameters, of which \(trained) are trained"
-      : "\(parameters.parameterCount) parameters"
+    var counts = "\(parameters.parameterCount) parameters"
+    if frozen > 0 { counts += ", of which \(trained) are trained" }
+    let thaws = Set(parameters.tensors.map(\.rule.frozenUpdates)).subtracting([0]).sorted()
+    for updates in thaws {
+      let late = parameters.trained.filter { $0.rule.frozenUpdates == updates }
+      let epoch = updates / hyperparameters.updatesPerEpoch
+      counts += ", \(late.reduce(0) { $0 + $1.count }) of them from epoch \(epoch + 1) on"
+    }
+    let rates = Set(parameters.trained.map(\.rule.rate)).subtracting([1]).sorted()
+    if !rates.isEmpty {
+      let factors = rates.map { "\($0)" }.joined(separator: ", ")
+      counts += ", some with the learning rate times \(factors)"
+    }
     let from = start == nil ? "" : ", begins with weights that were given"
     return "\(counts), input \(architecture.input.height) x \(architecture.input.width)\(from)"
   }
@@ -158,8 +169,8 @@ extension TrainingJob {
 extension Hyperparameters {
   /// What an update is, for the lines that a run begins with.
   fileprivate var updateSummary: String {
-    let updates = (stepsPerEpoch + batchesPerUpdate - 1) / batchesPerUpdate
-    let average = "average of U = \(batchesPerUpdate) steps, \(counted(updates, "update")) an epoch"
+    let updates = counted(updatesPerEpoch, "update")
+    let average = "average of U = \(batchesPerUpdate) steps, \(updates) an epoch"
     let scaled =
       switch rateScaling {
       case .none: ""

@@ -9,7 +9,7 @@ import Testing
 
   /// Those that take no value, but have an opposite.
   static let flags: Set<String> = [
-    "horizontal-flip", "vertical-flip", "nesterov", "centered",
+    "horizontal-flip", "vertical-flip", "nesterov", "centered", "keep-aspect",
   ]
 
   @Test(arguments: [["train"], ["coordinator"]])

@@ -104,7 +104,71 @@ import Testing
     #expect(run.errors.contains("using one/best.h5"), "\(run.errors)")
   }
 
+  @Test func `Frozen layers are trained from an epoch on, with rates of their own`() throws {
+    let head = ["--model", "trained.h5", "--head", "conv_2", "--freeze", "all"]
+    let thawing = head + ["--unfreeze-at", "conv_2=1,norm=2", "--layer-rates", "c*2=0.5,norm=0.5"]
+    let one = try train("one", thawing)
+    let digest = try digest(one)
+    #expect(one.errors.contains("from epoch 2 on") && one.errors.contains("from epoch 3 on"))
+    let workers = try train("workers", thawing + ["--workers", "2"])
+    #expect(try self.digest(workers) == digest)
+    let whole = try train("whole", thawing + ["--workers", "1", "--weights", "whole"])
+    #expect(try self.digest(whole) == digest)
+    // Until then it is the run in which they are frozen for good.
+    _ = try self.digest(try train("frozen", head))
+    func losses(_ run: String) throws -> [Substring] {
+      try String(contentsOfFile: folder.file("\(run)/history.csv"), encoding: .utf8)
+        .split(separator: "\n").map { row in
+          row.split(separator: ",").prefix(5).joined(separator: ",")[...]
+        }
+    }
+    let (thawed, frozen) = (try losses("one"), try losses("frozen"))
+    #expect(thawed[...1] == frozen[...1] && thawed[2] != frozen[2], "\(thawed) \(frozen)")
+    let (before, after) = (
+      try ModelFile(reading: folder.file("trained.h5")),
+      try ModelFile(reading: folder.file("one/model.h5"))
+    )
+    for tensor in after.state.layout.tensors {
+      guard let old = before.state.layout[tensor.name] else { continue }
+      let isEqual = Array(after.state.weights[tensor]) == Array(before.state.weights[old])
+      #expect(isEqual == (tensor.layer == "conv"), "\(tensor.name)")
+    }
+    // From a checkpoint in between, too.
+    let early = head + ["--unfreeze-at", "conv_2=1", "--layer-rates", "c*2=0.5"]
+    let long = try self.digest(try train("long", early))
+    _ = try self.digest(try train("again", early + ["--epochs", "2"]))
+    let again = try Command("train", "--resume", "again", "--epochs", "3", in: folder)
+    #expect(try self.digest(again) == long)
+    for option in [
+      ["--network", "book"], ["--layer-rates", "dense=2"], ["--input-size", "99x99"],
+    ] {
+      let other = try Command(["train", "--resume", "again"] + option, in: folder)
+      #expect(other.status == 1 && other.errors.contains("leave these out"), "\(other.errors)")
+    }
+    // What was so in that run is not so in the next.
+    let next = try train("next", ["--model", "one/model.h5"])
+    #expect(!next.errors.contains("from epoch") && !next.errors.contains("times"))
+  }
+
   @Test(arguments: [
+    (["--unfreeze-at", "2"], 2, "--unfreeze-at needs --model"),
+    (
+      ["--model", "trained.h5", "--head", "conv_2", "--unfreeze-at", "2"], 1,
+      "no such layer is frozen"
+    ),
+    (
+      ["--model", "trained.h5", "--head", "conv_2", "--freeze", "conv", "--unfreeze-at", "3"], 1,
+      "the run has only 3 epochs"
+    ),
+    (
+      ["--model", "trained.h5", "--head", "conv_2", "--freeze", "conv", "--unfreeze-at", "x=1"], 1,
+      "--unfreeze-at x: no layer is called so"
+    ),
+    (["--model", "trained.h5", "--unfreeze-at", "0.5"], 2, "--unfreeze-at 0.5"),
+    (["--layer-rates", "0.1"], 2, "say whose rate it is"),
+    (["--layer-rates", "dense=0"], 2, "a factor must be"),
+    (["--layer-rates", "flatten=2"], 1, "nothing is trained in such a layer"),
+    (["--layer-rates", "dense=2=3"], 2, "dense=2=3"),
     (["--freeze", "conv"], 2, "--freeze needs --model"),
     (["--head", "conv"], 2, "--head needs --model"),
     (["--fresh"], 2, "--fresh needs --model"),

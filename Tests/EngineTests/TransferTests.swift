@@ -116,6 +116,60 @@ import Testing
     #expect(try kept(model.freezing(["first"])) > 0)
   }
 
+  @Test func `A layer has its rate, and its updates begin when it is no longer frozen`() throws {
+    let plain = try network().replacingHead(after: "both", classes: 2, dropout: 0)
+    let model = try plain.changingRules { name, rule in
+      if name == "side" { rule.rate = 0.25 }
+      if ["first", "norm"].contains(name) { rule.frozenUpdates = 2 }
+    }
+    let engine = try Engine(plain, batchCapacity: 4, kernels: try .chosen())
+    let gradient = ParameterBuffer(engine.gradientLayout.buffer)
+    var state = ModelState(plain.parameters, optimizer: Adam())
+    state.initialize(seed: 3)
+    withPictures(plain, 4) { batch in
+      _ = engine.gradient(
+        batch, weights: state.weights, step: TrainingStep(seed: 1, number: 0), into: gradient)
+    }
+    /// What one update makes of the weights of a state with some updates behind it.
+    func change(_ model: Architecture, after updates: Int) throws -> [String: [Float]] {
+      var changed = ModelState(model.parameters, optimizer: Adam())
+      changed.initialize(
+        weights: {
+          let weights = ParameterBuffer(model.parameters)
+          weights.take(from: state.weights, layers: Set(plain.layers.map(\.name)))
+          return weights
+        }())
+      changed.updates = updates
+      let layout = GradientLayout(model.parameters, batch: 4)
+      let own = ParameterBuffer(layout.buffer)
+      own.take(from: gradient, layers: Set(plain.layers.map(\.name)))
+      let updater = try Updater(layout, kernels: try .chosen())
+      updater.apply(Adam(), to: &changed, steps: [StepGradient(own, pictures: 4)])
+      return Dictionary(
+        model.parameters.tensors.map { tensor in
+          let before = state.weights[plain.parameters[tensor.name] ?? tensor]
+          return (tensor.layer, zip(changed.weights[tensor], before).map { $0 - $1 })
+        }, uniquingKeysWith: +)
+    }
+    let (usual, early) = (try change(plain, after: 0), try change(model, after: 0))
+    #expect(early["first"]?.allSatisfy { $0 == 0 } == true)
+    #expect(early["norm"]?.allSatisfy { $0 == 0 } == true)
+    #expect(early["head_dense"] == usual["head_dense"])
+    let sides = zip(early["side"] ?? [], usual["side"] ?? [])
+    #expect(sides.allSatisfy { abs($0 - 0.25 * $1) <= 1e-7 } && usual["side"]?.first != 0)
+    // Its own first update is Adam's first, whatever the others had before.
+    let late = try change(model, after: 2)
+    #expect(late["first"] == usual["first"] && late["norm"] == usual["norm"])
+    #expect(late["head_dense"] != usual["head_dense"])
+    let phase = try #require(try model.frozen(inUpdate: 1))
+    #expect(
+      phase.until == 2
+        && Set(phase.architecture.parameters.trained.map(\.layer)) == [
+          "side", "head_dense",
+        ])
+    #expect(try model.frozen(inUpdate: 2) == nil)
+  }
+
   private func withPictures(
     _ model: Architecture, _ count: Int, _ body: (Batch) throws -> Void
   ) rethrows {

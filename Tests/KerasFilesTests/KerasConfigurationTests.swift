@@ -103,7 +103,7 @@ struct KerasConfigurationTests {
     let model = try plain.addingDecay(0.001).addingDropout(0.3)
     #expect(model.layers.map(\.name).suffix(4) == ["flatten", "dropout", "dense", "dense_1"])
     #expect(model.layers[9].layer == .dropout(rate: 0.3))
-    let decays = model.parameters.tensors.filter { $0.decay > 0 }.map(\.decay)
+    let decays = model.parameters.tensors.filter { $0.rule.decay > 0 }.map(\.rule.decay)
     #expect(decays == Array(repeating: 0.001, count: 6))
     let read = try KerasConfiguration.read(KerasConfiguration.encode(model))
     #expect(read.architecture == model && read.untaken == [])

@@ -23,6 +23,10 @@ import Testing
     "cropping": "[[1, 0], [0, 2]]", "size": "[3, 2]", "interpolation": #""bilinear""#,
     "target_shape": "[2, 3, -1]", "rms_scaling": "true", "stddev": "0.5",
     "scale Rescaling": "[0.5]", "lora_rank": "4", "lora_alpha": "4",
+    "mode": #""vertical""#, "rng_type": #""stateless""#, "factor": "[-0.25, 0.125]", "height_factor": "[-0.25, 0.125]",
+    "width_factor": "[-0.125, 0.25]", "value_range": "[0, 1]", "fill_mode": #""nearest""#,
+    "fill_value": "3.0", "interpolation RandomRotation": #""nearest""#,
+    "interpolation RandomTranslation": #""nearest""#, "interpolation RandomZoom": #""nearest""#,
     "quantization_config": #"{"mode": "int8"}"#, "quantization_mode": #""int8""#,
   ]
 
@@ -46,7 +50,10 @@ import Testing
     "MaxPooling2D": ["pool_size": "[2, 2]"], "AveragePooling2D": ["pool_size": "[2, 2]"],
     "Dropout": ["rate": "0.25"], "SpatialDropout2D": ["rate": "0.25"],
     "GaussianNoise": ["stddev": "0.25"], "Rescaling": ["scale": "2.0"],
-    "Reshape": ["target_shape": "[-1]"],
+    "Reshape": ["target_shape": "[-1]"], "RandomRotation": ["factor": "[-0.125, 0.125]"],
+    "RandomTranslation": ["height_factor": "0.25", "width_factor": "0.25"],
+    "RandomZoom": ["height_factor": "0.25"], "RandomBrightness": ["factor": "0.25"],
+    "RandomContrast": ["factor": "[0, 0.25]"],
   ]
 
   /// A graph of two convolutions, the layer on both where it takes several, or on the second, and a

@@ -44,7 +44,7 @@ extension KerasTests {
       #expect(text.architecture.layers.count == 6)
       #expect(text.architecture.layers[4].layer == .dense(units: 8, activation: .sigmoid))
       #expect(text.architecture.layers[3].layer == .dropout(rate: 0.25))
-      #expect(text.architecture.nodes.map(\.decay) == [0, 0, 0, 0, 0.01, 0])
+      #expect(text.architecture.nodes.map(\.rule.decay) == [0, 0, 0, 0, 0.01, 0])
       let file = try KerasConfiguration.model(inFile: "\(keras.folder)/\(version).h5")
       #expect(file.untaken == [], "\(version)")
       #expect(file.architecture == text.architecture)

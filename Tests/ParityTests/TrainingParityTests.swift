@@ -133,7 +133,7 @@ struct TrainingParityTests {
           pictures: places.compactMap { place in bytes.baseAddress.map { $0 + place * size } },
           labels: places.map { Int(labels[$0]) }
         ).weighted(one.weights)
-        let penalty = state.weights.penalty
+        let penalty = state.weights.penalty(inUpdate: 0)
         let totals = engine.gradient(batch, weights: state.weights, into: gradient)
         let loss = totals.loss / Double(totals.count) + penalty
         #expect(abs(loss - Double(losses[step])) < 1e-6 * max(1, loss), "\(one.name), step \(step)")

@@ -105,6 +105,21 @@ def many(k):
     return k.Model(i, L.Dense(1, activation="sigmoid")(x))
 
 
+def augmented(k):
+    """Random layers, which compute nothing at inference."""
+    L = k.layers
+    change = [L.RandomFlip("horizontal"), L.RandomRotation(0.1), L.RandomZoom((-0.2, 0.1))]
+    return k.Sequential(
+        [
+            L.Input((12, 11, 3)),
+            k.Sequential([*change, L.RandomTranslation(0.1, 0.2), L.RandomContrast(0.3)]),
+            L.Conv2D(6, 3, activation="relu"),
+            L.Flatten(),
+            L.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
 MODELS = {
     f"{make.__name__}_{k.__name__}": (make, k)
     for make, k in (
@@ -117,8 +132,12 @@ MODELS = {
         (base_first, keras),
         (base_first, tf_keras),
         (many, keras),
+        (augmented, keras),
+        (augmented, tf_keras),
     )
 }
+# They are not compared after more updates.
+UNTRAINED = (many, augmented)
 
 
 def pictures(model):
@@ -141,7 +160,7 @@ def write(name, folder):
     model = make(k)
     x = pictures(model)
     loss = "binary_crossentropy" if model.output_shape[-1] == 1 else "categorical_crossentropy"
-    if make is not many:
+    if make not in UNTRAINED:
         model.compile(k.optimizers.Adam(0.002), loss, metrics=["acc"])
         train(model, x)
     path = f"{folder}/{name}"
@@ -160,7 +179,7 @@ def write(name, folder):
                 target.writestr(member, source.read(member))
     with h5py.File(path + "_reference.h5", "w") as out:
         out["inputs"], out["predictions"] = x, model.predict(x, verbose=0)
-        variables = [] if make is many else model.optimizer.variables
+        variables = [] if make in UNTRAINED else model.optimizer.variables
         for index, variable in enumerate(variables() if callable(variables) else variables):
             out[f"optimizer/{index}"] = np.asarray(variable.numpy())
 
@@ -174,7 +193,7 @@ def read(name, folder):
         x = file["inputs"][:]
     with h5py.File(path + "_read.h5", "w") as out:
         out["predictions/keras"] = model.predict(x, verbose=0)
-        variables = [] if make is many else model.optimizer.variables
+        variables = [] if make in UNTRAINED else model.optimizer.variables
         for index, variable in enumerate(variables):
             out[f"optimizer/{index}"] = variable.numpy()
         legacy = keras.models.load_model(path + "_dogsled.h5")
@@ -183,7 +202,7 @@ def read(name, folder):
         own = keras.models.model_from_json(legacy.to_json())
         own.load_weights(path + "_dogsled.weights.h5")
         out["predictions/weights"] = own.predict(x, verbose=0)
-        if k is keras and make is not many:
+        if k is keras and make not in UNTRAINED:
             # Dropout draws from a seed that is no part of a model.
             for index, one in enumerate([model, keras.models.load_model(path + ".keras")]):
                 for layer in one.layers:

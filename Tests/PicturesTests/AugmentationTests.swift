@@ -77,7 +77,7 @@ import Testing
       #expect(Augmentation(settings.description) == settings)
     }
     #expect(Augmentation().isNone && !Augmentation.book.isNone)
-    let good = "40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest"
+    let good = "40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest false"
     #expect(Augmentation(good) == .book)
     let wrong = [
       "", "40.0", good + " ", good + " 1", good.replacing("40.0", with: "1e9"),

@@ -46,7 +46,8 @@ import Testing
   private static let later = [
     "rotation": "40.5", "widthShift": "0.25", "heightShift": "0.5", "shear": "0.125",
     "zoom": #""0.2""#, "brightness": #""0.5,1.5""#, "horizontalFlip": "true",
-    "verticalFlip": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#, "momentum": "0.5",
+    "verticalFlip": "true", "keepAspect": "true", "fillMode": #""wrap""#, "optimizer": #""adam""#,
+    "momentum": "0.5",
     "nesterov": "true", "centered": "true", "beta1": "0.5", "beta2": "0.5",
     "decoupledWeightDecay": "0.5", "schedule": #""cosine""#, "decayEpochs": "5",
     "decayFactor": "0.25", "warmUp": "1", "scaleRate": #""sqrt""#, "earlyStopping": "1",
@@ -212,7 +213,7 @@ import Testing
   private static func isNumber(_ key: String) -> Bool {
     ![
       "seed", "interpolation", "decode", "horizontalFlip", "verticalFlip", "fillMode", "optimizer",
-      "nesterov", "centered", "schedule", "scaleRate",
+      "nesterov", "centered", "schedule", "scaleRate", "keepAspect",
     ].contains(key)
   }
 

@@ -33,7 +33,7 @@ func coordinatorMessages() -> [CoordinatorMessage] {
       Welcome(
         worker: 3, model: #"{"class_name": "Sequential"}"#, floats: 100_000, optimizer: RMSprop(),
         batchSize: 20, batchesPerUpdate: 4, pictures: "exact nearest",
-        augmentation: "40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest", seed: .max,
+        augmentation: "40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest false", seed: .max,
         manifest: #"{"a/b": "ü \" \\ 猫"}"#)),
     .weights(
       WeightsHeader(version: .init(update: 25), digest: sampleDigest, makesUpdates: true), nil),

@@ -10,8 +10,8 @@ public struct Architecture: Hashable, Sendable {
     package let layer: any Layer
     /// What it reads.
     package var inputs: [Value]
-    /// The factor of the squares of its kernels' weights in the loss.
-    package var decay: Float = 0
+    /// How updates change its tensors.
+    package var rule = UpdateRule()
     /// Whether its tensors stay as they are: no update changes them, and batch normalisation
     /// computes as at inference.
     package var isFrozen = false
@@ -23,7 +23,7 @@ public struct Architecture: Hashable, Sendable {
 
     /// Equal in all.
     package static func == (a: Self, b: Self) -> Bool {
-      a.name == b.name && a.layer == b.layer && a.inputs == b.inputs && a.decay == b.decay
+      a.name == b.name && a.layer == b.layer && a.inputs == b.inputs && a.rule == b.rule
         && a.isFrozen == b.isFrozen
     }
 
@@ -61,7 +61,7 @@ public struct Architecture: Hashable, Sendable {
   ) throws {
     let nodes = Self.row(layers).map { node in
       var node = node
-      node.decay = decays[node.name] ?? 0
+      node.rule.decay = decays[node.name] ?? 0
       return node
     }
     try self.init(input: input, nodes: nodes)
@@ -117,18 +117,21 @@ public struct Architecture: Hashable, Sendable {
           "\(name): \(size.map(String.init).joined(separator: " x ")) numbers are too many")
       }
       outputs.append(output)
-      guard node.decay >= 0, node.decay.isFinite else {
-        throw ArchitectureError("\(name): a weight decay of \(node.decay); it must be at least 0")
-      }
+      try Self.check(node.rule, of: name)
       tensors += added.map { tensor in
         var tensor = tensor
-        if tensor.kind.isKernel { tensor.decay = node.decay }
+        tensor.rule = node.rule
+        if !tensor.kind.isKernel { tensor.rule.decay = 0 }
         tensor.isFrozen = tensor.isFrozen || node.isFrozen
         return tensor
       }
-      // Where nothing is there to freeze or to decay, saying so makes no other model.
+      // Where nothing is there to freeze, to decay or to update, saying so makes no other model.
       if added.allSatisfy(\.isFrozen) { nodes[place].isFrozen = false }
-      if !added.contains(where: \.kind.isKernel) { nodes[place].decay = 0 }
+      if node.isFrozen || added.allSatisfy(\.isFrozen) {
+        nodes[place].rule.rate = 1
+        nodes[place].rule.frozenUpdates = 0
+      }
+      if !added.contains(where: \.kind.isKernel) { nodes[place].rule.decay = 0 }
     }
     let activation = (nodes.last?.layer.operations.last as? ActivationOperation)?.activation
     guard let last = outputs.last, last.isFlat, let activation,
@@ -141,6 +144,18 @@ public struct Architecture: Hashable, Sendable {
     self.nodes = nodes
     self.outputs = outputs
     parameters = ParameterLayout(tensors)
+  }
+
+  private static func check(_ rule: UpdateRule, of name: String) throws {
+    guard rule.decay >= 0, rule.decay.isFinite else {
+      throw ArchitectureError("\(name): a weight decay of \(rule.decay); it must be at least 0")
+    }
+    guard rule.rate > 0, rule.rate.isFinite else {
+      throw ArchitectureError("\(name): a learning rate times \(rule.rate); it must be above 0")
+    }
+    guard rule.frozenUpdates >= 0 else {
+      throw ArchitectureError("\(name): it is frozen for \(rule.frozenUpdates) updates")
+    }
   }
 
   /// The output and the tensors of one node on those before it.
@@ -224,11 +239,11 @@ public struct Architecture: Hashable, Sendable {
   /// The same model with the decay of all kernels' weights in the loss.
   /// - Throws: `ArchitectureError` where it has some already, or the factor is none.
   public func addingDecay(_ decay: Float) throws -> Architecture {
-    if let node = nodes.first(where: { $0.decay > 0 }) {
+    if let node = nodes.first(where: { $0.rule.decay > 0 }) {
       throw ArchitectureError(
         "the model has weight decay of its own, in \(node.name): leave out --weight-decay")
     }
-    return try changingNodes { $0.decay = decay }
+    return try changingNodes { $0.rule.decay = decay }
   }
 
   /// The same model with something else about its layers.
@@ -248,7 +263,7 @@ public struct Architecture: Hashable, Sendable {
   }
 
   /// Whether the loss has squares of weights.
-  public var hasDecay: Bool { parameters.tensors.contains { $0.decay > 0 && !$0.isFrozen } }
+  public var hasDecay: Bool { parameters.tensors.contains { $0.rule.decay > 0 && !$0.isFrozen } }
 
   /// Equal input, and equal layers with equal names and inputs.
   public static func == (a: Self, b: Self) -> Bool {

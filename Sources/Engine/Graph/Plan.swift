@@ -16,6 +16,8 @@ struct Plan {
   private(set) var isTrained: [Bool] = []
   /// Of each stage whether what it makes of a picture never changes in a run.
   private(set) var isTrunk: [Bool] = []
+  /// Multiply-adds of a picture in a training step, by the layer whose tensors they are with.
+  private(set) var multiplyAdds: [String: Int] = [:]
   /// What the other stages read of those: empty where there are none.
   private(set) var features: [FeatureMap] = []
   /// What the last stage fills.
@@ -121,9 +123,10 @@ struct Plan {
           memory: memory)
         values[value] = output
         let isFirst = owners.insert(node.layer).inserted
-        append(
-          node.operation.stage(plan(names, output)), layer: isFirst ? node.layer : "",
-          isTrained: isTrained)
+        let stage = node.operation.stage(plan(names, output))
+        append(stage, layer: isFirst ? node.layer : "", isTrained: isTrained)
+        multiplyAdds[node.layer, default: 0] +=
+          stage.multiplyAdds + (isTrained ? stage.backwardMultiplyAdds : 0)
       }
       if readers[value, default: []].count > 1, isTrained {
         fork(value, of: values[value] ?? input)

@@ -122,6 +122,13 @@ extension Dropout: ONNXLayer {
   ) -> String { inputs[0].name }
 }
 
+extension RandomLayer: ONNXLayer {
+  /// At inference pictures stay as they are.
+  func operators(
+    _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape
+  ) -> String { inputs[0].name }
+}
+
 extension Merging: ONNXLayer {
   func operators(
     _ graph: inout ONNXGraph, _ inputs: [(name: String, shape: Shape)], output: Shape

@@ -35,6 +35,7 @@ package enum KerasLayers {
     BatchNormalization.self, ActivationLayer.self, Pooling.self, Flatten.self, Dropout.self,
     Merging.self, Concatenation.self, Rescaling.self, Normalization.self,
     LayerNormalization.self, Framing.self, UpSampling.self, Reshape.self, GaussianNoise.self,
+    RandomLayer.self,
   ]
 
   /// That of one of Keras's classes; nil where there is none.

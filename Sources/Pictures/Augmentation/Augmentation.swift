@@ -25,6 +25,8 @@ public struct Augmentation: Hashable, Sendable {
   public var shear: Float = 0
   /// By how much less or more of it is seen, along rows and along columns by draws of their own.
   public var zoom = FactorRange.around(0)
+  /// Whether rows and columns are zoomed by one draw, so that shapes stay.
+  public var keepsAspect = false
   /// Whether every second picture is mirrored, left for right.
   public var horizontalFlip = false
   /// Whether every second picture is turned upside down, by mirroring.
@@ -73,23 +75,24 @@ extension Augmentation: LosslessStringConvertible {
   /// From what `description` says; nil for anything else, or where a value is out of its range.
   public init?(_ description: String) {
     let words = description.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-    guard words.count == 9, let rotation = Float(words[0]), let widthShift = Float(words[1]),
+    guard words.count == 10, let rotation = Float(words[0]), let widthShift = Float(words[1]),
       let heightShift = Float(words[2]), let shear = Float(words[3]),
       let zoom = FactorRange(words[4]), let horizontalFlip = Bool(words[5]),
       let verticalFlip = Bool(words[6]), let brightness = FactorRange(words[7]),
-      let fillMode = FillMode(rawValue: words[8])
+      let fillMode = FillMode(rawValue: words[8]), let keepsAspect = Bool(words[9])
     else { return nil }
     (self.rotation, self.widthShift, self.heightShift) = (rotation, widthShift, heightShift)
     (self.shear, self.zoom, self.brightness) = (shear, zoom, brightness)
     (self.horizontalFlip, self.verticalFlip, self.fillMode) = (
       horizontalFlip, verticalFlip, fillMode
     )
+    self.keepsAspect = keepsAspect
     guard isValid else { return nil }
   }
 
-  /// `40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest`: the values in the order of their declaration.
+  /// `40.0 0.2 0.2 0.2 0.2 true false 0.0 nearest false`: the values, the last `keepsAspect`.
   public var description: String {
     "\(rotation) \(widthShift) \(heightShift) \(shear) \(zoom) \(horizontalFlip) \(verticalFlip) "
-      + "\(brightness) \(fillMode.rawValue)"
+      + "\(brightness) \(fillMode.rawValue) \(keepsAspect)"
   }
 }

@@ -50,7 +50,7 @@ package struct PictureTransform: Hashable, Sendable {
     up = symmetric(settings.heightShift, 2) * Double(height)
     shear = symmetric(settings.shear, 3)
     zoomX = factor(settings.zoom, 4)
-    zoomY = factor(settings.zoom, 5)
+    zoomY = settings.keepsAspect ? zoomX : factor(settings.zoom, 5)
     isMirrored = settings.horizontalFlip && draws.bits(6) >> 63 == 1
     isUpsideDown = settings.verticalFlip && draws.bits(7) >> 63 == 1
     brightness = Float(factor(settings.brightness, 8))
