@@ -32,6 +32,35 @@ import Testing
     #expect(backward.inputGradient == zip(gradient, factors).map { $0 * $1 })
   }
 
+  @Test(arguments: [Dropout.Grain.channel, .picture])
+  func `Channels and pictures are dropped as one`(_ grain: Dropout.Grain) throws {
+    var layer = Dropout(rate: 0.5)
+    layer.grain = grain
+    let (shape, batch) = (Shape(height: 3, width: 5, channels: 7), 40)
+    let probe = try LayerProbe(
+      layer: layer, input: shape, batch: batch, threads: 2, kernels: .baseline,
+      training: TrainingStep(seed: 1, number: 7))
+    let ones = [Float](repeating: 1, count: batch * shape.count)
+    let factors = probe.forward(input: ones, kernel: [], bias: [])
+    let channels = shape.channels
+    var dropped = 0
+    for picture in 0..<batch {
+      let own = Array(factors[picture * shape.count..<(picture + 1) * shape.count])
+      for channel in 0..<channels {
+        let one = Set(stride(from: channel, to: own.count, by: channels).map { own[$0] })
+        #expect(one.count == 1)
+      }
+      if grain == .picture { #expect(Set(own).count == 1) }
+      dropped += own[..<channels].count { $0 == 0 }
+    }
+    let units = Double(grain == .picture ? batch : batch * channels)
+    let share = Double(dropped) / Double(batch * channels)
+    #expect(abs(share - 0.5) < 4 * 0.5 / units.squareRoot())
+    #expect(
+      probe.backward(input: ones, kernel: [], bias: [], outputGradient: ones)
+        .inputGradient == factors)
+  }
+
   @Test(arguments: shapes)
   func `At inference, and with a rate of zero, nothing changes`(_ shape: Shape) throws {
     let input = noise(Self.batch * shape.count, 2)

@@ -237,6 +237,12 @@ def arguments(keras, path):
         layers.Reshape((1,)),
         layers.SpatialDropout2D(0.5),
         layers.GaussianNoise(0.5),
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.1),
+        layers.RandomTranslation(0.1, 0.2),
+        layers.RandomZoom(0.2),
+        layers.RandomBrightness(0.1),
+        layers.RandomContrast(0.1),
     ]:
         found[type(layer).__name__] = sorted(layer.get_config())
     found |= {

@@ -1,14 +1,24 @@
 import KernelInterface
 import Primitives
 
-/// Keras's `Dropout`: in training each number is dropped with the probability `rate`; and its
-/// `SpatialDropout2D`: so is each channel of a picture.
+/// Keras's `Dropout`: in training each number is dropped with the probability `rate`; with a
+/// `noise_shape` so is each picture, and in `SpatialDropout2D` each channel of one.
 package struct Dropout: Layer {
-  package var kerasName: String { isSpatial ? "spatial_dropout2d" : "dropout" }
+  /// What is dropped as one.
+  package enum Grain: Sendable {
+    /// A number.
+    case number
+    /// A channel of a picture.
+    case channel
+    /// All of a picture: stochastic depth (G. Huang and others, ECCV 2016).
+    case picture
+  }
+
+  package var kerasName: String { grain == .channel ? "spatial_dropout2d" : "dropout" }
   /// From 0 to below 1.
   package var rate: Float
-  /// Whether it drops whole channels.
-  package var isSpatial = false
+  /// What is dropped as one.
+  package var grain = Grain.number
 
   package init(rate: Float) { self.rate = rate }
 
@@ -18,13 +28,13 @@ package struct Dropout: Layer {
     guard rate >= 0, rate < 1 else {
       throw ArchitectureError("dropout of \(rate); it must be at least 0 and below 1")
     }
-    guard !isSpatial || !inputs[0].isFlat else {
-      throw ArchitectureError("channels of a flat layer cannot be dropped: use Dropout")
+    guard grain == .number || !inputs[0].isFlat else {
+      throw ArchitectureError("what is dropped as one is of a map, not of a flat layer")
     }
     return (inputs[0], [])
   }
 
-  package var operations: [any Operation] { [DropoutOperation(rate: rate, isSpatial: isSpatial)] }
+  package var operations: [any Operation] { [DropoutOperation(rate: rate, grain: grain)] }
 }
 
 extension Layer where Self == Dropout {
@@ -34,7 +44,7 @@ extension Layer where Self == Dropout {
 
 struct DropoutOperation: Operation {
   let rate: Float
-  let isSpatial: Bool
+  let grain: Dropout.Grain
 
   func output(of inputs: [Shape]) -> Shape { inputs[0] }
   func needed(of input: Shape, for output: Extent) -> Extent { output }
@@ -59,7 +69,7 @@ final class DropoutStage: Stage {
   /// Of 2^32 draws so many are dropped.
   private let dropped: UInt32
   private let kept: Float
-  private let isSpatial: Bool
+  private let grain: Dropout.Grain
   /// Of a picture: one a number, or one a channel.
   private let factorCount: Int
   /// What each number was multiplied by, [batch][height][width][channels], or [batch][channels].
@@ -67,8 +77,8 @@ final class DropoutStage: Stage {
 
   init(_ plan: StagePlan, _ dropout: DropoutOperation) {
     let rate = dropout.rate
-    isSpatial = dropout.isSpatial
-    factorCount = isSpatial ? plan.input.shape.channels : plan.input.shape.count
+    grain = dropout.grain
+    factorCount = grain == .number ? plan.input.shape.count : plan.input.shape.channels
     layers = plan.layers
     (input, output) = (plan.input, plan.output)
     layer = plan.place
@@ -110,6 +120,10 @@ final class DropoutStage: Stage {
       seed: step.seed, purpose: .dropout, UInt64(bitPattern: Int64(step.number)),
       UInt64(layer) << 32 | UInt64(picture))
     let (count, factors) = (factorCount, factors + picture * factorCount)
+    if grain == .picture {
+      let isDropped = UInt32(truncatingIfNeeded: random.bits(0)) < dropped
+      return factors.update(repeating: isDropped ? 0 : kept, count: count)
+    }
     for pair in 0..<(count + 1) / 2 {
       let bits = random.bits(UInt64(pair))
       factors[2 * pair] = UInt32(truncatingIfNeeded: bits) < dropped ? 0 : kept
@@ -129,7 +143,8 @@ final class DropoutStage: Stage {
         body(
           picture * input.pictureStride + row * input.rowStride + column * input.channelStride,
           picture * output.pictureStride + row * output.rowStride + column * output.channelStride,
-          picture * factorCount + (isSpatial ? 0 : (row * shape.width + column) * shape.channels),
+          picture * factorCount
+            + (grain == .number ? (row * shape.width + column) * shape.channels : 0),
           shape.channels)
       }
     }

@@ -1,14 +1,14 @@
 import Engine
 
 extension Dropout: KerasLayer {
-  package var takesTrainable: Bool { !isSpatial }
+  package var takesTrainable: Bool { grain != .channel }
 
-  package var kerasClass: String { isSpatial ? "SpatialDropout2D" : "Dropout" }
+  package var kerasClass: String { grain == .channel ? "SpatialDropout2D" : "Dropout" }
 
   // Dogsled draws from its own seed.
   package static let classes = [
     "Dropout": KerasArgument.common.merging([
-      "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
+      "rate": .computed, "seed": .trained(nil), "noise_shape": noiseShape,
     ]) { $1 },
     "SpatialDropout2D": KerasArgument.common.merging([
       "rate": .computed, "seed": .trained(nil), "noise_shape": .trained(nil),
@@ -16,14 +16,27 @@ extension Dropout: KerasLayer {
     ]) { $1 },
   ]
 
+  private static let noiseShape = KerasArgument(
+    role: .refusedInTraining, known: "null and [null, 1, 1, 1]",
+    accepts: { $0 == .null || $0 == ofPictures })
+  private static let ofPictures: JSON = [nil, 1, 1, 1]
+
   package init(reading reader: LayerReader) throws {
     self.init(rate: try reader.dropRate())
-    isSpatial = reader.kind == "SpatialDropout2D"
+    if reader.kind == "SpatialDropout2D" {
+      grain = .channel
+    } else if reader.config["noise_shape"] == Self.ofPictures {
+      grain = .picture
+    }
   }
 
   package var configuration: [String: JSON] {
     let own: [String: JSON] =
-      isSpatial ? ["data_format": "channels_last"] : ["noise_shape": nil]
+      switch grain {
+      case .number: ["noise_shape": nil]
+      case .channel: ["data_format": "channels_last"]
+      case .picture: ["noise_shape": Self.ofPictures]
+      }
     return own.merging(["rate": JSON(shortest: rate), "seed": nil]) { $1 }
   }
 }

@@ -42,7 +42,11 @@ extension RandomLayer: KerasLayer {
       }
       flips = known.flips
       return
-    case .rotation, .brightness, .contrast: range = try reader.range("factor", from: -1)
+    case .rotation, .brightness: range = try reader.range("factor", from: -1)
+    case .contrast:
+      // Of Keras 2: one number says how far either way, as two say.
+      let factor = reader.config["factor"]?.number.map(Float.init)
+      range = try factor.map { $0...$0 } ?? reader.range("factor", from: 0)
     case .translation, .zoom:
       range = try reader.range("height_factor", from: -1)
       if reader.config["width_factor"] ?? nil != nil || change == .translation {
@@ -65,7 +69,6 @@ extension RandomLayer: KerasLayer {
       let mode = Self.modes.first { $0.flips == flips }?.mode ?? ""
       return ["mode": .string(mode), "seed": nil]
     case .brightness, .contrast:
-      // Keras takes contrast's as one number, or from 0 up.
       return ["factor": factor, "value_range": JSON(pixels), "seed": nil]
     case .rotation: return moving.merging(["factor": factor]) { $1 }
     case .translation, .zoom:
