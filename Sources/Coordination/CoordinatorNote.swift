@@ -28,11 +28,12 @@ public enum CoordinatorNote: Hashable, Sendable, CustomStringConvertible {
   /// What a worker does that is not ready.
   static let gettingReady = "was getting ready"
 
-  /// For what anybody can cause who finds the port: whether it was turned away; nil for the rest.
-  package var isRefusalOfStranger: Bool? {
+  /// Of what anybody can cause who finds the port: in what such notes are alike; nil for the rest.
+  package var kindOfStranger: String? {
     switch self {
-    case .refused: true
-    case .lost(_, doing: Self.gettingReady, _): false
+    // What comes behind a colon, and numbers, are the stranger's.
+    case .refused(_, let reason), .lost(_, doing: Self.gettingReady, let reason):
+      reason.prefix { $0 != ":" }.filter { !$0.isNumber }
     default: nil
     }
   }

@@ -236,26 +236,29 @@ public protocol KernelOperations {
   ///   - squares: [channels]: the sums of the squares of what numbers are more than the mean.
   static func channelMoments(_ map: MapRows, input: Source, mean: Target, squares: Target)
 
-  /// output = input scale + shift, between bounds; all but the scale and the shift, [channels], are
-  /// [positions][channels].
+  /// output = (input - mean) scale + shift, between bounds; mean, scale and shift are [channels], the
+  /// others [positions][channels].
+  ///
+  /// The mean is taken away first: where it is much larger than the numbers' spread, a shift that
+  /// has it already would lose most digits.
   static func normalizeRow(
-    positions: Int, channels: Int, input: Source, scale: Source, shift: Source, bounds: Bounds,
-    output: Target)
+    positions: Int, channels: Int, input: Source, mean: Source, scale: Source, shift: Source,
+    bounds: Bounds, output: Target)
 
   /// Adds a row to the sums that the gradients of a normalised map are made of.
   ///
-  /// A gradient counts where input scale + shift lies between the bounds.
+  /// A gradient counts where (input - mean) scale + shift lies between the bounds.
   /// - Parameters:
   ///   - gradientSums: [channels]; gradients are added.
   ///   - productSums: [channels]; gradients times (input - mean) are added.
   static func addNormalizationSums(
-    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
-    bounds: Bounds, mean: Source, gradientSums: Target, productSums: Target)
+    positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
+    shift: Source, bounds: Bounds, gradientSums: Target, productSums: Target)
 
-  /// target = gradient a + input b + c, for gradients that count; a, b and c are [channels].
+  /// target = gradient a + (input - mean) b + c, for gradients that count; a, b and c are [channels].
   static func normalizationGradientRow(
-    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
-    bounds: Bounds, a: Source, b: Source, c: Source, target: Target)
+    positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
+    shift: Source, bounds: Bounds, a: Source, b: Source, c: Source, target: Target)
 
   // MARK: Windows on each channel alone
 

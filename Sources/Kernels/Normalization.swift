@@ -16,15 +16,16 @@ extension Operations {
   }
 
   static func normalizeRow(
-    positions: Int, channels: Int, input: Source, scale: Source, shift: Source, bounds: Bounds,
-    output: Target
+    positions: Int, channels: Int, input: Source, mean: Source, scale: Source, shift: Source,
+    bounds: Bounds, output: Target
   ) {
     let (floor, ceiling) = (Vector(repeating: bounds.floor), Vector(repeating: bounds.ceiling))
     for position in 0..<positions {
       var channel = 0
       while channel < channels {
         let at = position * channels + channel
-        var v = normalized(input + at, scale + channel, shift + channel)
+        let x = load(input + at) - load(mean + channel)
+        var v = normalized(x, scale + channel, shift + channel)
         v.replace(with: floor, where: floor .> v)
         v.replace(with: ceiling, where: v .> ceiling)
         store(v, output + at)
@@ -34,8 +35,8 @@ extension Operations {
   }
 
   static func addNormalizationSums(
-    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
-    bounds: Bounds, mean: Source, gradientSums: Target, productSums: Target
+    positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
+    shift: Source, bounds: Bounds, gradientSums: Target, productSums: Target
   ) {
     let (floor, ceiling) = (Vector(repeating: bounds.floor), Vector(repeating: bounds.ceiling))
     var channel = 0
@@ -48,10 +49,10 @@ extension Operations {
       while position < positions {
         for parity in 0..<min(2, positions - position) {
           let at = (position + parity) * channels + channel
-          let x = load(input + at)
-          let g = kept(load(gradient + at), normalized(input + at, factor, term), floor, ceiling)
+          let x = load(input + at) - own
+          let g = kept(load(gradient + at), normalized(x, factor, term), floor, ceiling)
           sums[parity] += g
-          products[parity].addProduct(g, x - own)
+          products[parity].addProduct(g, x)
         }
         position += 2
       }
@@ -62,17 +63,18 @@ extension Operations {
   }
 
   static func normalizationGradientRow(
-    positions: Int, channels: Int, input: Source, gradient: Source, scale: Source, shift: Source,
-    bounds: Bounds, a: Source, b: Source, c: Source, target: Target
+    positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
+    shift: Source, bounds: Bounds, a: Source, b: Source, c: Source, target: Target
   ) {
     let (floor, ceiling) = (Vector(repeating: bounds.floor), Vector(repeating: bounds.ceiling))
     for position in 0..<positions {
       var channel = 0
       while channel < channels {
         let at = position * channels + channel
-        let y = normalized(input + at, scale + channel, shift + channel)
+        let x = load(input + at) - load(mean + channel)
+        let y = normalized(x, scale + channel, shift + channel)
         var v = load(c + channel)
-        v.addProduct(load(input + at), load(b + channel))
+        v.addProduct(x, load(b + channel))
         v.addProduct(kept(load(gradient + at), y, floor, ceiling), load(a + channel))
         store(v, target + at)
         channel += 16
@@ -81,11 +83,11 @@ extension Operations {
   }
 }
 
-/// input scale + shift.
+/// x scale + shift.
 @inline(__always)
-private func normalized(_ input: Source, _ scale: Source, _ shift: Source) -> Vector {
+private func normalized(_ x: Vector, _ scale: Source, _ shift: Source) -> Vector {
   var v = load(shift)
-  v.addProduct(load(input), load(scale))
+  v.addProduct(x, load(scale))
   return v
 }
 

@@ -1,10 +1,8 @@
-/// Lets the first lines of a kind through and counts the rest, so that a flood of them fills
-/// neither a disk nor a screen.
+/// Lets one line of a kind through in each span of time and counts the rest, so that a flood of them
+/// fills neither a disk nor a screen.
 package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
-  /// Lines of a kind in each span of time.
-  package static var most: Int { 10 }
   /// The span.
-  package static var span: Duration { .seconds(10) }
+  package static var span: Duration { .seconds(60) }
   /// Kinds that are told apart; a further one is left out while there are so many.
   private static var mostKinds: Int { 32 }
 
@@ -20,7 +18,6 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
 
   private struct Count {
     let began: Duration
-    var passed = 0
     var leftOut = 0
     var last: Line?
   }
@@ -32,21 +29,23 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
 
   /// Whether a line may be written; one that may not is counted.
   package mutating func passes(_ line: Line, kind: Kind, now: Duration) -> Bool {
-    guard counts[kind] != nil || counts.count < Self.mostKinds else { return false }
-    var count = counts[kind] ?? Count(began: now)
-    defer { counts[kind] = count }
-    count.passed += 1
-    if count.passed <= Self.most { return true }
+    guard var count = counts[kind] else {
+      guard counts.count < Self.mostKinds else { return false }
+      counts[kind] = Count(began: now)
+      return true
+    }
     count.leftOut += 1
     count.last = line
+    counts[kind] = count
     return false
   }
 
-  /// Of each kind whose span is over, the last line that was left out; with `isLast` of all kinds.
+  /// Of each kind whose span is over, the last line that was left out, which is its line of the next
+  /// span; with `isLast` of all kinds.
   package mutating func leftOut(now: Duration, isLast: Bool = false) -> [LeftOut] {
     guard !counts.isEmpty else { return [] }
     let over = counts.filter { isLast || now - $0.value.began >= Self.span }
-    for kind in over.keys { counts[kind] = nil }
+    for (kind, count) in over { counts[kind] = count.last.map { _ in Count(began: now) } }
     return over.values.compactMap { count in
       count.last.map { LeftOut(line: $0, more: count.leftOut - 1) }
     }

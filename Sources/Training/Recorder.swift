@@ -20,7 +20,7 @@ final class Recorder {
   /// When the newest checkpoint was begun, and after how many updates.
   private var lastCheckpoint: (time: Duration, updates: Int)
   /// Of the lines that any stranger can cause there are few.
-  private var strangers = LineLimit<Bool, CoordinatorNote>()
+  private var strangers = LineLimit<String, CoordinatorNote>()
   /// The present epoch.
   private(set) var totals: EpochTotals
   /// What follows from the validation of the epochs so far.
@@ -67,8 +67,8 @@ final class Recorder {
 
   /// Writes a note down, where there are not too many of its kind.
   func note(_ note: CoordinatorNote) {
-    if let isRefusal = note.isRefusalOfStranger {
-      guard strangers.passes(note, kind: isRefusal, now: now) else { return }
+    if let kind = note.kindOfStranger {
+      guard strangers.passes(note, kind: kind, now: now) else { return }
     }
     write(note)
   }

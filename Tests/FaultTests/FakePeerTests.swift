@@ -168,8 +168,8 @@ extension FaultTests {
       try run.expectUndisturbed(coordinator, "256 peers with a hello, 1,000 with a long one")
       peers.signal(SIGKILL)
       #expect(coordinator.output.contains("more such lines"), "\(coordinator.output)")
-      // Of each kind of line ten in ten seconds, and how many more.
-      #expect(run.count("refused") + run.count("lost") < 200)
+      // Of each kind a line a minute, and how many more.
+      #expect(run.count("refused") + run.count("lost") < 20)
       #expect(coordinator.output.utf8.count < 100_000)
       #expect(!coordinator.output.contains("\u{1B}[31m"))
     }

@@ -27,7 +27,7 @@ extension NetworkTests {
         alive.send(OutgoingMessage.heartbeat)
         Thread.sleep(forTimeInterval: 0.05)
       }
-      #expect(test.log.lines.withLock { $0.count { $0.contains("no valid hello") } } == 2)
+      #expect(test.log.lines.withLock { $0.count { $0.contains("no valid hello") } } == 1)
       // None of them reached the coordinator, and a worker still can.
       _ = try test.join()
       test.server.shutdown()
@@ -43,7 +43,8 @@ extension NetworkTests {
       }
       test.server.shutdown()
       let lines = test.log.lines.withLock { $0 }
-      #expect((11...40).contains(lines.count), "\(lines.count)")
+      // The first, and at the end how many more there were.
+      #expect((2...4).contains(lines.count), "\(lines.count)")
       #expect(lines.allSatisfy { $0.contains("no Dogsled program") && $0.utf8.count < 200 })
       let more = lines.compactMap { line in
         line.firstMatch(of: #/\(and (\d+) more such lines\)/#).flatMap { Int($0.1) }

@@ -54,7 +54,7 @@ def gradient(model, name, pictures, labels):
 def write(name, folder):
     model = build(name)
     model.save(f"{folder}/{name}.h5")
-    random = np.random.default_rng(6)
+    random = np.random.default_rng(int(os.environ.get("SEED","6")))
     with h5py.File(f"{folder}/{name}_pictures.h5", "w") as out:
         out["pictures"] = random.integers(0, 256, (4, 96, 96, 3)).astype("uint8")
         out["labels"] = np.arange(4).astype("float32") * 7

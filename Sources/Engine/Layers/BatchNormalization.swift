@@ -140,14 +140,14 @@ final class NormalizationStage: Stage {
       let scale = inverse * (gamma?[channel, of: step.weights] ?? 1)
       inverses[channel] = inverse
       scales[channel] = scale
-      shifts[channel] = (beta?[channel, of: step.weights] ?? 0) - means[channel] * scale
+      shifts[channel] = beta?[channel, of: step.weights] ?? 0
     }
     step.pool.run(step.batch) { picture, _ in
       for row in 0..<input.shape.height {
         step.kernels.normalizeRow(
           positions: input.shape.width, channels: channels,
-          input: input.values + input.place(picture, row, 0), scale: scales, shift: shifts,
-          bounds: bounds, output: output.values + output.place(picture, row, 0))
+          input: input.values + input.place(picture, row, 0), mean: means, scale: scales,
+          shift: shifts, bounds: bounds, output: output.values + output.place(picture, row, 0))
       }
     }
   }
@@ -204,8 +204,8 @@ final class NormalizationStage: Stage {
         let place = input.place(picture, row, 0)
         step.kernels.normalizationGradientRow(
           positions: input.shape.width, channels: channels, input: input.values + place,
-          gradient: output.gradient + output.place(picture, row, 0), scale: scales, shift: shifts,
-          bounds: bounds, a: coefficients.a, b: coefficients.b, c: coefficients.c,
+          gradient: output.gradient + output.place(picture, row, 0), mean: means, scale: scales,
+          shift: shifts, bounds: bounds, a: coefficients.a, b: coefficients.b, c: coefficients.c,
           target: input.gradient + place)
       }
     }
@@ -232,7 +232,7 @@ final class NormalizationStage: Stage {
       let b = isBatch ? -a * inverse * inverse * product / count : 0
       coefficients.a[channel] = a
       coefficients.b[channel] = b
-      coefficients.c[channel] = isBatch ? -a * sum / count - b * means[channel] : 0
+      coefficients.c[channel] = isBatch ? -a * sum / count : 0
     }
   }
 
@@ -246,8 +246,8 @@ final class NormalizationStage: Stage {
         step.kernels.addNormalizationSums(
           positions: input.shape.width, channels: channels,
           input: input.values + input.place(picture, row, 0),
-          gradient: output.gradient + output.place(picture, row, 0), scale: scales, shift: shifts,
-          bounds: bounds, mean: means, gradientSums: sums, productSums: products)
+          gradient: output.gradient + output.place(picture, row, 0), mean: means, scale: scales,
+          shift: shifts, bounds: bounds, gradientSums: sums, productSums: products)
       }
     }
   }

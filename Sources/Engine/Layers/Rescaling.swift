@@ -151,6 +151,7 @@ final class RescalingStage: Stage {
   /// [channels], zero in the padding.
   private let scales: Target
   private let offsets: Target
+  private let means: Target
   private let zeros: Target
 
   init(_ plan: StagePlan, _ factors: Factors) {
@@ -159,7 +160,7 @@ final class RescalingStage: Stage {
     self.factors = factors
     let (memory, channels) = (plan.memory, plan.input.channelStride)
     (scales, offsets) = (memory.floats(channels), memory.floats(channels))
-    zeros = memory.floats(channels)
+    (means, zeros) = (memory.floats(channels), memory.floats(channels))
   }
 
   func forward(_ step: StepContext) {
@@ -172,14 +173,14 @@ final class RescalingStage: Stage {
         let mean = mean[channel, of: step.weights]
         let deviation = Normalization.deviation(variance[channel, of: step.weights])
         scales[channel] = inverts ? deviation : 1 / deviation
-        offsets[channel] = inverts ? mean : -mean / deviation
+        (means[channel], offsets[channel]) = inverts ? (0, mean) : (mean, 0)
       }
     }
     forEachRow(step) { read, write in
       step.kernels.normalizeRow(
         positions: input.shape.width, channels: input.channelStride, input: input.values + read,
-        scale: scales, shift: offsets, bounds: Bounds(floor: -.infinity, ceiling: .infinity),
-        output: output.values + write)
+        mean: means, scale: scales, shift: offsets,
+        bounds: Bounds(floor: -.infinity, ceiling: .infinity), output: output.values + write)
     }
   }
 
@@ -187,7 +188,7 @@ final class RescalingStage: Stage {
     forEachRow(step) { read, write in
       step.kernels.normalizationGradientRow(
         positions: input.shape.width, channels: input.channelStride, input: input.values + read,
-        gradient: output.gradient + write, scale: scales, shift: offsets,
+        gradient: output.gradient + write, mean: means, scale: scales, shift: offsets,
         bounds: Bounds(floor: -.infinity, ceiling: .infinity), a: scales, b: zeros, c: zeros,
         target: input.gradient + read)
     }
