@@ -44,15 +44,6 @@ public struct ParameterLayout: Hashable, Sendable {
       default: false
       }
     }
-
-    /// What each of its numbers is at the start of a run; nil for a kernel's, which are drawn.
-    var start: Float? {
-      switch self {
-      case .kernel, .depthwiseKernel, .pointwiseKernel: nil
-      case .gamma, .movingVariance, .variance: 1
-      default: 0
-      }
-    }
   }
 
   /// One tensor of the layout.
@@ -67,6 +58,8 @@ public struct ParameterLayout: Hashable, Sendable {
     public let fanIn: Int
     /// Outputs that one input reaches; 0 for a bias.
     public let fanOut: Int
+    /// What its numbers are at the start of a run; nil for what most of its kind are.
+    package internal(set) var initializer: Initializer?
     /// How updates change it; only a kernel's decay may be above 0.
     package internal(set) var rule = UpdateRule()
     /// For moving statistics, which no optimizer updates: what they keep of themselves in a step.
@@ -253,19 +246,13 @@ public final class ParameterBuffer: @unchecked Sendable {
     return hasher.finish()
   }
 
-  /// Sets Glorot-uniform kernels, drawn from `seed` alone, and what every other tensor starts with.
-  ///
-  /// Uniform within the root of 6 / (fanIn + fanOut) (X. Glorot and Y. Bengio, AISTATS 2010).
+  /// Sets what every tensor starts with, drawn from `seed` alone.
   public func initialize(seed: UInt64) {
     for (index, tensor) in layout.tensors.enumerated() {
-      let values = self[tensor]
-      if let start = tensor.kind.start {
-        values.update(repeating: start)
-        continue
-      }
-      let limit = (6 / Float(tensor.fanIn + tensor.fanOut)).squareRoot()
-      let draws = CounterRandom(seed: seed, purpose: .initialWeights, UInt64(index))
-      for i in values.indices { values[i] = draws.symmetricFloat(UInt64(i)) * limit }
+      let initializer = tensor.initializer ?? .standard(tensor.kind)
+      initializer.fill(
+        self[tensor], fanIn: tensor.fanIn, fanOut: tensor.fanOut,
+        CounterRandom(seed: seed, purpose: .initialWeights, UInt64(index)))
     }
   }
 }

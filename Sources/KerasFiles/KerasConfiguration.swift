@@ -56,6 +56,9 @@ public enum KerasConfiguration {
           "config": ["l2": JSON(shortest: node.rule.decay)],
         ]
       }
+      for (argument, kind) in KerasInitializer.arguments {
+        config[argument] = node.initializers[kind].map(KerasInitializer.json) ?? config[argument]
+      }
       var entry: JSON = ["class_name": .string(layer.kerasClass), "config": .object(config)]
       if isGraph {
         // As Keras 2 has it, which Keras 3 reads too.

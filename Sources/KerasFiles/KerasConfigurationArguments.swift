@@ -60,7 +60,7 @@ package struct KerasArgument: Sendable {
   /// Those of a layer with a kernel and a bias.
   static let trainable = common.merging([
     "trainable": .computed, "activation": .computed, "use_bias": .computed,
-    "kernel_initializer": glorotUniform, "bias_initializer": zeros,
+    "kernel_initializer": KerasInitializer.argument, "bias_initializer": KerasInitializer.argument,
     "kernel_regularizer": squares,
     "bias_regularizer": .trained(nil),
     "activity_regularizer": .trained(nil), "kernel_constraint": .trained(nil),
@@ -181,34 +181,6 @@ package struct KerasArgument: Sendable {
       $0 == .null || ["Sequential", "Functional", "InputLayer"].contains($0.string)
         || $0.string.flatMap { layers[$0] } != nil
     })
-
-  /// Dogsled draws from its own seed: one in the file would be dropped.
-  static let glorotUniform = KerasArgument(
-    role: .refusedInTraining, known: "GlorotUniform without a seed",
-    accepts: { initializer in
-      switch initializer {
-      case "glorot_uniform", "GlorotUniform": return true
-      default: break
-      }
-      let config = initializer["config"]?.object ?? [:]
-      let set = config.filter { $0.value != .null }
-      switch initializer["class_name"]?.string {
-      case "GlorotUniform": return set.isEmpty
-      // Keras 2's name for it.
-      case "VarianceScaling":
-        return set.count == 3 && set["mode"] == "fan_avg" && set["distribution"] == "uniform"
-          && set["scale"]?.number == 1
-      default: return false
-      }
-    })
-
-  static let zeros = KerasArgument(
-    role: .refusedInTraining, known: "Zeros",
-    accepts: { ["zeros", "Zeros"].contains($0.string ?? $0["class_name"]?.string) })
-
-  static let ones = KerasArgument(
-    role: .refusedInTraining, known: "Ones",
-    accepts: { ["ones", "Ones"].contains($0.string ?? $0["class_name"]?.string) })
 
   /// By name, as an object, in a list of one, or by the output's name.
   private static func loss(_ own: any Loss.Type) -> KerasArgument {

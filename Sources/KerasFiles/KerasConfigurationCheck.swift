@@ -29,10 +29,13 @@ public struct KerasModel: Sendable {
   }
 
   /// Refuses a model that Keras would train otherwise.
-  /// - Parameter path: the file, as the error names it.
+  /// - Parameters:
+  ///   - path: the file, as the error names it.
+  ///   - drawsWeights: whether training begins with new weights.
   /// - Throws: `ModelFileError` naming the first argument that Dogsled does not take.
-  public func checkTraining(_ path: String) throws {
-    guard let first = untaken.first else { return }
+  public func checkTraining(_ path: String, drawsWeights: Bool) throws {
+    let first = untaken.first { drawsWeights || !$0.argument.hasSuffix("_initializer") }
+    guard let first else { return }
     throw ModelFileError(
       "\(path): \(first.description): change that in Keras and save the model again")
   }

@@ -20,6 +20,7 @@ struct KerasLayersReader {
 
   /// By the layer's number.
   private var decays: [Int: Float] = [:]
+  private var initializers: [[ParameterLayout.Kind: Initializer]] = []
   /// Numbers of the layers whose weights stay as they are.
   private var frozen: Set<Int> = []
   private var input: (shape: JSON, owner: String)?
@@ -51,6 +52,7 @@ struct KerasLayersReader {
     let layer = try reader.layer()
     if let decay = try reader.decay(of: layer) { decays[layers.count] = decay }
     if try !reader.flag("trainable", default: true) { frozen.insert(layers.count) }
+    initializers.append(reader.initializers())
     layers.append((name, layer))
     if isGraph { inputs.append(try KerasInbound.names(of: entry, reader.owner)) }
     entries.append((reader.owner, entry["build_config"]?["input_shape"]))
@@ -156,6 +158,7 @@ struct KerasLayersReader {
   private func settled(_ node: Architecture.Node, number: Int) -> Architecture.Node {
     var node = node
     node.rule.decay = decays[number] ?? 0
+    node.initializers = initializers[number]
     node.isFrozen = frozen.contains(number)
     return node
   }

@@ -72,7 +72,7 @@ struct ModelOptions: ParsableArguments {
     }
     let path = try NamedModel.file(model, choice: .best)
     let (keras, weights) = try read(path, file)
-    try keras.checkTraining(path)
+    try keras.checkTraining(path, drawsWeights: weights == nil)
     var architecture = keras.architecture
     if let inputRange { architecture = try architecture.feeding(inputRange) }
     var kept = Set(architecture.layers.map(\.name))

@@ -34,7 +34,7 @@ import Testing
 
   /// The same for what the names of many arguments end in.
   private static let endings = [
-    "_initializer": #"{"class_name": "HeNormal", "config": {"seed": null}}"#,
+    "_initializer": #"{"class_name": "Orthogonal", "config": {"gain": 1.0, "seed": null}}"#,
     "_regularizer": #"{"class_name": "L1", "config": {"l1": 0.01}}"#,
     "_constraint": #"{"class_name": "NonNeg", "config": {}}"#,
   ]

@@ -10,6 +10,8 @@ public struct Architecture: Hashable, Sendable {
     package let layer: any Layer
     /// What it reads.
     package var inputs: [Value]
+    /// What its tensors start with, where that is not what most of their kind do.
+    package var initializers: [ParameterLayout.Kind: Initializer] = [:]
     /// How updates change its tensors.
     package var rule = UpdateRule()
     /// Whether its tensors stay as they are: no update changes them, and batch normalisation
@@ -24,7 +26,7 @@ public struct Architecture: Hashable, Sendable {
     /// Equal in all.
     package static func == (a: Self, b: Self) -> Bool {
       a.name == b.name && a.layer == b.layer && a.inputs == b.inputs && a.rule == b.rule
-        && a.isFrozen == b.isFrozen
+        && a.isFrozen == b.isFrozen && a.initializers == b.initializers
     }
 
     /// Hashes the name, the layer and the inputs.
@@ -121,9 +123,15 @@ public struct Architecture: Hashable, Sendable {
       tensors += added.map { tensor in
         var tensor = tensor
         tensor.rule = node.rule
+        let initializer = node.initializers[tensor.kind]
+        tensor.initializer = initializer == .standard(tensor.kind) ? nil : initializer
         if !tensor.kind.isKernel { tensor.rule.decay = 0 }
         tensor.isFrozen = tensor.isFrozen || node.isFrozen
         return tensor
+      }
+      let kinds = Set(added.map(\.kind))
+      nodes[place].initializers = node.initializers.filter {
+        kinds.contains($0.key) && $0.value != .standard($0.key)
       }
       // Where nothing is there to freeze, to decay or to update, saying so makes no other model.
       if added.allSatisfy(\.isFrozen) { nodes[place].isFrozen = false }

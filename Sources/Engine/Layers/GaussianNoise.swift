@@ -63,7 +63,7 @@ final class GaussianNoiseStage: Stage {
         for column in 0..<output.shape.width {
           let place = output.place(picture, row, column)
           for channel in 0..<output.shape.channels {
-            output.values[place + channel] += Float(Self.normal(random, index)) * deviation
+            output.values[place + channel] += Float(random.normal(index)) * deviation
             index += 1
           }
         }
@@ -77,19 +77,5 @@ final class GaussianNoiseStage: Stage {
         (input.gradient + read).update(from: output.gradient + write, count: count)
       }
     }
-  }
-
-  /// A number of mean 0 and deviation 1, by Marsaglia's polar method (1964).
-  static func normal(_ random: CounterRandom, _ index: UInt64) -> Double {
-    // Three of four tries are good.
-    for attempt in 0..<64 as Range<UInt64> {
-      let bits = random.bits(index << 6 | attempt)
-      let u = Double(bits >> 32) * 0x1p-31 - 1
-      let v = Double(bits & 0xFFFF_FFFF) * 0x1p-31 - 1
-      let square = u * u + v * v
-      guard square > 0, square < 1 else { continue }
-      return u * (2 * logarithm(1 / square) / square).squareRoot()
-    }
-    return 0
   }
 }

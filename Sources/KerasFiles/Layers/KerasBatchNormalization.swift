@@ -5,9 +5,9 @@ extension BatchNormalization: KerasLayer {
     "BatchNormalization": KerasArgument.common.merging([
       "trainable": .computed, "axis": .computed, "momentum": .computed,
       "epsilon": .computed, "center": .computed, "scale": .computed,
-      "beta_initializer": KerasArgument.zeros, "gamma_initializer": KerasArgument.ones,
-      "moving_mean_initializer": KerasArgument.zeros,
-      "moving_variance_initializer": KerasArgument.ones, "beta_regularizer": .trained(nil),
+      "beta_initializer": KerasInitializer.argument, "gamma_initializer": KerasInitializer.argument,
+      "moving_mean_initializer": KerasInitializer.argument,
+      "moving_variance_initializer": KerasInitializer.argument, "beta_regularizer": .trained(nil),
       "gamma_regularizer": .trained(nil), "beta_constraint": .trained(nil),
       "gamma_constraint": .trained(nil), "synchronized": .trained(false),
       "renorm": .only(false), "renorm_clipping": .only(nil), "renorm_momentum": .harmless,

@@ -5,7 +5,7 @@ extension KerasArgument {
   static let depthwise: [String: KerasArgument] = [
     "kernel_size": .computed, "strides": .computed, "padding": .computed,
     "dilation_rate": .computed, "data_format": channelsLast, "depth_multiplier": .computed,
-    "depthwise_initializer": glorotUniform, "depthwise_regularizer": squares,
+    "depthwise_initializer": KerasInitializer.argument, "depthwise_regularizer": squares,
     "depthwise_constraint": .trained(nil),
   ]
 }
@@ -38,7 +38,7 @@ extension SeparableConvolution: KerasLayer {
 
   package static let classes = [
     "SeparableConv2D": KerasArgument.trainable.merging(KerasArgument.depthwise) { $1 }.merging([
-      "filters": .computed, "pointwise_initializer": KerasArgument.glorotUniform,
+      "filters": .computed, "pointwise_initializer": KerasInitializer.argument,
       "pointwise_regularizer": KerasArgument.squares, "pointwise_constraint": .trained(nil),
       "groups": .harmless, "kernel_initializer": .harmless, "kernel_regularizer": .harmless,
       "kernel_constraint": .harmless,

@@ -4,8 +4,9 @@ extension LayerNormalization: KerasLayer {
   package static let classes = [
     "LayerNormalization": KerasArgument.common.merging([
       "trainable": .computed, "axis": .computed, "epsilon": .computed, "center": .computed,
-      "scale": .computed, "rms_scaling": .only(false), "beta_initializer": KerasArgument.zeros,
-      "gamma_initializer": KerasArgument.ones, "beta_regularizer": .trained(nil),
+      "scale": .computed, "rms_scaling": .only(false),
+      "beta_initializer": KerasInitializer.argument,
+      "gamma_initializer": KerasInitializer.argument, "beta_regularizer": .trained(nil),
       "gamma_regularizer": .trained(nil), "beta_constraint": .trained(nil),
       "gamma_constraint": .trained(nil),
     ]) { $1 }
