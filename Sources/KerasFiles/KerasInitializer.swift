@@ -34,10 +34,10 @@ enum KerasInitializer {
   static func read(_ json: JSON) -> Initializer? {
     if let name = json.string { return scaled[className(name)] }
     guard let kind = json["class_name"]?.string else { return nil }
-    let config = json["config"]?.object ?? [:]
-    guard config["seed"] ?? .null == .null else { return nil }
+    let config = (json["config"]?.object ?? [:]).filter { $0.value != .null }
+    guard config["seed"] == nil else { return nil }
     if let known = scaled[kind] {
-      return config.allSatisfy { $0.key == "seed" || $0.key == "dtype" } ? known : nil
+      return config.keys.allSatisfy { $0 == "dtype" } ? known : nil
     }
     func number(_ name: String, _ absent: Float) -> Float? {
       guard let value = config[name] else { return absent }

@@ -236,8 +236,8 @@ public protocol KernelOperations {
   ///   - squares: [channels]: the sums of the squares of what numbers are more than the mean.
   static func channelMoments(_ map: MapRows, input: Source, mean: Target, squares: Target)
 
-  /// output = (input - mean) scale + shift, between bounds; mean, scale and shift are [channels], the
-  /// others [positions][channels].
+  /// output = (input - mean) scale + shift, between bounds; mean, scale and shift are [channels],
+  /// the others [positions][channels].
   ///
   /// The mean is taken away first: where it is much larger than the numbers' spread, a shift that
   /// has it already would lose most digits.
@@ -255,7 +255,8 @@ public protocol KernelOperations {
     positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
     shift: Source, bounds: Bounds, gradientSums: Target, productSums: Target)
 
-  /// target = gradient a + (input - mean) b + c, for gradients that count; a, b and c are [channels].
+  /// target = gradient a + (input - mean) b + c, for gradients that count; a, b and c are
+  /// [channels].
   static func normalizationGradientRow(
     positions: Int, channels: Int, input: Source, gradient: Source, mean: Source, scale: Source,
     shift: Source, bounds: Bounds, a: Source, b: Source, c: Source, target: Target)

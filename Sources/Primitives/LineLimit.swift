@@ -1,5 +1,5 @@
-/// Lets one line of a kind through in each span of time and counts the rest, so that a flood of them
-/// fills neither a disk nor a screen.
+/// Lets one line of a kind through in each span of time and counts the rest, so that a flood of
+/// them fills neither a disk nor a screen.
 package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
   /// The span.
   package static var span: Duration { .seconds(60) }
@@ -40,8 +40,8 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
     return false
   }
 
-  /// Of each kind whose span is over, the last line that was left out, which is its line of the next
-  /// span; with `isLast` of all kinds.
+  /// Of each kind whose span is over, the last line that was left out, which is its line of the
+  /// next span; with `isLast` of all kinds.
   package mutating func leftOut(now: Duration, isLast: Bool = false) -> [LeftOut] {
     guard !counts.isEmpty else { return [] }
     let over = counts.filter { isLast || now - $0.value.began >= Self.span }

@@ -33,8 +33,7 @@ def build(name, type="float32"):
     for layer in config["layers"]:
         if layer["class_name"] == "Dropout":
             layer["config"]["rate"] = 0.0
-    made = made.__class__.from_config(config)
-    return made
+    return made.__class__.from_config(config)
 
 
 def scale(name):
@@ -43,7 +42,8 @@ def scale(name):
 
 
 def gradient(model, name, pictures, labels):
-    x = tf.constant(pictures.astype(model.compute_dtype) * np.array(scale(name), model.compute_dtype))
+    kind = model.compute_dtype
+    x = tf.constant(pictures.astype(kind) * np.array(scale(name), kind))
     with tf.GradientTape() as tape:
         p = model(x, training=True)
         total = tf.reduce_sum(keras.losses.sparse_categorical_crossentropy(labels, p))
