@@ -91,4 +91,31 @@ import Testing
     #expect(one.status == 1 && one.errorLines.count == 1)
     #expect(one.errors.contains("no epoch is over yet"))
   }
+
+  /// A program in a folder bin takes its font from share/dogsled beside that.
+  @Test func thePackagesFontIsTaken() throws {
+    for place in ["package/bin", "elsewhere"] {
+      try FileManager.default.createDirectory(
+        atPath: "\(folder.path)/\(place)", withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: Bundle.main.bundleURL.appendingPathComponent("dogsled").path,
+        toPath: "\(folder.path)/\(place)/dogsled")
+    }
+    // Whoever reads this finds no font at all.
+    try folder.write(Data("<fontconfig></fontconfig>".utf8), to: "package/share/dogsled/fonts.conf")
+    func letters(_ program: String, _ environment: [String: String] = [:]) throws -> Bool {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "\(folder.path)/\(program)/dogsled")
+      process.arguments = ["plot", "runs/a", "--output", "out.svg"]
+      process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+      (process.standardOutput, process.standardError) = (Pipe(), Pipe())
+      let result = try Command(waitingFor: { try process.run(); return process }())
+      try #require(result.status == 0, "\(result.errors)")
+      return String(decoding: try folder.contents("out.svg"), as: UTF8.self).contains("<use ")
+    }
+    try #require(try letters("elsewhere"), "no font here")
+    #expect(try !letters("package/bin"))
+    #expect(try letters("package/bin", ["FONTCONFIG_FILE": "/etc/fonts/fonts.conf"]))
+  }
 }
