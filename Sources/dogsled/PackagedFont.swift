@@ -2,8 +2,8 @@ import Foundation
 
 /// The font that a package brings, since the machine may have none.
 enum PackagedFont {
-  /// Has libfontconfig read the package's `share/dogsled/fonts.conf`, where the program is the `bin`
-  /// beside that; to be called before any thread is started.
+  /// Has libfontconfig read the package's `share/dogsled/fonts.conf`, where the program is in the
+  /// `bin` beside that `share`; to be called before any thread is started.
   ///
   /// A `FONTCONFIG_FILE` that the user has set stays.
   static func choose() {
