@@ -13,15 +13,20 @@ struct CheckCommand: ParsableCommand {
       one host that ssh knows. Each is asked over ssh; the program is copied to those that
       lack it, into ~/.cache/dogsled. Each then connects to this machine, so that a
       firewall shows. DOGSLED_SSH names ssh and its options, DOGSLED_REMOTE the program on
-      the hosts where it is not to be copied.
+      the hosts where it is not to be copied. With a coordinator's HOST:PORT or token in
+      place of HOSTS, this machine is what is checked: whether a worker here would reach it.
 
       Exit status: 0 where all hosts can be used, 1 where one cannot.
 
       Example: dogsled check hosts
       """)
 
-  @Argument(help: "A host file, or the name of a host.", completion: .file())
+  @Argument(
+    help: "A host file, the name of a host, or a coordinator's HOST:PORT or token.",
+    completion: .file())
   var hosts: String?
+
+  @OptionGroup var token: TokenOptions
 
   @Option(
     help: ArgumentHelp(
@@ -42,11 +47,16 @@ struct CheckCommand: ParsableCommand {
   @Flag(help: .hidden) var brief = false
 
   func validate() throws {
+    if isCoordinator { return try CoordinatorChoice.check(hosts, token) }
     guard hosts != nil || answer else { throw ValidationError("name a host file, or a host") }
+    guard !token.insecure else {
+      throw ValidationError("--insecure is for a coordinator's HOST:PORT")
+    }
   }
 
   func run() throws {
     guard !answer else { return try CheckAnswer.give() }
+    guard !isCoordinator else { return try checkCoordinator() }
     let file = try hostFile()
     guard !list else {
       for host in file.hosts { try emit("\(host.name) \(host.slots)") }
@@ -62,6 +72,19 @@ struct CheckCommand: ParsableCommand {
       for line in table.lines { try emit(line) }
     }
     guard brief || results.allSatisfy({ $0.host != nil }) else { throw ExitCode.failure }
+  }
+
+  /// Whether a coordinator is named, rather than hosts.
+  private var isCoordinator: Bool {
+    guard let hosts else { return token.tokenFile != nil }
+    return token.tokenFile != nil || Token.isMeant(by: hosts)
+      || Endpoint(argument: hosts) != nil && !FileManager.default.fileExists(atPath: hosts)
+  }
+
+  private func checkCoordinator() throws {
+    let (lines, isReached) = CoordinatorCheck(choice: try CoordinatorChoice(hosts, token)).run()
+    for line in lines { try emit(line) }
+    guard isReached else { throw ExitCode.failure }
   }
 
   private func hostFile() throws -> HostFile {

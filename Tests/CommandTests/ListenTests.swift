@@ -71,6 +71,32 @@ import Testing
     }
   }
 
+  @Test func aCoordinatorIsCheckedWithoutJoining() throws {
+    let coordinator = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:0", "--run", "a"], in: folder)
+    defer { end(coordinator) }
+    let port = try self.port(in: errors(of: coordinator, until: "waiting for"))
+    let good = try Command("check", "--token-file", "a/token", in: folder)
+    #expect(good.status == 0, "\(good.errors)")
+    let line = try #require(good.lines.first)
+    #expect(
+      line.contains(#/^127\.0\.0\.1:\d+: a coordinator, reached in \d+ ms, and its key is .*/#))
+    // Another run's token; a port where nobody listens.
+    #expect(try Command("key", "other.key", in: folder).status == 0)
+    for (address, says) in [
+      ("127.0.0.1:\(port)", "another key than the token names"),
+      ("127.0.0.1:1", "connection refused"),
+    ] {
+      let token = try Command("key", "other.key", "--token", address, in: folder)
+      try folder.write(Data(token.output.utf8), to: "other")
+      let bad = try Command("check", "--token-file", "other", in: folder)
+      #expect(bad.status == 1)
+      #expect(bad.output.contains(says), "\(bad.output)")
+    }
+    let missing = try Command("check", "127.0.0.1:\(port)", in: folder)
+    #expect(missing.status == 2 && missing.errors.contains("its token is missing"))
+  }
+
   static let mayTestPrivilege =
     getuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv")
     && (try? String(
