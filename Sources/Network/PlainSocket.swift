@@ -153,7 +153,7 @@ final class PlainSocket: Sendable {
     NetworkError(errno == ECONNREFUSED ? "connection refused" : String(cString: strerror(errno)))
   }
 
-  private func set<Value>(_ level: Int32, _ option: Int32, _ value: Value) {
+  private func set<Value: BitwiseCopyable>(_ level: Int32, _ option: Int32, _ value: Value) {
     var value = value
     setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size))
   }

@@ -103,9 +103,10 @@ struct AutoCommand: ParsableCommand {
     }
     let listen = listen ?? Endpoint(host: "*", port: system.port)
     log("\(system.name): process 0 of \(counted(count, "worker")) is the coordinator")
-    let again =
-      ["auto"] + options.movedData(data) + (key.map { ["--key", $0] } ?? [])
-      + (workers.map { ["--workers", "\($0)"] } ?? []) + options.ofComputing
+    var again = ["auto"] + options.movedData(data)
+    if let key { again += ["--key", key] }
+    if let workers { again += ["--workers", "\(workers)"] }
+    again += options.ofComputing
     try NetworkRun(
       data: data, options: options, endpoint: listen, lock: .key(file: key), workers: count,
       again: again

@@ -106,7 +106,7 @@ struct CheckTable {
       ("onnection timed out", "is it switched on, and does its sshd run?"),
       ("onnection refused", "does its sshd run there?"),
       ("No route to host", "is it switched on, and on this network?"),
-      ("shared librar", "this program needs Swift's libraries: use that of scripts/package"),
+      ("shared librar", "use the program of scripts/package, which needs none"),
       ("GLIBC_", "its system is older than Debian 12"),
       ("sha256sum", "install coreutils there"),
       ("No space left", "make room in ~/.cache there"),

@@ -95,7 +95,7 @@ struct NetworkRun {
     } else {
       setup.announce(computing: "begins with \(counted(workers, "worker"))")
       listen.announce(port: server.port, token: token, file: setup.folder.tokenPath) {
-        "dogsled worker \($0) --data DATA"
+        "dogsled worker \($0)"
       }
     }
     defer { local?.stop() }
