@@ -28,7 +28,8 @@ struct HostileHostTests {
     answer("cores", "99999999999999999999"), answer("cores", "-1"), answer("memory", "1e400"),
     answer("version", #""\u001b]0;owned""#), answer(program: "$(touch${IFS}owned)"),
     "dogsled-host $(touch${IFS}owned)\ndogsled-lacks", "dogsled-host x86_64\ndogsled-lacks",
-    "dogsled-host riscv64", "dogsled-answer {", "dogsled-answer \(String(repeating: "[", count: 3000))",
+    "dogsled-host riscv64", "dogsled-answer {",
+    "dogsled-answer \(String(repeating: "[", count: 3000))",
     "\u{1B}]0;owned\u{7}\u{9B}2J",
   ]
 
