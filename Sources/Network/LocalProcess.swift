@@ -19,20 +19,23 @@ final class LocalProcess: Sendable {
   private let environment: [String: String]
   private let input: OpenFile
   private let output: OpenFile
+  private let errors: OpenFile
   private let state = Mutex(State.new)
 
   /// - Parameters:
   ///   - environment: added to this process's.
-  ///   - output: takes standard output and standard error.
+  ///   - output: takes standard output.
+  ///   - errors: takes standard error; nil for where the output goes.
   init(
     _ executable: String, _ arguments: [String], environment: [String: String], input: OpenFile,
-    output: OpenFile
+    output: OpenFile, errors: OpenFile? = nil
   ) {
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
     self.input = input
     self.output = output
+    self.errors = errors ?? output
   }
 
   /// Starts it and waits for its end; to be called once.
@@ -83,7 +86,7 @@ final class LocalProcess: Sendable {
     }
     posix_spawn_file_actions_adddup2(&actions, input.descriptor, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDOUT_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, output.descriptor, STDERR_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, errors.descriptor, STDERR_FILENO)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     posix_spawnattr_setpgroup(&attributes, 0)
     var noSignals = sigset_t()
@@ -136,6 +139,15 @@ final class OpenFile: Sendable {
     } catch {
       throw NetworkError(error.description, mayPass: error.mayPass)
     }
+  }
+
+  /// The file at `path`, for reading.
+  convenience init(reading path: String) throws(NetworkError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw NetworkError("\(path): \(String(cString: strerror(errno)))")
+    }
+    self.init(descriptor)
   }
 
   /// The ends of a pipe that no child inherits: who reads sees its end when this process has ended.

@@ -7,7 +7,9 @@ extension RunFolder {
   /// The coordinator's private key, where it is the run's own.
   public var keyPath: String { path + "/key" }
   /// What a worker needs to join, as the run's coordinator was started last.
-  public var tokenPath: String { path + "/token" }
+  public var tokenPath: String { Self.tokenPath(in: path) }
+  /// Where it is in a run's folder, also in one that is not there yet.
+  public static func tokenPath(in folder: String) -> String { folder + "/token" }
   /// Whether the run has a key of its own.
   public var hasKey: Bool { PlainFiles.exists(keyPath) }
 

@@ -133,13 +133,14 @@ struct EpochTotals {
   ) -> EpochRecord {
     var sums = Engine.Totals()
     for totals in validation { sums += totals ?? Engine.Totals() }
+    let weightsAwaited: Double = awaited.weights / .seconds(1)
     return EpochRecord(
       epoch: epoch + 1, loss: training.means.loss, accuracy: training.means.accuracy,
       validationLoss: sums.means.loss + penalty, validationAccuracy: sums.means.accuracy,
       seconds: seconds(now: now), picturesPerSecond: pace(now: now),
       bytesReceived: bytesReceived - bytes.received, bytesSent: bytesSent - bytes.sent,
       gradientsAwaited: awaited.gradients / .seconds(1),
-      weightsAwaited: awaited.weights / .seconds(1) / Double(max(workers, 1)),
+      weightsAwaited: weightsAwaited / Double(max(workers, 1)),
       learningRate: Double(rate),
       validationTopFive: classes > 5 ? Double(sums.amongFive) / Double(sums.count) : nil)
   }

@@ -91,7 +91,7 @@ struct CoordinatorChoice {
       (endpoints, lock) = ([named], .open)
       return
     }
-    let token = try Self.token(named == nil ? given : nil, options)
+    let token = try Self.token(named == nil ? given : nil, file: options.tokenFile)
     endpoints = named.map { [$0] } ?? token.endpoints
     lock = ClientLock(token)
     // It would tell the secret to whoever listens between.
@@ -105,11 +105,23 @@ struct CoordinatorChoice {
     }
   }
 
-  private static func token(_ given: String?, _ options: TokenOptions) throws -> Token {
+  /// What a token names.
+  /// - Parameter other: an address beside the token's; nil for none.
+  init(_ token: Token, also other: Endpoint? = nil) {
+    endpoints = token.endpoints + (other.map { token.endpoints.contains($0) ? [] : [$0] } ?? [])
+    lock = ClientLock(token)
+  }
+
+  /// Reads a token.
+  /// - Parameters:
+  ///   - given: its text; nil where it stands elsewhere.
+  ///   - file: its file; nil for the one in the environment.
+  /// - Throws: one clear line that does not hold the token.
+  static func token(_ given: String? = nil, file: String?) throws -> Token {
     var source = "the token"
     do {
       if let given { return try Token(given) }
-      if let path = options.tokenFile {
+      if let path = file {
         source = path
         let text = try PlainFiles.text(of: path, followingLinks: true)
         return try Token(text.trimmingCharacters(in: .whitespacesAndNewlines))

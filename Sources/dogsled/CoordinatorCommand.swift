@@ -58,11 +58,11 @@ struct CoordinatorCommand: ParsableCommand {
   }
 
   func run() throws {
-    let again =
-      ["coordinator"] + options.movedData(data)
-      + ["--listen", listen.description, "--workers", "\(workers)"]
-      + (insecure ? ["--insecure"] : []) + (key.map { ["--key", $0] } ?? [])
-      + options.ofComputing
+    var again = ["coordinator"] + options.movedData(data)
+    again += ["--listen", listen.description, "--workers", "\(workers)"]
+    if insecure { again.append("--insecure") }
+    if let key { again += ["--key", key] }
+    again += options.ofComputing
     try NetworkRun(
       data: data, options: options, endpoint: listen,
       lock: insecure ? .insecure : .key(file: key), workers: workers, again: again

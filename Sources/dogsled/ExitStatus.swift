@@ -29,6 +29,7 @@ extension Dogsled {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     Signals.unblock()
+    PackagedFont.choose()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
       try AddressSpace.prepare()

@@ -97,7 +97,7 @@ struct NetworkRun {
       setup.announce(
         computing: "begins with \(counted(workers, "worker"))", memory: memory)
       listen.announce(port: server.port, token: token, file: setup.folder.tokenPath) {
-        "dogsled worker \($0) --data DATA"
+        "dogsled worker \($0)"
       }
     }
     defer { local?.stop() }

@@ -8,12 +8,14 @@ import Wire
 
 /// A worker's connections to its coordinator, one after another until the run is over.
 struct WorkerConnections {
-  /// Whom it connects to.
-  private let coordinator: CoordinatorChoice
+  /// Whom it connects to, asked before each attempt.
+  private let coordinator: () throws -> CoordinatorChoice
   /// Whether there is but one connection, to be made within 10 seconds.
   private let once: Bool
 
-  init(_ coordinator: CoordinatorChoice, once: Bool) {
+  init(_ coordinator: CoordinatorChoice, once: Bool) { self.init(once: once) { coordinator } }
+
+  init(once: Bool, _ coordinator: @escaping () throws -> CoordinatorChoice) {
     (self.coordinator, self.once) = (coordinator, once)
   }
 
@@ -50,6 +52,8 @@ struct WorkerConnections {
         return .cutShort("\(error)")
       } catch let error as NetworkError where error.isWrongPeer {
         return .refused("\(error)")
+      } catch let failure as Failure {
+        return .refused(failure.description)
       } catch {
         if once, .now - start > .seconds(10) { return .disconnected("\(error)") }
         if pause.isFirst { log("\(error); trying again until there is one") }
@@ -64,6 +68,7 @@ extension WorkerConnections {
   /// - Throws: `NetworkError` of the first address; that it is not the coordinator's, where none
   ///   can be the coordinator's.
   private func connect(_ mailbox: Mailbox<WorkerInput>) throws -> WorkerClient {
+    let coordinator = try coordinator()
     var limits = Limits.standard
     // An address that leads nowhere must not keep the others waiting.
     if coordinator.endpoints.count > 1 { limits.connectTimeout = 2 }

@@ -62,7 +62,8 @@ final class Cluster {
       """, to: "ssh_config")
     let command = ["/usr/sbin/sshd", "-D", "-e", "-f", file("sshd_config")]
     for (index, place) in (spaces?.all ?? [[]]).enumerated() {
-      let line = place + command
+      // What is kept on a host.
+      let line = place + command + ["-o", "SetEnv=XDG_CACHE_HOME=\(cache(index))"]
       sshds.append(try Launch(line[0], Array(line[1...]), output: file("sshd-\(index).log")))
     }
     for host in spaces == nil ? ["node2"] : ["node1", "node2", "node3"] {
@@ -80,6 +81,9 @@ final class Cluster {
   }
 
   func file(_ name: String) -> String { "\(folder)/\(name)" }
+
+  /// Where the hosts of the sshd with this number keep what they are sent.
+  func cache(_ number: Int) -> String { file("cache-\(number)") }
 
   func write(_ text: String, to name: String) throws {
     try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: file(name)))
@@ -103,15 +107,18 @@ final class Cluster {
     _ hosts: String, _ options: [String], environment: [String: String] = [:]
   ) throws -> Launch {
     try write(hosts, to: "hosts")
-    let own = ["DOGSLED": Self.dogsled, "DOGSLED_SSH": "ssh -F \(file("ssh_config"))"]
+    let own = ["DOGSLED": Self.dogsled, "DOGSLED_SSH": ssh, "TMPDIR": folder]
     return try start(
       [Self.root + "/cluster/launch", file("hosts"), file("data")] + options,
       environment: own.merging(environment) { $1 })
   }
 
-  /// Starts `dogsled` in one of the namespaces.
-  func dogsled(_ arguments: [String], in place: [String]) throws -> Launch {
-    try start([Self.dogsled] + arguments, in: place)
+  /// ssh, as it reaches the hosts.
+  private var ssh: String { "ssh -F \(file("ssh_config"))" }
+
+  /// Starts `dogsled` in one of the namespaces; without a place in the first, where there are some.
+  func dogsled(_ arguments: [String], in place: [String]? = nil) throws -> Launch {
+    try start([Self.dogsled] + arguments, in: place, environment: ["DOGSLED_SSH": ssh])
   }
 
   /// Writes a program to stand for ssh: it does as `script` says, a shell's, which has the host's

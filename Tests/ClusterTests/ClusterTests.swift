@@ -93,6 +93,9 @@ struct ClusterTests {
     #expect(try await launch.status() == (signal == SIGKILL ? -SIGKILL : 130))
     try await cluster.expectNothingLeft()
     #expect(FileManager.default.fileExists(atPath: cluster.file("run/checkpoint.h5")))
+    // Its folder for temporary files, where a key would be.
+    let left = try FileManager.default.contentsOfDirectory(atPath: cluster.folder)
+    #expect(!left.contains { $0.hasPrefix("tmp.") }, "\(left)")
   }
 
   @Test("when every worker is gone the run ends with status 1")

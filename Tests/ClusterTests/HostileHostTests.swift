@@ -5,12 +5,32 @@ import Testing
   "what hosts say, and the shells that they have",
   .enabled(if: Cluster.hasServer, Cluster.needs), .serialized, .timeLimit(.minutes(10)))
 struct HostileHostTests {
-  /// After the first words come commands, other addresses, numbers and characters.
+  /// An answer of the right form, but for what is put in its place.
+  private static func answer(
+    _ key: String = "", _ value: String = "", program: String = "/bin/true"
+  ) -> String {
+    var fields = [
+      "version": #""0.1.0""#, "architecture": #""x86_64""#, "kernels": #""avx2""#, "cores": "1",
+      "memory": "4000000000", "seen": #""127.0.0.1""#, "reached": #"["127.0.0.1"]"#,
+      "problem": #""""#,
+    ]
+    fields[key] = key.isEmpty ? nil : value
+    let json = fields.map { "\"\($0)\": \($1)" }.joined(separator: ", ")
+    return "dogsled-host x86_64\ndogsled-program \(program)\ndogsled-answer {\(json)}"
+  }
+
+  /// With commands, other addresses, numbers and characters in them.
   static let answers = [
-    "dogsled-host 1 127.0.0.1'&touch${IFS}owned;'", "dogsled-host 1 127.0.0.1;touch${IFS}owned",
-    "dogsled-host a[$(touch${IFS}owned)] 127.0.0.1", "dogsled-host 1 ::1%$(touch${IFS}owned)",
-    "dogsled-host 99999999999999999999 127.0.0.1", "dogsled-host 1 -oProxyCommand",
-    "dogsled-host 1 0.0.0.0", "dogsled-host 1", "\u{1B}]0;owned\u{7}\u{9B}2J",
+    answer(), answer("seen", #""127.0.0.1'&touch${IFS}owned;'""#),
+    answer("reached", #"["127.0.0.1;touch${IFS}owned"]"#),
+    answer("reached", #"["::1%$(touch${IFS}owned)"]"#), answer("reached", #"["-oProxyCommand"]"#),
+    answer("reached", "[]"), answer("cores", "\"a[$(touch${IFS}owned)]\""),
+    answer("cores", "99999999999999999999"), answer("cores", "-1"), answer("memory", "1e400"),
+    answer("version", #""\u001b]0;owned""#), answer(program: "$(touch${IFS}owned)"),
+    "dogsled-host $(touch${IFS}owned)\ndogsled-lacks", "dogsled-host x86_64\ndogsled-lacks",
+    "dogsled-host riscv64", "dogsled-answer {",
+    "dogsled-answer \(String(repeating: "[", count: 3000))",
+    "\u{1B}]0;owned\u{7}\u{9B}2J",
   ]
 
   @Test("an answer of the wrong form is not believed, and commands nothing")
@@ -41,8 +61,8 @@ struct HostileHostTests {
     let standIn = try cluster.standIn(
       """
       [ $host != wild ] || exec \(flood)
-      [[ $host != evil || $command == *nproc* ]] || exec \(flood)
-      [ $host != evil ] || { echo dogsled-host 1 127.0.0.1; exit; }
+      [[ $host != evil || $command != *worker* ]] || exec \(flood)
+      [ $host != evil ] || set -- "${@:1:$#-2}" node1 "$command"
       """)
     let launch = try cluster.launch(
       "wild\nevil\nnode2", cluster.options(run: "run"), environment: standIn)
@@ -60,8 +80,8 @@ struct HostileHostTests {
     defer { cluster.stop() }
     let standIn = try cluster.standIn(
       """
-      [[ $host != deaf || $command == *nproc* ]] || exit 128
-      [ $host != deaf ] || { echo dogsled-host 1 127.0.0.1; exit; }
+      [[ $host != deaf || $command != *worker* ]] || exit 128
+      [ $host != deaf ] || set -- "${@:1:$#-2}" node1 "$command"
       """)
     let two = try cluster.launch(
       "deaf\nnode2", cluster.options(run: "two") + ["--workers=2"], environment: standIn)

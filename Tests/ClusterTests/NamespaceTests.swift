@@ -28,10 +28,12 @@ struct NamespaceTests {
       #expect(launch.output.contains("neither encrypted nor authenticated") == (index == 0))
     }
     let loopback = try cluster.launch(
-      "node1\nnode2", cluster.options(run: "loop"), environment: ["DOGSLED_ADDRESS": "127.0.0.1"])
-    #expect(try await loopback.status() == 2)
+      "node1\nnode2", cluster.options(run: "loop") + ["--workers", "2"],
+      environment: ["DOGSLED_ADDRESS": "127.0.0.1"])
+    #expect(try await loopback.status() == 1)
     #expect(
-      loopback.lines.count == 1 && loopback.output.contains("node2 cannot reach 127.0.0.1"),
+      loopback.output.contains(
+        "launch: node2 cannot be used: it cannot reach this machine at 127.0.0.1:"),
       "\(loopback.output)")
     try await cluster.expectNothingLeft()
   }
@@ -46,9 +48,13 @@ struct NamespaceTests {
     let both = try cluster.launch(
       "node2\nnode3", long + ["--workers", "2"], environment: environment)
     #expect(try await both.status() == 1, "\(both.output)")
-    #expect(both.output.contains("node3 | dogsled: cannot connect to 10.78.2.1:"))
-    #expect(both.output.contains("launch: a worker on node3 ended with status 128"))
-    #expect(both.output.contains("launch: --workers 2 cannot be had any more, with 1 left"))
+    #expect(
+      both.output.contains("node3 cannot be used: it cannot reach this machine at 10.78.2.1:"))
+    #expect(both.output.contains("launch: --workers 2 cannot be had: "), "\(both.output)")
+    let one = try cluster.launch(
+      "node2\nnode3", cluster.options(epochs: 1, run: "one"), environment: environment)
+    #expect(try await one.status() == 0, "\(one.output)")
+    #expect(one.output.contains("launch: the run is over without node3"), "\(one.output)")
     try await cluster.expectNothingLeft()
   }
 
@@ -82,6 +88,74 @@ struct NamespaceTests {
       #expect(try await coordinator.status() == 0, "\(coordinator.output)")
       for worker in workers { #expect(try await worker.status() == 0, "\(worker.output)") }
     }
+  }
+
+  /// Three machines that have an sshd and nothing else: the program is copied there once, and
+  /// workers are sent the pictures.
+  @Test("hosts without program and data", arguments: Namespaces.sixes)
+  func bareHosts(six: Bool) async throws {
+    let cluster = try await Cluster(in: Namespaces(six: six))
+    defer { cluster.stop() }
+    let alone = try await cluster.trainAlone(
+      cluster.options(epochs: 1, run: "alone")
+        + ["--batches-per-update", "3", "--scale-rate", "linear"])
+    let digest = try #require(Cluster.digest(alone))
+    let hosts = ["node1", "node2", "node3"]
+    func launch(_ run: String) async throws {
+      let launch = try cluster.launch(
+        hosts.joined(separator: "\n"), cluster.options(epochs: 1, run: run) + ["--workers", "3"])
+      #expect(try await launch.status() == 0, "\(launch.output)")
+      #expect(Cluster.digest(launch.output) == digest, "\(launch.output)")
+    }
+    let files = FileManager.default
+    func programs() throws -> [String: Date] {
+      var found: [String: Date] = [:]
+      for number in hosts.indices {
+        let place = cluster.cache(number) + "/dogsled"
+        for name in try files.contentsOfDirectory(atPath: place) where name.contains("-") {
+          let path = "\(place)/\(name)/dogsled"
+          #expect(try files.contentsOfDirectory(atPath: "\(place)/\(name)") == ["dogsled"])
+          found[path] = try files.attributesOfItem(atPath: path)[.modificationDate] as? Date
+        }
+      }
+      return found
+    }
+    try await launch("first")
+    let copied = try programs()
+    #expect(copied.count == 3)
+    for path in copied.keys {
+      #expect(files.contentsEqual(atPath: path, andPath: Cluster.dogsled))
+    }
+    // The second start copies nothing but what is damaged.
+    let damaged = try #require(copied.keys.min())
+    let handle = try #require(FileHandle(forWritingAtPath: damaged))
+    try handle.write(contentsOf: Data("damaged".utf8))
+    try handle.close()
+    try await launch("second")
+    for (path, date) in try programs() { #expect((date == copied[path]) == (path != damaged)) }
+    #expect(files.contentsEqual(atPath: damaged, andPath: Cluster.dogsled))
+    try await cluster.expectNothingLeft()
+  }
+
+  @Test("dogsled check says what each host is")
+  func check() async throws {
+    let cluster = try await Cluster(in: Namespaces(six: false))
+    defer { cluster.stop() }
+    try cluster.write("node1 slots=2\nnode2\nnode3\nnowhere.invalid", to: "hosts")
+    let check = try cluster.dogsled(["check", cluster.file("hosts")])
+    #expect(try await check.status() == 1)
+    for (host, address) in [("node2", "10.78.2.1"), ("node3", "10.78.3.1")] {
+      let row = try #require(check.lines.first { $0.hasPrefix("\(host) ") }, "\(check.output)")
+      let end = try #require(row.firstMatch(of: #/[+-]?0\.\d\d s +equal +(\S+)$/#), "\(row)")
+      #expect(end.1 == address)
+      #expect(row.count { $0 == "/" } == 2, "both directions were measured: \(row)")
+    }
+    #expect(check.output.contains("\nnowhere.invalid  cannot be used\n"), "\(check.output)")
+    #expect(check.lines.last?.hasPrefix("nowhere.invalid: ssh: Could not resolve") == true)
+    let one = try cluster.dogsled(["check", "node2"])
+    #expect(try await one.status() == 0, "\(one.output)")
+    #expect(one.lines.count == 3, "\(one.output)")
+    try await cluster.expectNothingLeft()
   }
 
   static let mayCapture = FileManager.default.isExecutableFile(atPath: "/usr/bin/tcpdump")

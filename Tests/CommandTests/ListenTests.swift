@@ -16,7 +16,7 @@ import Testing
   @Test(arguments: ["*:0", "0.0.0.0:0", "[::]:0", "0:0", "[0:0::0]:0", "[::ffff:0.0.0.0]:0"])
   func allAddressesAreLocked(_ listen: String) throws {
     let errors = try untilItListens(listen, [])
-    #expect(errors.contains(#/on workers  dogsled worker --token-file \S+/token --data DATA\n/#))
+    #expect(errors.contains(#/on workers  dogsled worker --token-file \S+/token\n/#))
     #expect(!errors.contains("insecure"), "\(errors)")
   }
 
@@ -48,7 +48,7 @@ import Testing
     let errors = try untilItListens("*:0", ["--insecure"])
     #expect(!errors.contains("worker *"), "\(errors)")
     #expect(
-      errors.contains(#/on workers  dogsled worker \S+:\d+ --insecure --data DATA\n/#), "\(errors)")
+      errors.contains(#/on workers  dogsled worker \S+:\d+ --insecure\n/#), "\(errors)")
     #expect(errors.contains("insecure    anybody who reaches this address can join"), "\(errors)")
   }
 
@@ -69,6 +69,32 @@ import Testing
       #expect(second.status == 128, "\(listen): \(second.errors)")
       #expect(second.errorLines.count == 1 && second.errors.contains("in use"), "\(second.errors)")
     }
+  }
+
+  @Test func aCoordinatorIsCheckedWithoutJoining() throws {
+    let coordinator = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:0", "--run", "a"], in: folder)
+    defer { end(coordinator) }
+    let port = try self.port(in: errors(of: coordinator, until: "waiting for"))
+    let good = try Command("check", "--token-file", "a/token", in: folder)
+    #expect(good.status == 0, "\(good.errors)")
+    let line = try #require(good.lines.first)
+    #expect(
+      line.contains(#/^127\.0\.0\.1:\d+: a coordinator, reached in \d+ ms, and its key is .*/#))
+    // Another run's token; a port where nobody listens.
+    #expect(try Command("key", "other.key", in: folder).status == 0)
+    for (address, says) in [
+      ("127.0.0.1:\(port)", "another key than the token names"),
+      ("127.0.0.1:1", "connection refused"),
+    ] {
+      let token = try Command("key", "other.key", "--token", address, in: folder)
+      try folder.write(Data(token.output.utf8), to: "other")
+      let bad = try Command("check", "--token-file", "other", in: folder)
+      #expect(bad.status == 1)
+      #expect(bad.output.contains(says), "\(bad.output)")
+    }
+    let missing = try Command("check", "127.0.0.1:\(port)", in: folder)
+    #expect(missing.status == 2 && missing.errors.contains("its token is missing"))
   }
 
   static let mayTestPrivilege =

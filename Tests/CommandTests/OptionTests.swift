@@ -37,7 +37,7 @@ import Testing
 
   static let verbs = [
     ["prepare"], ["prepare", "as-book"], ["prepare", "folder"], ["sample"], ["train"],
-    ["coordinator"], ["worker"], ["key"], ["augment"], ["summary"],
+    ["coordinator"], ["worker"], ["auto"], ["key"], ["check"], ["augment"], ["summary"],
     ["evaluate"],
     ["predict"], ["plot"], ["digest"], ["export"], ["bench", "step"], ["bench", "decode"],
     ["bench", "augment"],

@@ -91,4 +91,35 @@ import Testing
     #expect(one.status == 1 && one.errorLines.count == 1)
     #expect(one.errors.contains("no epoch is over yet"))
   }
+
+  /// A program in a folder bin takes its font from share/dogsled beside that.
+  @Test func thePackagesFontIsTaken() throws {
+    for place in ["package/bin", "elsewhere"] {
+      try FileManager.default.createDirectory(
+        atPath: "\(folder.path)/\(place)", withIntermediateDirectories: true)
+      try FileManager.default.copyItem(
+        atPath: Bundle.main.bundleURL.appendingPathComponent("dogsled").path,
+        toPath: "\(folder.path)/\(place)/dogsled")
+    }
+    // Who reads this finds no font at all, and libcairo draws other letters.
+    let nothing = """
+      <fontconfig><selectfont><rejectfont><glob>/*</glob></rejectfont></selectfont></fontconfig>
+      """
+    try folder.write(Data(nothing.utf8), to: "package/share/dogsled/fonts.conf")
+    func curves(_ program: String, _ environment: [String: String] = [:]) throws -> Data {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: "\(folder.path)/\(program)/dogsled")
+      process.arguments = ["plot", "runs/a", "--output", "out.svg"]
+      process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+      (process.standardOutput, process.standardError) = (Pipe(), Pipe())
+      try process.run()
+      let result = try Command(waitingFor: process)
+      try #require(result.status == 0, "\(result.errors)")
+      return try folder.contents("out.svg")
+    }
+    let own = try curves("elsewhere")
+    #expect(try curves("package/bin") != own)
+    #expect(try curves("package/bin", ["FONTCONFIG_FILE": "/etc/fonts/fonts.conf"]) == own)
+  }
 }

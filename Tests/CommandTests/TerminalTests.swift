@@ -104,7 +104,7 @@ import Testing
     }
     let token = String(decoding: try folder.contents("run/token"), as: UTF8.self).dropLast()
     #expect(token.hasPrefix("dogsled1_"))
-    #expect(terminal.text.contains("on workers  dogsled worker \(token) --data DATA\r\n"))
+    #expect(terminal.text.contains("on workers  dogsled worker \(token)\r\n"))
   }
 
   /// The live lines of `text`, as they were drawn.

@@ -129,7 +129,7 @@ extension GraphBuilder {
   }
 
   fileprivate mutating func efficientNetLite0() {
-    add(Rescaling(scale: [255 / 128], offset: [-127 / 128]), "rescaling")
+    add(Rescaling(scale: [Float(255) / 128], offset: [Float(-127) / 128]), "rescaling")
     unit(Self.convolution(32, 3, stride: 2), "stem")
     // Kernel, stride of the first, expansion, filters, repeats.
     let groups = [
