@@ -43,7 +43,7 @@ struct RunStart {
         hyperparameters = options.values.over(values)
         try hyperparameters.validate()
       } catch {
-        throw Failure("\(options.model.model ?? ""): \(error)")
+        throw Failure("\(options.model.model.map { "\($0): " } ?? "")\(error)")
       }
       if let optimizer = start.keras?.optimizer {
         try Self.check(optimizer, options, hyperparameters.optimizer)
