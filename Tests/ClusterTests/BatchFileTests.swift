@@ -1,18 +1,21 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What `cluster/` holds for batch systems and services, given to the programs that read it.
 @Suite(.timeLimit(.minutes(15)))
 struct BatchFileTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
   private static func program(_ names: [String]) -> String? {
     names.first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
-  private func run(_ command: String, _ arguments: [String], _ name: String) async throws -> Launch
-  {
-    let output = NSTemporaryDirectory() + "dogsled-\(name)-\(UUID().uuidString)"
-    return try Launch(
-      command, arguments, environment: ["DOGSLED": Cluster.dogsled], output: output)
+  private func run(_ command: String, _ arguments: [String]) throws -> Launch {
+    try Launch(
+      command, arguments, environment: ["DOGSLED": Cluster.dogsled], output: folder.file("output"))
   }
 
   private static let analyze = program(["/usr/bin/systemd-analyze"])
@@ -21,19 +24,16 @@ struct BatchFileTests {
     "systemd reads the units", .enabled(if: analyze != nil, "needs systemd-analyze (systemd)"),
     arguments: ["dogsled-worker.service", "dogsled-coordinator@.service"], [false, true])
   func units(name: String, isDamaged: Bool) async throws {
-    let folder = NSTemporaryDirectory() + "dogsled-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     var text = try String(
       contentsOfFile: "\(Cluster.root)/cluster/systemd/\(name)", encoding: .utf8
     ).replacing("/usr/local/bin/dogsled", with: Cluster.dogsled)
     if isDamaged { text = text.replacing("RestartSec", with: "RestartSecond") }
-    let file = "\(folder)/\(name.replacing("@.", with: "@pets."))"
+    let file = folder.file(name.replacing("@.", with: "@pets."))
     try text.write(toFile: file, atomically: true, encoding: .utf8)
-    let verify = try await run(try #require(Self.analyze), ["verify", file], "unit")
+    let verify = try run(try #require(Self.analyze), ["verify", file])
     let status = try await verify.status()
     // It names what it does not know in a unit, and ends well all the same.
-    let wrong = verify.lines.filter { $0.contains(folder) }
+    let wrong = verify.lines.filter { $0.contains(folder.path) }
     #expect((status == 0 && wrong.isEmpty) == !isDamaged, "\(verify.output)")
   }
 
@@ -47,12 +47,11 @@ struct BatchFileTests {
     .enabled(if: validate != nil, "needs kubernetes-validate (PyPI)"), arguments: [false, true])
   func kubernetes(isDamaged: Bool) async throws {
     let source = "\(Cluster.root)/cluster/kubernetes/dogsled.yaml"
-    let file = NSTemporaryDirectory() + "dogsled-\(UUID().uuidString).yaml"
-    defer { try? FileManager.default.removeItem(atPath: file) }
+    let file = folder.file("dogsled.yaml")
     let text = try String(contentsOfFile: source, encoding: .utf8)
     try (isDamaged ? text.replacing("backoffLimit", with: "backofLimit") : text)
       .write(toFile: file, atomically: true, encoding: .utf8)
-    let check = try await run(try #require(Self.validate), ["--strict", file], "kubernetes")
+    let check = try run(try #require(Self.validate), ["--strict", file])
     #expect((try await check.status() == 0) == !isDamaged, "\(check.output)")
   }
 
@@ -68,7 +67,7 @@ struct BatchFileTests {
     "Slurm runs cluster/slurm to the digest of one process",
     .enabled(if: mayRunSlurm, "needs root, slurm-wlm and munge"))
   func slurm() async throws {
-    let launch = try await run("\(Cluster.root)/scripts/slurm", [], "slurm")
+    let launch = try run("\(Cluster.root)/scripts/slurm", [])
     #expect(try await launch.status() == 0, "\(launch.output)")
     let digests = launch.lines.compactMap { $0.firstMatch(of: #/ ([0-9a-f]{32})$/#)?.1 }
     #expect(digests.count == 4 && Set(digests).count == 1, "\(launch.output)")
