@@ -108,7 +108,8 @@ import Testing
     let other = [
       "interpolation": "area", "decode": "fast", "rho": "0.5", "width-shift": "0.5",
       "height-shift": "0.5", "zoom": "0.5", "brightness": "0.5,1.5", "fill-mode": "wrap",
-      "horizontal-flip": "true", "vertical-flip": "true", "optimizer": "sgd", "nesterov": "true",
+      "horizontal-flip": "true", "vertical-flip": "true", "keep-aspect": "true",
+      "optimizer": "sgd", "nesterov": "true",
       "centered": "true", "class-weights": "balanced", "schedule": "cosine",
       "scale-rate": "sqrt", "decay-factor": "0.25", "best": "accuracy",
     ]
