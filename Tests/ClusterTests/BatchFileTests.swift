@@ -68,7 +68,10 @@ struct BatchFileTests {
     .enabled(if: mayRunSlurm, "needs root, slurm-wlm and munge"))
   func slurm() async throws {
     let launch = try run("\(Cluster.root)/scripts/slurm", [])
-    #expect(try await launch.status() == 0, "\(launch.output)")
+    let status = try await launch.status()
+    // A machine may have the programs and not let them run.
+    if status == 77 { return print("skipped: \(launch.output)") }
+    #expect(status == 0, "\(launch.output)")
     let digests = launch.lines.compactMap { $0.firstMatch(of: #/ ([0-9a-f]{32})$/#)?.1 }
     #expect(digests.count == 4 && Set(digests).count == 1, "\(launch.output)")
   }
