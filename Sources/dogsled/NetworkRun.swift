@@ -91,11 +91,13 @@ struct NetworkRun {
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
           + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more of this machine may "
-          + "join at \(address) with \(setup.folder.tokenPath)", memory: memory)
+          + "join at \(address) with \(setup.folder.tokenPath)", memory: memory, keepsPictures: true
+      )
       local = try launch(tokens, threads, address, token, setup, mailbox)
     } else {
       setup.announce(
-        computing: "begins with \(counted(workers, "worker"))", memory: memory)
+        computing: "begins with \(counted(workers, "worker"))", memory: memory,
+        keepsPictures: false)
       listen.announce(port: server.port, token: token, file: setup.folder.tokenPath) {
         "dogsled worker \($0)"
       }

@@ -69,7 +69,7 @@ struct Train: ParsableCommand {
     let setup = try TrainingSetup(options, start, pictureCache: need.pictureCache())
     setup.announce(
       computing: "in this process, \(counted(threads, "thread"))\(ThreadOptions.cores.note), "
-        + "\(kernels.rawValue) kernels", memory: need)
+        + "\(kernels.rawValue) kernels", memory: need, keepsPictures: true)
     let mailbox = Mailbox<CoordinatorInput>()
     try Signals.onInterrupt { mailbox.put(.interrupted) }
     let printer = ProgressPrinter(setup.job.hyperparameters)

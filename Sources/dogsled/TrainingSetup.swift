@@ -62,8 +62,10 @@ struct TrainingSetup: Sendable {
   }
 
   /// Says what is about to run.
-  /// - Parameter memory: what it takes beside decoded pictures.
-  func announce(computing: String, memory: MemoryNeed) {
+  /// - Parameters:
+  ///   - memory: what it takes beside decoded pictures.
+  ///   - keepsPictures: whether those are kept on this machine.
+  func announce(computing: String, memory: MemoryNeed, keepsPictures: Bool) {
     let values = job.hyperparameters
     func count(_ entries: [ManifestEntry], _ label: Int) -> Int {
       entries.count { $0.label == label }
@@ -91,7 +93,7 @@ struct TrainingSetup: Sendable {
       update      \(values.updateSummary)
       optimizer   \(values.optimizer.summary)\(schedule)\(regularized)
       computing   \(computing)
-      memory      \(memory.text), and what is left for decoded pictures
+      memory      \(memory.text)\(keepsPictures ? ", and some of what is left for pictures" : "")
       run folder  \(folder.path)
       """)
     if let position = checkpoint?.position {

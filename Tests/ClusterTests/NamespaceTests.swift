@@ -5,14 +5,19 @@ import Testing
   "machines that reach this one by different addresses", .serialized, .timeLimit(.minutes(10)),
   .enabled(if: Namespaces.whyNot == nil, Comment(rawValue: Namespaces.whyNot ?? "")))
 struct NamespaceTests {
+  /// What one process comes to that computes what three workers do.
+  private func digestAlone(_ cluster: Cluster) async throws -> Substring {
+    let alone = try await cluster.trainAlone(
+      cluster.options(epochs: 1, run: "alone")
+        + ["--batches-per-update", "3", "--scale-rate", "linear"])
+    return try #require(Cluster.digest(alone))
+  }
+
   @Test("this machine and two others, in every order", arguments: Namespaces.sixes)
   func everyOrder(six: Bool) async throws {
     let cluster = try await Cluster(in: Namespaces(six: six))
     defer { cluster.stop() }
-    let alone = try await cluster.trainAlone(
-      cluster.options(epochs: 1, run: "alone")
-        + ["--batches-per-update", "3", "--scale-rate", "linear"])
-    let digest = try #require(Cluster.digest(alone))
+    let digest = try await digestAlone(cluster)
     for (index, order) in Self.orders(["localhost", "node2", "node3"]).enumerated() {
       // Each must take part: training waits for all three.
       // The first of them is open, the others are locked.
@@ -96,10 +101,7 @@ struct NamespaceTests {
   func bareHosts(six: Bool) async throws {
     let cluster = try await Cluster(in: Namespaces(six: six))
     defer { cluster.stop() }
-    let alone = try await cluster.trainAlone(
-      cluster.options(epochs: 1, run: "alone")
-        + ["--batches-per-update", "3", "--scale-rate", "linear"])
-    let digest = try #require(Cluster.digest(alone))
+    let digest = try await digestAlone(cluster)
     let hosts = ["node1", "node2", "node3"]
     func launch(_ run: String) async throws {
       let launch = try cluster.launch(
