@@ -8,20 +8,21 @@ import KernelInterface
 /// Forward: one job a picture; its rows are convolved into a strip of as many rows as a pooling
 /// window has, and pooled from there. Backward: a fixed number of groups of pictures, each with a
 /// weight gradient of its own, summed in the groups' order, so that the sums do not depend on the
-/// number of threads. Per picture the output's gradient is spread, row by row, into a map with a
-/// border of zeros, from which both gradients are read: the data gradient is a convolution of that
-/// map with the turned kernel. The first layer, which has no data gradient, needs only a strip, and
-/// where it is pooled not even that (`WindowGradient`).
+/// number of threads. Per picture the output's gradient is copied, row by row, into a map with a
+/// border of zeros, from which both gradients are read (`ConvolutionInputGradient`). The first layer,
+/// whose input wants no gradient, needs only a strip, and where it is pooled not even that
+/// (`WindowGradient`).
 final class ConvolutionStage: Stage {
   let output: FeatureMap
   let layers: String
   var multiplyAdds: Int { size.multiplyAdds }
-  var backwardMultiplyAdds: Int { size.multiplyAdds * (wantsInputGradient ? 2 : 1) }
+  var backwardMultiplyAdds: Int { size.multiplyAdds * (inputGradient == nil ? 1 : 2) }
 
   private let size: ConvolutionSize
   /// All pictures' input, or, for the first layer, one picture for each thread.
   private let input: FeatureMap
-  private let wantsInputGradient: Bool
+  /// Nil where the input wants no gradient.
+  private let inputGradient: ConvolutionInputGradient?
   private let readsBytes: Bool
   private let kernel: StageTensor
   private let bias: StageTensor?
@@ -29,10 +30,8 @@ final class ConvolutionStage: Stage {
   /// Columns of the gradient's map.
   private let mapWidth: Int
 
-  private let forwardBlocks: [Range<Int>]
-  private let backwardBlocks: [Range<Int>]
-  private let packedForward: Target
-  private let packedBackward: Target
+  private let blocks: [Range<Int>]
+  private let packedWeights: Target
   private let paddedBias: Target
   /// Only with pooling.
   private let codes: PoolingCodes?
@@ -54,9 +53,8 @@ final class ConvolutionStage: Stage {
   private struct Scratch {
     /// Convolved rows of one row of pooling windows.
     let strip: Target
-    /// The output's gradient, spread by the strides, in a border of kernel size - 1.
-    ///
-    /// Without an input gradient only the rows of one row of pooling windows.
+    /// The gradient of what the convolution puts out, in the border that the input's is computed
+    /// with; where that is not wanted only the rows of one row of pooling windows.
     let map: Target
   }
 
@@ -73,18 +71,20 @@ final class ConvolutionStage: Stage {
     layers = plan.layers
     self.size = size
     (input, output) = (plan.input, plan.output)
-    (readsBytes, wantsInputGradient) = (plan.readsBytes, plan.wantsInputGradient)
+    readsBytes = plan.readsBytes
     (kernel, bias) = (plan.tensor(size.kernel), plan.tensorIfAny(.bias))
     outChannels = output.channelStride
     let (kernelHeight, kernelWidth) = size.convolution.kernel
-    mapWidth = size.readColumns + kernelWidth - 1
+    inputGradient =
+      plan.wantsInputGradient
+      ? ConvolutionInputGradient(
+        size, input: plan.input, outChannels: plan.output.channelStride, memory: memory) : nil
+    let border = inputGradient?.border ?? Extent(height: 0, width: 0)
+    mapWidth = size.columns + 2 * border.width
     let area = kernelHeight * kernelWidth
     let kernelFloats = area * input.channelStride * outChannels
-    forwardBlocks = columnBlocks(outChannels)
-    backwardBlocks = wantsInputGradient ? columnBlocks(input.channelStride) : []
-    packedForward = memory.floats(kernelFloats)
-    packedBackward = memory.floats(
-      wantsInputGradient ? area * input.channelStride * outChannels : 0)
+    blocks = columnBlocks(outChannels)
+    packedWeights = memory.floats(kernelFloats)
     paddedBias = memory.floats(outChannels)
     codes =
       size.poolSize > 1
@@ -93,14 +93,13 @@ final class ConvolutionStage: Stage {
     segmentWindows =
       codes.map { max(1, Self.segmentColumns / ($0.perWord * size.poolSize)) * $0.perWord } ?? 0
     let stripFloats = size.poolSize * size.poolSize * segmentWindows * channels
-    let mapRows =
-      wantsInputGradient ? size.readRows : (size.poolSize - 1) * size.convolution.strides.height + 1
-    let mapFloats = (mapRows + kernelHeight - 1) * mapWidth * channels
+    let mapRows = inputGradient == nil ? size.poolSize : size.rows + 2 * border.height
+    let mapFloats = mapRows * mapWidth * channels
     scratch = (0..<plan.threads).map { _ in
       Scratch(strip: memory.floats(stripFloats), map: memory.floats(mapFloats))
     }
     let row = Self.row(size, input, output)
-    if size.poolSize > 1, !wantsInputGradient {
+    if size.poolSize > 1, inputGradient == nil {
       windowGradients = (0..<plan.threads).map { _ in
         WindowGradient(size, row: row, output: plan.output, memory: memory)
       }
@@ -135,17 +134,17 @@ final class ConvolutionStage: Stage {
       paddedBias.update(
         from: step.weights.floats + bias.weights.offset, count: bias.weights.count)
     }
-    step.pool.run(forwardBlocks.count + backwardBlocks.count) { job, _ in
-      if job < forwardBlocks.count {
-        let block = forwardBlocks[job]
+    // At inference nothing is turned.
+    let inputGradient = step.gradient == nil ? nil : inputGradient
+    inputGradient?.takeTaps(weights, shape)
+    step.pool.run(blocks.count + (inputGradient?.packJobs ?? 0)) { job, _ in
+      if job < blocks.count {
+        let block = blocks[job]
         step.kernels.packForward(
           weights, shape: shape, inStride: inStride, block: block,
-          packed: packedForward + block.lowerBound * shape.area * inStride)
+          packed: packedWeights + block.lowerBound * shape.area * inStride)
       } else {
-        let block = backwardBlocks[job - forwardBlocks.count]
-        step.kernels.packBackward(
-          weights, shape: shape, outStride: outChannels, block: block,
-          packed: packedBackward + block.lowerBound * shape.area * outChannels)
+        inputGradient?.pack(job - blocks.count, weights, shape, step.kernels)
       }
     }
   }
@@ -160,7 +159,7 @@ final class ConvolutionStage: Stage {
       let rows = source + row * size.poolSize * inputRow
       guard let codes else {
         kernels.convolveRow(
-          convolutionRow(size.columns), input: rows, weights: packedForward,
+          convolutionRow(size.columns), input: rows, weights: packedWeights,
           channels: outChannels, output: target)
         kernels.addBias(
           paddedBias, to: target, positions: size.columns, channels: outChannels, relu: relu)
@@ -173,7 +172,7 @@ final class ConvolutionStage: Stage {
         for y in 0..<size.poolSize {
           kernels.convolveRow(
             segment, input: rows + y * inputRow + first * size.poolSize * segment.inputPosition,
-            weights: packedForward, channels: outChannels, output: scratch.strip + y * stripRow)
+            weights: packedWeights, channels: outChannels, output: scratch.strip + y * stripRow)
         }
         kernels.poolRows(
           WindowRow(size: size.poolSize, positions: count, channels: outChannels),
@@ -235,19 +234,18 @@ final class ConvolutionStage: Stage {
     _ picture: Int, _ source: Source, _ kernels: any KernelOperations.Type, _ scratch: Scratch,
     _ partial: Partial
   ) {
-    let (kernelHeight, kernelWidth) = size.convolution.kernel
-    let mapRow = mapWidth * outChannels
-    // The gradient of output position (0, 0).
-    let map = scratch.map + (kernelHeight - 1) * mapRow + (kernelWidth - 1) * outChannels
-    let strideHeight = size.convolution.strides.height
+    let border = inputGradient?.border ?? Extent(height: 0, width: 0)
+    // The gradient of position (0, 0).
+    let map = scratch.map + (border.height * mapWidth + border.width) * outChannels
     for row in 0..<size.neededHeight {
       let first = row * size.poolSize
-      let rows = wantsInputGradient ? map + first * strideHeight * mapRow : map
-      spreadGradient(picture, row, kernels, rows, partial.bias)
+      let rows = inputGradient == nil ? map : map + first * mapStrides.row
+      copyGradient(picture, row, kernels, rows, partial.bias)
       addWeightGradient(
-        kernels, rows, source + first * strideHeight * input.rowStride, partial.kernel)
+        kernels, rows, source + first * size.convolution.strides.height * input.rowStride,
+        partial.kernel)
     }
-    if wantsInputGradient { inputGradient(picture, kernels, scratch.map) }
+    inputGradient?.compute(picture, map: scratch.map, mapRow: mapStrides.row, kernels)
   }
 
   /// Adds what the rows of one row of pooling windows contribute.
@@ -265,25 +263,9 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  /// The rows and columns of the input that no computed output reads keep the gradient zero.
-  private func inputGradient(_ picture: Int, _ kernels: any KernelOperations.Type, _ map: Target) {
-    let mapRow = mapWidth * outChannels
-    let needed = size.neededInput
-    let turned = ConvolutionRow(
-      positions: needed.width, inputPosition: outChannels, inputRow: mapRow,
-      passes: size.convolution.kernel.height, run: size.convolution.kernel.width * outChannels,
-      outputPosition: input.channelStride)
-    for row in 0..<needed.height {
-      kernels.convolveRow(
-        turned, input: map + (row + size.zerosAbove) * mapRow + size.zerosLeft * outChannels,
-        weights: packedBackward, channels: input.channelStride,
-        output: input.gradient + picture * input.pictureStride + row * input.rowStride)
-    }
-  }
-
-  /// Writes the gradient of the convolution's sums under one output row to `rows`, strides apart,
-  /// and adds it to the bias's.
-  private func spreadGradient(
+  /// Writes the gradient of the convolution's sums under one output row to `rows`, and adds it to
+  /// the bias's.
+  private func copyGradient(
     _ picture: Int, _ row: Int, _ kernels: any KernelOperations.Type, _ rows: Target,
     _ biasGradient: Target
   ) {
@@ -302,12 +284,8 @@ final class ConvolutionStage: Stage {
     }
   }
 
-  /// Between the gradients of two neighbouring output positions in the gradient's map.
-  private var mapStrides: Strides {
-    Strides(
-      row: size.convolution.strides.height * mapWidth * outChannels,
-      position: size.convolution.strides.width * outChannels)
-  }
+  /// Between the gradients of two neighbouring positions in the gradient's map.
+  private var mapStrides: Strides { Strides(row: mapWidth * outChannels, position: outChannels) }
 
   private func convolutionRow(_ positions: Int) -> ConvolutionRow {
     var row = Self.row(size, input, output)
