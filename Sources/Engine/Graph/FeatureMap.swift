@@ -30,6 +30,10 @@ package final class FeatureMap {
   /// The first picture's first row and column, after the border.
   let values: UnsafeMutablePointer<Float>
   let gradient: UnsafeMutablePointer<Float>
+  /// Whether its rows are made whenever they are read, and `values` are not its own.
+  let isMade: Bool
+  /// Who makes them; the stage that fills the map says so.
+  weak var rowSource: (any RowSource)?
   /// Of a model's input, what pictures' bytes become.
   var reading = InputRange.unit.reading
   /// Floats of the border before the first row and column.
@@ -42,6 +46,7 @@ package final class FeatureMap {
     hasGradient: Bool = true, memory: PlanMemory
   ) {
     self.shape = shape
+    isMade = false
     self.channelStride = channelStride ?? padded(shape.channels)
     rowStride = (border.left + shape.width + border.right) * self.channelStride
     pictureStride = (border.top + shape.height + border.bottom) * rowStride
@@ -57,6 +62,24 @@ package final class FeatureMap {
     channelStride = shape.channels
     (rowStride, pictureStride) = (shape.channels, shape.channels)
     (values, gradient, origin) = (other.values, other.gradient, other.origin)
+    isMade = false
+  }
+
+  /// A map that is not stored, whose rows are made of those of `other`.
+  /// - Parameter sharesGradient: whether the gradient takes the place of `other`'s, which is made of
+  ///   it number by number; otherwise it has a place of its own.
+  init(
+    madeOf other: FeatureMap, sharesGradient: Bool, batch: Int, hasGradient: Bool,
+    memory: PlanMemory
+  ) {
+    (shape, channelStride) = (other.shape, other.channelStride)
+    (rowStride, pictureStride) = (other.rowStride, other.pictureStride)
+    (values, origin) = (other.values, other.origin)
+    gradient =
+      sharesGradient
+      ? other.gradient
+      : memory.floats((hasGradient ? batch : 1) * pictureStride + other.origin) + other.origin
+    isMade = true
   }
 
   /// The same values with a gradient of its own, for one of several that read them.
@@ -67,6 +90,7 @@ package final class FeatureMap {
     let room = memory.floats(batch * pictureStride + other.origin)
     gradient = room + other.origin
     origin = other.origin
+    isMade = false
   }
 
   /// Whether a picture's numbers are neighbours, without border and padding.

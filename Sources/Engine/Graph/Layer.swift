@@ -43,6 +43,10 @@ package protocol Operation: Sendable {
   var readsFlat: Bool { get }
   /// Whether it can make floats of the pictures' bytes itself, whenever it reads them.
   func readsBytes(of input: Shape, for output: Extent) -> Bool
+  /// Whether it can make the rows of its output of those of its input, whenever they are read.
+  var makesRows: Bool { get }
+  /// Whether it can read an input whose rows are made and not stored.
+  var readsMadeRows: Bool { get }
   /// What computes it together with the operation that alone reads its output; nil where nothing
   /// does.
   func absorbing(_ next: any Operation) -> (any Operation)?
@@ -56,6 +60,8 @@ extension Operation {
   package var isRandom: Bool { false }
   package var readsFlat: Bool { false }
   package func readsBytes(of input: Shape, for output: Extent) -> Bool { false }
+  package var makesRows: Bool { false }
+  package var readsMadeRows: Bool { false }
   package func absorbing(_ next: any Operation) -> (any Operation)? { nil }
 }
 

@@ -135,6 +135,18 @@ struct OperationGraph {
     return readers
   }
 
+  /// Whether a value is not stored: the only node that reads it has its rows made.
+  ///
+  /// Not where what frozen layers make of a picture is kept, and this is the last of it.
+  func isMade(_ value: Value, _ readers: [Value: [Int]], _ trunk: Set<Value>) -> Bool {
+    guard case .node(let index) = value, value != output, let reads = readers[value],
+      reads.count == 1
+    else { return false }
+    return nodes[index].operation.makesRows && nodes[reads[0]].operation.readsMadeRows
+      && nodes[index].inputs.count == 1
+      && trunk.contains(value) == trunk.contains(.node(reads[0]))
+  }
+
   /// Of each node the rows and columns of its output that reach the loss.
   var needed: [Extent] {
     var needed = [Extent](repeating: Extent(height: 0, width: 0), count: nodes.count)

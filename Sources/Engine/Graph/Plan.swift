@@ -118,9 +118,14 @@ struct Plan {
       if isFlatten {
         values[value] = inputs[0]
       } else {
-        let output = FeatureMap(
-          node.output, batch: batch, border: borders[value] ?? .init(), hasGradient: isTrained,
-          memory: memory)
+        let output =
+          graph.isMade(value, readers, trunk)
+          ? FeatureMap(
+            madeOf: inputs[0], sharesGradient: isTrained && wanted[0], batch: batch,
+            hasGradient: isTrained, memory: memory)
+          : FeatureMap(
+            node.output, batch: batch, border: borders[value] ?? .init(), hasGradient: isTrained,
+            memory: memory)
         values[value] = output
         let isFirst = owners.insert(node.layer).inserted
         let stage = node.operation.stage(plan(names, output))

@@ -59,6 +59,8 @@ struct NormalizationOperation: Operation {
 
   init(epsilon: Float) { self.epsilon = epsilon }
 
+  var makesRows: Bool { true }
+
   func output(of inputs: [Shape]) -> Shape { inputs[0] }
 
   func absorbing(_ next: any Operation) -> (any Operation)? {
@@ -77,7 +79,10 @@ struct NormalizationOperation: Operation {
 
 /// Normalises each channel: a job is a picture, and the pictures' moments are put together in their
 /// order.
-final class NormalizationStage: Stage {
+///
+/// Where its output is not stored the rows are normalised for whoever reads them, and the sums of
+/// the backward pass are taken from the gradient's rows while they are in the cache.
+final class NormalizationStage: Stage, RowSource {
   let output: FeatureMap
   let layers: String
   let multiplyAdds = 0
@@ -125,6 +130,7 @@ final class NormalizationStage: Stage {
       memory.floats(plan.batch * channels), memory.floats(plan.batch * channels)
     )
     coefficients = (memory.floats(channels), memory.floats(channels), memory.floats(channels))
+    if output.isMade { output.rowSource = self }
   }
 
   // MARK: Forward
@@ -142,14 +148,22 @@ final class NormalizationStage: Stage {
       scales[channel] = scale
       shifts[channel] = beta?[channel, of: step.weights] ?? 0
     }
+    guard !output.isMade else { return }
     step.pool.run(step.batch) { picture, _ in
       for row in 0..<input.shape.height {
-        step.kernels.normalizeRow(
-          positions: input.shape.width, channels: channels,
-          input: input.values + input.place(picture, row, 0), mean: means, scale: scales,
-          shift: shifts, bounds: bounds, output: output.values + output.place(picture, row, 0))
+        let target = output.values + output.place(picture, row, 0)
+        makeRow(row, of: picture, target: target, step.kernels)
       }
     }
+  }
+
+  func makeRow(
+    _ row: Int, of picture: Int, target: Target, _ kernels: any KernelOperations.Type
+  ) {
+    kernels.normalizeRow(
+      positions: input.shape.width, channels: channels,
+      input: input.values + input.place(picture, row, 0), mean: means, scale: scales,
+      shift: shifts, bounds: bounds, output: target)
   }
 
   /// Whether a step is normalised with its own batch.
@@ -213,7 +227,7 @@ final class NormalizationStage: Stage {
 
   /// Sets the gradients of its tensors, and what the input's is made of.
   private func gradients(_ step: StepContext, _ gradient: ParameterBuffer) {
-    sumGradients(step)
+    if !output.isMade { sumGradients(step) }
     let count = Float(step.batch * input.shape.height * input.shape.width)
     for channel in 0..<input.shape.channels {
       var (sum, product) = (first[channel], second[channel])
@@ -239,16 +253,21 @@ final class NormalizationStage: Stage {
   /// Each picture's sums of gradients, and of gradients times what the input is more than the mean.
   private func sumGradients(_ step: StepContext) {
     step.pool.run(step.batch) { picture, _ in
-      let (sums, products) = (first + picture * channels, second + picture * channels)
+      for row in 0..<input.shape.height { takeGradientRow(row, of: picture, step.kernels) }
+    }
+  }
+
+  func takeGradientRow(_ row: Int, of picture: Int, _ kernels: any KernelOperations.Type) {
+    guard !isFrozen else { return }
+    let (sums, products) = (first + picture * channels, second + picture * channels)
+    if row == 0 {
       sums.update(repeating: 0, count: channels)
       products.update(repeating: 0, count: channels)
-      for row in 0..<input.shape.height {
-        step.kernels.addNormalizationSums(
-          positions: input.shape.width, channels: channels,
-          input: input.values + input.place(picture, row, 0),
-          gradient: output.gradient + output.place(picture, row, 0), mean: means, scale: scales,
-          shift: shifts, bounds: bounds, gradientSums: sums, productSums: products)
-      }
     }
+    kernels.addNormalizationSums(
+      positions: input.shape.width, channels: channels,
+      input: input.values + input.place(picture, row, 0),
+      gradient: output.gradient + output.place(picture, row, 0), mean: means, scale: scales,
+      shift: shifts, bounds: bounds, gradientSums: sums, productSums: products)
   }
 }
