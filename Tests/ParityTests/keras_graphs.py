@@ -131,6 +131,55 @@ def residual(x):
 
 
 @model
+def shortcut_first(x):
+    x = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+    for filters in (16, 24):
+        short = L.Conv2D(filters, 1, strides=2)(x)
+        x = L.Conv2D(filters, 3, strides=2, padding="same")(x)
+        x = L.ReLU()(L.Add()([short, x]))
+    return head(x)
+
+
+@model
+def two_that_leave_out(x):
+    x = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+    a = L.Conv2D(20, 1, strides=2)(x)
+    b = L.Conv2D(20, 1, strides=2, activation="relu")(x)
+    b = L.Conv2D(20, 3, padding="same")(b)
+    c = L.AveragePooling2D(2, padding="same")(x)
+    return head(L.Concatenate()([L.Average()([a, b]), c]))
+
+
+@model
+def first_reads_a_part(x):
+    x = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+    a = L.Conv2D(20, 3)(L.Cropping2D(((0, 5), (0, 3)))(x))
+    b = L.Conv2D(20, (8, 6))(x)
+    c = L.MaxPooling2D(3)(x)
+    return head(L.Concatenate()([L.GlobalMaxPooling2D()(v) for v in (a, b, c)]))
+
+
+@model
+def normalized_depthwise(x):
+    x = L.Conv2D(20, 3, padding="same", use_bias=False)(x)
+    x = L.ReLU(6.0)(L.BatchNormalization()(x))
+    x = L.DepthwiseConv2D(2, strides=1)(x)
+    x = L.ReLU()(L.BatchNormalization()(x))
+    x = L.DepthwiseConv2D(5, strides=1, padding="same", use_bias=False)(x)
+    x = L.DepthwiseConv2D(2, strides=2)(L.BatchNormalization()(x))
+    x = L.DepthwiseConv2D(3, strides=3, padding="same")(L.BatchNormalization()(x))
+    return head(L.Conv2D(24, 1)(x))
+
+
+@model
+def strided_kernels(x):
+    x = L.Conv2D(16, 3, padding="same", activation="relu")(x)
+    x = L.Conv2D(20, (5, 4), strides=(2, 3), padding="same", activation="relu")(x)
+    x = L.Conv2D(16, 2, strides=3, padding="same")(x)
+    return head(x)
+
+
+@model
 def branches(x):
     x = L.Conv2D(12, 3, activation="relu")(x)
     a = L.Conv2D(9, 1, activation="relu")(x)

@@ -74,7 +74,9 @@ struct Plan {
       isInTrunk = trunk.contains(value)
       var inputs = node.inputs.map { input in
         let map = values[input] ?? self.input
-        return forks[input]?.branch() ?? map
+        return forks[input]?.branch(
+          needed: node.operation.needed(of: map.shape, for: needed[index]),
+          steps: node.operation.inputSteps) ?? map
       }
       let wanted = node.inputs.map { $0 == .picture ? wantsInputGradient : trained.contains($0) }
       let isTrained = trained.contains(value)

@@ -146,6 +146,13 @@ struct ConvolutionOperation: Operation {
     size(input, output).border
   }
 
+  var inputSteps: Extent {
+    guard isPointwise else { return Extent(height: 1, width: 1) }
+    return Extent(height: convolution.strides.height, width: convolution.strides.width)
+  }
+
+  private var isPointwise: Bool { convolution.kernel == (1, 1) && poolSize == 1 }
+
   /// Of three channels, that need no padding to whole vectors.
   func readsBytes(of input: Shape, for output: Extent) -> Bool {
     !size(input, output).suitsWinograd
@@ -172,7 +179,7 @@ struct ConvolutionOperation: Operation {
       size.suitsWinograd && plan.input.channelStride == padded(plan.input.shape.channels)
     if suitsWinograd { return WinogradStage(plan, size) }
     // Without a border, which the first strided position would lie in.
-    if convolution.kernel == (1, 1), poolSize == 1, !plan.readsBytes {
+    if isPointwise, !plan.readsBytes {
       return PointwiseStage(plan, size)
     }
     return ConvolutionStage(plan, size)

@@ -153,10 +153,15 @@ final class DepthwiseStage: Stage {
           }
           addWeightGradient(picture, own, thread, kernels, sums)
           let gradient = outputGradient(picture, own)
+          let target = spread + size.mapLeft * channels
+          guard bias != nil || size.windows.strides.width > 1 else {
+            target.update(from: gradient, count: size.columns * channels)
+            return
+          }
           kernels.copyGradient(
             gradient, values: gradient, relu: false, positions: size.columns, channels: channels,
-            target: spread + size.mapLeft * channels,
-            targetPosition: size.windows.strides.width * channels, sums: biasSums)
+            target: target, targetPosition: size.windows.strides.width * channels,
+            sums: biasSums)
         }
         kernels.depthwiseRow(
           turnedRow, input: rows + size.zerosLeft * channels, weights: turned, output: target)

@@ -21,6 +21,8 @@ struct ExpandedOperation: Operation {
     plain.border(around: input, for: output)
   }
 
+  var inputSteps: Extent { plain.inputSteps }
+
   func readsBytes(of input: Shape, for output: Extent) -> Bool {
     plain.readsBytes(of: input, for: output)
   }

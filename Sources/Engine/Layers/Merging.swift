@@ -27,8 +27,12 @@ package struct Merging: Layer {
   package var operations: [any Operation] { [MergingOperation(rule: rule)] }
 }
 
+/// A merging with the relu that follows it.
 struct MergingOperation: Operation {
   let rule: Merging.Rule
+  var isRectified = false
+
+  init(rule: Merging.Rule) { self.rule = rule }
 
   /// The shape of the largest.
   func output(of inputs: [Shape]) -> Shape {
@@ -39,7 +43,14 @@ struct MergingOperation: Operation {
     Extent(height: min(input.height, output.height), width: min(input.width, output.width))
   }
 
-  func stage(_ plan: StagePlan) -> any Stage { MergingStage(plan, rule) }
+  func absorbing(_ next: any Operation) -> (any Operation)? {
+    guard !isRectified, (next as? ActivationOperation)?.activation == .relu else { return nil }
+    var both = self
+    both.isRectified = true
+    return both
+  }
+
+  func stage(_ plan: StagePlan) -> any Stage { MergingStage(plan, self) }
 }
 
 extension Shape {
@@ -50,7 +61,7 @@ extension Shape {
   }
 }
 
-/// Sums, means or products of maps: a job is a picture.
+/// Sums, means or products of maps, with the relu that follows: a job is a picture.
 ///
 /// It goes row by row, or position by position where a map of one position meets all of another's.
 final class MergingStage: Stage {
@@ -62,16 +73,18 @@ final class MergingStage: Stage {
   private let inputs: [FeatureMap]
   private let wanted: [Bool]
   private let rule: Merging.Rule
+  private let relu: ActivationFunction?
   /// Of each input whether its one position meets all of the output's.
   private let repeats: [Bool]
   /// A position's gradient, one a thread.
   private let scratch: [Target]
 
-  init(_ plan: StagePlan, _ rule: Merging.Rule) {
+  init(_ plan: StagePlan, _ operation: MergingOperation) {
     layers = plan.layers
     (inputs, output) = (plan.inputs, plan.output)
     wanted = plan.wantsInputGradients
-    self.rule = rule
+    rule = operation.rule
+    relu = operation.isRectified ? Activation.relu.function : nil
     repeats = inputs.map { [output = plan.output] in $0.shape.extent != output.shape.extent }
     scratch = (0..<plan.threads).map { _ in plan.memory.floats(plan.output.channelStride) }
   }
@@ -82,23 +95,28 @@ final class MergingStage: Stage {
     step.pool.run(step.batch) { picture, _ in
       forEachRun(of: picture) { row, column, count in
         let target = output.values + output.place(picture, row, column)
-        target.update(from: values(0, picture, row, column), count: count)
+        var first = values(0, picture, row, column)
         for index in inputs.indices.dropFirst() {
           let own = values(index, picture, row, column)
           if rule == .multiply {
-            step.kernels.multiplied(Source(target), own, target: target, count: count)
+            step.kernels.multiplied(first, own, target: target, count: count)
           } else {
-            step.kernels.sum(Source(target), own, target: target, count: count)
+            step.kernels.sum(first, own, target: target, count: count)
           }
+          first = Source(target)
         }
-        guard rule == .average else { return }
-        step.kernels.scaled(Source(target), by: share, target: target, count: count)
+        if rule == .average {
+          step.kernels.scaled(first, by: share, target: target, count: count)
+        }
+        guard let relu else { return }
+        step.kernels.activate(relu, input: Source(target), output: target, count: count)
       }
     }
   }
 
   func backward(_ step: StepContext) {
     step.pool.run(step.batch) { picture, thread in
+      if let relu { cutOff(picture, relu, step.kernels) }
       for (index, input) in inputs.enumerated() where wanted[index] {
         let sums = input.gradient + input.place(picture, 0, 0)
         if repeats[index] { sums.update(repeating: 0, count: input.channelStride) }
@@ -118,6 +136,18 @@ final class MergingStage: Stage {
           step.kernels.sum(Source(sums), target, target: sums, count: count)
         }
       }
+    }
+  }
+
+  /// Leaves of the output's gradient what the relu lets through.
+  private func cutOff(
+    _ picture: Int, _ relu: ActivationFunction, _ kernels: any KernelOperations.Type
+  ) {
+    forEachRow(of: picture, output, output) { _, row, count in
+      let (values, gradient) = (Source(output.values + row), output.gradient + row)
+      kernels.activationGradient(
+        relu, input: values, output: values, gradient: Source(gradient), target: gradient,
+        count: count)
     }
   }
 

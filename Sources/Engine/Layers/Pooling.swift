@@ -117,7 +117,7 @@ final class PoolingStage: Stage {
   }
 
   func forward(_ step: StepContext) {
-    forEachRow(step) { clip, read, write, code in
+    forEachRow(step) { _, clip, read, write, code in
       switch rule {
       case .max:
         step.kernels.maxPoolRow(
@@ -131,13 +131,12 @@ final class PoolingStage: Stage {
   }
 
   func backward(_ step: StepContext) {
-    step.pool.run(step.batch) { picture, _ in
-      for row in 0..<input.shape.height {
-        (input.gradient + input.place(picture, row, 0)).update(
+    forEachRow(step) { fresh, clip, read, write, code in
+      // Of these rows the first sum is about to be made; those before are in the cache.
+      for place in fresh {
+        (input.gradient + place).update(
           repeating: 0, count: input.shape.width * input.channelStride)
       }
-    }
-    forEachRow(step) { clip, read, write, code in
       switch rule {
       case .max:
         step.kernels.addMaxPoolGradient(
@@ -160,21 +159,31 @@ final class PoolingStage: Stage {
       width: size.windows.kernel.width, taps: Strides(row: input.rowStride, position: channels))
   }
 
-  /// Calls `body` for each output row: which rows of its windows lie on the map, where the first of
-  /// all rows is, and where the row is in the output and among the codes.
+  /// Calls `body` for each output row: where the input's rows are that no earlier one reads, all of
+  /// the map's in turn; which rows of its windows lie on the map, where the first of all rows is,
+  /// and where the row is in the output and among the codes.
   private func forEachRow(
     _ step: StepContext,
-    _ body: (_ clip: WindowClip, _ read: Int, _ write: Int, _ code: Int) -> Void
+    _ body: (
+      _ fresh: StrideTo<Int>, _ clip: WindowClip, _ read: Int, _ write: Int, _ code: Int
+    ) -> Void
   ) {
+    let (height, kernel) = (input.shape.height, size.windows.kernel.height)
     step.pool.run(step.batch) { picture, _ in
+      var met = 0
       for row in 0..<size.rows {
         let first = row * size.windows.strides.height - size.zerosAbove
         let clip = WindowClip(
           firstRow: max(0, -first),
-          endRow: min(size.windows.kernel.height, input.shape.height - first),
+          endRow: min(kernel, height - first),
           left: size.zerosLeft, step: size.windows.strides.width, mapWidth: input.shape.width)
+        let end = row == size.rows - 1 ? height : min(height, first + kernel)
+        let fresh = stride(
+          from: input.place(picture, met, 0), to: input.place(picture, end, 0),
+          by: input.rowStride)
+        met = end
         body(
-          clip, input.place(picture, first, 0), output.place(picture, row, 0),
+          fresh, clip, input.place(picture, first, 0), output.place(picture, row, 0),
           (picture * size.rows + row) * size.columns * input.channelStride)
       }
     }
