@@ -21,6 +21,19 @@ private func forElements(
   }
 }
 
+/// The first of them.
+@inline(__always)
+private func firstElement(
+  _ row: ChannelWindows, _ clip: WindowClip, _ position: Int
+) -> (element: Int, place: Int) {
+  let first = position * clip.step - clip.left
+  let x = max(0, -first)
+  return (
+    clip.firstRow * row.width + x,
+    clip.firstRow * row.taps.row + (first + x) * row.taps.position
+  )
+}
+
 /// Elements of a window that lie on the map.
 @inline(__always)
 private func elements(_ row: ChannelWindows, _ clip: WindowClip, _ position: Int) -> Int {
@@ -37,12 +50,13 @@ extension Operations {
     for position in 0..<row.positions {
       var channel = 0
       while channel < row.channels {
-        var largest = Vector(repeating: -.infinity)
-        var code = SIMD16<Int32>(repeating: -1)
+        // The first counts where none is larger, which is so of NaN too.
+        let first = firstElement(row, clip, position)
+        var largest = load(input + first.place + channel)
+        var code = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: first.element))
         forElements(row, clip, position) { element, place in
           let v = load(input + place + channel)
-          // Where all are -infinity, or NaN, the first counts.
-          let larger = (v .> largest) .| (SIMD16<Int32>.zero .> code)
+          let larger = v .> largest
           largest.replace(with: v, where: larger)
           code.replace(
             with: SIMD16(repeating: Int32(truncatingIfNeeded: element)), where: larger)

@@ -3,8 +3,9 @@ import KernelInterface
 /// A value that several operations read: their gradients for it are added in the graph's order.
 ///
 /// The first of them leaves its gradient in the value's own place, or the second, and each of the
-/// others in one of its own. One that does not write all of a gradient counts on zeros in the rest,
-/// so it is never given the value's place, which the sum is left in.
+/// others in one of its own, or where its output's is if it passes that on as it is. One that does
+/// not write all of a gradient counts on zeros in the rest, so it is never given the value's place,
+/// which the sum is left in.
 final class ForkStage: Stage {
   let output: FeatureMap
   let layers = "sums of gradients"
@@ -46,14 +47,20 @@ final class ForkStage: Stage {
     return map
   }
 
+  /// Counts a reader in that passes the gradient of `map`, its output, on to the value.
+  func pass(_ map: FeatureMap) {
+    readers += 1
+    branches.append(Branch(map: map, steps: Extent(height: 1, width: 1)))
+  }
+
   func forward(_ step: StepContext) {}
 
   func backward(_ step: StepContext) {
     step.pool.run(step.batch) { picture, _ in
       var others = branches[...]
       if !ownsPlace, let first = others.popFirst() {
-        forEachRow(of: picture, output, first.map) { place, _, count in
-          (output.gradient + place).update(from: first.map.gradient + place, count: count)
+        forEachRow(of: picture, output, first.map) { place, read, count in
+          (output.gradient + place).update(from: first.map.gradient + read, count: count)
         }
       }
       for branch in others { add(branch, picture, step.kernels) }
@@ -63,8 +70,8 @@ final class ForkStage: Stage {
   private func add(_ branch: Branch, _ picture: Int, _ kernels: any KernelOperations.Type) {
     let channels = output.channelStride
     for row in stride(from: 0, to: output.shape.height, by: branch.steps.height) {
-      let place = output.place(picture, row, 0)
-      let (source, target) = (Source(branch.map.gradient + place), output.gradient + place)
+      let source = Source(branch.map.gradient + branch.map.place(picture, row, 0))
+      let target = output.gradient + output.place(picture, row, 0)
       guard branch.steps.width > 1 else {
         add(source, to: target, kernels)
         continue

@@ -46,6 +46,8 @@ package protocol Operation: Sendable {
   /// Rows and columns between the positions of its inputs that it reads, and gives a gradient to:
   /// the others' is never written.
   var inputSteps: Extent { get }
+  /// Whether the gradient of each input is its output's.
+  var passesGradient: Bool { get }
   /// Whether it can make the rows of its output of those of its input, whenever they are read.
   var makesRows: Bool { get }
   /// Whether it can read an input whose rows are made and not stored.
@@ -64,6 +66,7 @@ extension Operation {
   package var readsFlat: Bool { false }
   package func readsBytes(of input: Shape, for output: Extent) -> Bool { false }
   package var inputSteps: Extent { Extent(height: 1, width: 1) }
+  package var passesGradient: Bool { false }
   package var makesRows: Bool { false }
   package var readsMadeRows: Bool { false }
   package func absorbing(_ next: any Operation) -> (any Operation)? { nil }

@@ -72,13 +72,15 @@ struct Plan {
     for (index, node) in graph.nodes.enumerated() {
       let value = Value.node(index)
       isInTrunk = trunk.contains(value)
+      let passes = node.operation.passesGradient && !node.output.isFlat
       var inputs = node.inputs.map { input in
         let map = values[input] ?? self.input
+        if passes, forks[input] != nil, map.shape == node.output { return map }
         return forks[input]?.branch(
           needed: node.operation.needed(of: map.shape, for: needed[index]),
           steps: node.operation.inputSteps) ?? map
       }
-      let wanted = node.inputs.map { $0 == .picture ? wantsInputGradient : trained.contains($0) }
+      var wanted = node.inputs.map { $0 == .picture ? wantsInputGradient : trained.contains($0) }
       let isTrained = trained.contains(value)
       func plan(
         _ layers: String, _ output: FeatureMap, reading some: [FeatureMap]? = nil
@@ -129,6 +131,12 @@ struct Plan {
             node.output, batch: batch, border: borders[value] ?? .init(), hasGradient: isTrained,
             memory: memory)
         values[value] = output
+        for (place, input) in node.inputs.enumerated()
+        where passes && inputs[place].shape == node.output {
+          guard let fork = forks[input] else { continue }
+          fork.pass(output)
+          wanted[place] = false
+        }
         let isFirst = owners.insert(node.layer).inserted
         let stage = node.operation.stage(plan(names, output))
         append(stage, layer: isFirst ? node.layer : "", isTrained: isTrained)

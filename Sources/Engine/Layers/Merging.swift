@@ -34,6 +34,8 @@ struct MergingOperation: Operation {
 
   init(rule: Merging.Rule) { self.rule = rule }
 
+  var passesGradient: Bool { rule == .add }
+
   /// The shape of the largest.
   func output(of inputs: [Shape]) -> Shape {
     inputs.dropFirst().reduce(inputs[0]) { $0.isOnePosition(of: $1) ? $1 : $0 }
