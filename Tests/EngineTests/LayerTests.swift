@@ -149,6 +149,35 @@ import Testing
     #expect(zip(input, gradient).allSatisfy { $1 == 0 || output.contains($0) })
   }
 
+  /// Each layer passes the middle of its kernel on, times one number: by sums that is one product,
+  /// rounded once; by Winograd's it is rounded more.
+  @Test(arguments: [40, 41]) func `A long chain is computed by sums`(_ length: Int) throws {
+    let kernel = Convolution(filters: 16, padding: .same, activation: .linear)
+    let model = try Architecture(
+      input: Shape(height: 9, width: 9, channels: 3),
+      layers: (0..<length).map { _ in (nil, .convolution(kernel)) } + [
+        (nil, .flatten), (nil, .dense(units: 1, activation: .sigmoid)),
+      ])
+    let weights = ParameterBuffer(model.parameters)
+    for tensor in model.parameters.tensors where tensor.kind == .kernel {
+      for channel in 0..<16 where tensor.shape.count == 4 {
+        let place = 4 * tensor.shape[2] * 16 + (tensor.shape[2] == 3 ? 0 : channel * 16) + channel
+        weights.floats[tensor.offset + place] = 1.01
+      }
+    }
+    let dense = try #require(model.parameters.tensors.first { $0.shape == [9 * 9 * 16, 1] })
+    weights.floats[dense.offset] = 1
+    var expected = Float(77) * (1 / 255)
+    for _ in 0..<length { expected *= 1.01 }
+    let sigmoid = model.loss.probabilities(logits: [expected])
+    let pixels = [UInt8](repeating: 77, count: model.input.count)
+    let engine = try Engine(model, batchCapacity: 1, kernels: try .chosen())
+    let result = try pixels.withUnsafeBufferPointer { bytes in
+      engine.predict(pictures: [try #require(bytes.baseAddress)], weights: weights)
+    }
+    #expect((result == [sigmoid]) == (length > 40))
+  }
+
   @Test func poolingAlone() throws {
     let shape = Shape(height: 7, width: 5, channels: 3)
     let probe = try LayerProbe(

@@ -66,8 +66,8 @@ package final class FeatureMap {
   }
 
   /// A map that is not stored, whose rows are made of those of `other`.
-  /// - Parameter sharesGradient: whether the gradient takes the place of `other`'s, which is made of
-  ///   it number by number; otherwise it has a place of its own.
+  /// - Parameter sharesGradient: whether the gradient takes the place of `other`'s, which is made
+  ///   of it number by number; otherwise it has a place of its own.
   init(
     madeOf other: FeatureMap, sharesGradient: Bool, batch: Int, hasGradient: Bool,
     memory: PlanMemory

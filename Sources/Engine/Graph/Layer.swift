@@ -46,6 +46,10 @@ package protocol Operation: Sendable {
   /// Rows and columns between the positions of its inputs that it reads, and gives a gradient to:
   /// the others' is never written.
   var inputSteps: Extent { get }
+  /// Whether it is a convolution of any kind.
+  var isConvolution: Bool { get }
+  /// The same computed by sums of products, where something coarser would compute it; else nil.
+  func bySums(of input: Shape) -> (any Operation)?
   /// Whether the gradient of each input is its output's.
   var passesGradient: Bool { get }
   /// Whether it can make the rows of its output of those of its input, whenever they are read.
@@ -66,6 +70,8 @@ extension Operation {
   package var readsFlat: Bool { false }
   package func readsBytes(of input: Shape, for output: Extent) -> Bool { false }
   package var inputSteps: Extent { Extent(height: 1, width: 1) }
+  package var isConvolution: Bool { false }
+  package func bySums(of input: Shape) -> (any Operation)? { nil }
   package var passesGradient: Bool { false }
   package var makesRows: Bool { false }
   package var readsMadeRows: Bool { false }

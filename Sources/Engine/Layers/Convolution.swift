@@ -132,6 +132,8 @@ struct ConvolutionOperation: Operation {
   var kernel = ParameterLayout.Kind.kernel
   /// 1 for no pooling.
   var poolSize = 1
+  /// Whether the Winograd kernels may compute it.
+  var allowsWinograd = true
 
   func output(of inputs: [Shape]) -> Shape {
     var shape = convolution.mapShape(of: inputs[0], filters: convolution.filters)
@@ -149,6 +151,15 @@ struct ConvolutionOperation: Operation {
   var inputSteps: Extent {
     guard isPointwise else { return Extent(height: 1, width: 1) }
     return Extent(height: convolution.strides.height, width: convolution.strides.width)
+  }
+
+  var isConvolution: Bool { true }
+
+  func bySums(of input: Shape) -> (any Operation)? {
+    guard size(input, output(of: [input]).extent).suitsWinograd else { return nil }
+    var direct = self
+    direct.allowsWinograd = false
+    return direct
   }
 
   private var isPointwise: Bool { convolution.kernel == (1, 1) && poolSize == 1 }
@@ -189,7 +200,7 @@ struct ConvolutionOperation: Operation {
     ConvolutionSize(
       convolution: convolution, kernel: kernel, poolSize: poolSize, input: input,
       neededHeight: needed.height,
-      neededWidth: needed.width)
+      neededWidth: needed.width, allowsWinograd: allowsWinograd)
   }
 }
 

@@ -9,6 +9,8 @@ struct ConvolutionSize {
   /// After pooling, the rows and columns that reach the loss.
   let neededHeight: Int
   let neededWidth: Int
+  /// Whether the Winograd kernels may compute it.
+  let allowsWinograd: Bool
 
   /// Multiply-adds of a picture's forward pass, as if by direct convolution of the whole map.
   var multiplyAdds: Int {
@@ -41,8 +43,8 @@ struct ConvolutionSize {
 
   /// Whether the Winograd kernels can compute it, and pay.
   var suitsWinograd: Bool {
-    convolution.kernel == (3, 3) && convolution.strides == (1, 1) && input.channels >= 16
-      && poolSize <= 2
+    allowsWinograd && convolution.kernel == (3, 3) && convolution.strides == (1, 1)
+      && input.channels >= 16 && poolSize <= 2
   }
 
   /// Winograd tiles of 4 x 4 outputs along the rows.

@@ -9,8 +9,8 @@ import KernelInterface
 /// window has, and pooled from there. Backward: a fixed number of groups of pictures, each with a
 /// weight gradient of its own, summed in the groups' order, so that the sums do not depend on the
 /// number of threads. Per picture the output's gradient is copied, row by row, into a map with a
-/// border of zeros, from which both gradients are read (`ConvolutionInputGradient`). The first layer,
-/// whose input wants no gradient, needs only a strip, and where it is pooled not even that
+/// border of zeros, from which both gradients are read (`ConvolutionInputGradient`). The first
+/// layer, whose input wants no gradient, needs only a strip, and where it is pooled not even that
 /// (`WindowGradient`).
 final class ConvolutionStage: Stage {
   let output: FeatureMap

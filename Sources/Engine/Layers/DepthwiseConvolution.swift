@@ -55,6 +55,7 @@ extension Convolution {
 struct ExpandedDepthwiseOperation: Operation {
   let windows: Convolution
   let multiplier: Int
+  var isConvolution: Bool { true }
 
   private func expanded(_ channels: Int) -> ExpandedOperation {
     var plain = windows.plain
@@ -96,6 +97,7 @@ extension ParameterLayout.Tensor {
 struct DepthwiseOperation: Operation {
   let windows: Convolution
   var readsMadeRows: Bool { true }
+  var isConvolution: Bool { true }
 
   func output(of inputs: [Shape]) -> Shape {
     windows.mapShape(of: inputs[0], filters: inputs[0].channels)

@@ -23,6 +23,13 @@ struct ExpandedOperation: Operation {
 
   var inputSteps: Extent { plain.inputSteps }
 
+  var isConvolution: Bool { true }
+
+  func bySums(of input: Shape) -> (any Operation)? {
+    guard let direct = plain.bySums(of: input) as? ConvolutionOperation else { return nil }
+    return ExpandedOperation(plain: direct, places: places)
+  }
+
   func readsBytes(of input: Shape, for output: Extent) -> Bool {
     plain.readsBytes(of: input, for: output)
   }
