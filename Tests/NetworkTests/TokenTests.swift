@@ -114,7 +114,7 @@ import Wire
   /// What describes a token or a secret, also within another value, does not hold it.
   @Test func nothingPrintsATokenByAccident() throws {
     let token = try Token(Self.text)
-    var hello = Hello(version: "1", name: "n", token: 1, threads: 1, kernels: "k")
+    var hello = Hello(version: "1", name: "n", process: 1, threads: 1, kernels: "k")
     hello.secret = token.secret
     var dumped = ""
     dump(hello, to: &dumped)
