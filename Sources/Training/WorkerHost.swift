@@ -215,7 +215,7 @@ public final class WorkerHost {
       return try build(welcome, source, link)
     }
     let manifest = try welcome.pictureManifest()
-    let fetch = try PictureFetch(manifest, data: data, cache: cache)
+    let fetch = try PictureFetch(manifest, data: data, cache: cache, worker: welcome.worker)
     if fetch.missingCount > 0 {
       log("fetching \(fetch.missingCount) pictures into \(cache.folder)")
     }
