@@ -36,7 +36,7 @@ public struct CoordinatorRules: Sendable {
   /// - Parameters:
   ///   - version: of Dogsled; workers must have the same.
   ///   - minimumWorkers: ready workers that training waits for before it starts.
-  ///   - localWorkers: the tokens of the worker processes that the program launched, which are
+  ///   - localWorkers: the numbers of the worker processes that the program launched, which are
   ///     workers 1, 2 and so on; when none is left, nor any other worker, the run ends. Empty for a
   ///     coordinator that workers join from elsewhere.
   ///   - probe: what a worker must make of the probe.
@@ -53,7 +53,7 @@ public struct CoordinatorRules: Sendable {
     release = version
     self.minimumWorkers = minimumWorkers
     self.probe = probe
-    members = Membership(LaunchedProcesses(tokens: localWorkers))
+    members = Membership(LaunchedProcesses(localWorkers))
     verification = Verification(seed: seed, fraction: verify, after: updates)
     patience = Patience(heartbeatBound: heartbeatBound)
     weightsVersion = WeightsVersion(update: updates)

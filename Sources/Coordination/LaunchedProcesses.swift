@@ -1,6 +1,6 @@
 /// The worker processes that the program launched itself: workers 1, 2 and so on.
 struct LaunchedProcesses: Sendable {
-  /// Their numbers, by the tokens that they were given.
+  /// Their numbers as workers, by those that their processes were given.
   private let numbers: [UInt64: Int]
   /// Those that have not ended, by number.
   private var living: Set<Int>
@@ -11,11 +11,12 @@ struct LaunchedProcesses: Sendable {
   /// How a run would end with the last of them that ended; nil while all live.
   private var lastExit: RunEnding?
 
-  /// Processes with these tokens; none for a coordinator that workers join from elsewhere.
-  init(tokens: [UInt64]) {
-    numbers = Dictionary(zip(tokens, 1...)) { first, _ in first }
-    living = Set(tokens.indices.map { $0 + 1 })
-    count = tokens.count
+  /// Processes with these numbers of their own; none for a coordinator that workers join from
+  /// elsewhere.
+  init(_ processes: [UInt64]) {
+    numbers = Dictionary(zip(processes, 1...)) { first, _ in first }
+    living = Set(processes.indices.map { $0 + 1 })
+    count = processes.count
   }
 
   /// How many there were.
@@ -25,8 +26,8 @@ struct LaunchedProcesses: Sendable {
   /// Whether there were some, and all have ended.
   var haveEnded: Bool { count > 0 && living.isEmpty }
 
-  /// The number of the process with this token; nil for one from elsewhere.
-  func number(of token: UInt64) -> Int? { numbers[token] }
+  /// The worker that this process is; nil for one from elsewhere.
+  func number(of process: WorkerProcess) -> Int? { numbers[process.number] }
 
   /// The worker, if it is one of them, cannot take part.
   mutating func refuse(_ worker: Int?, _ reason: String) {

@@ -42,7 +42,7 @@ struct Membership: Sendable {
 
   /// The number for a process that joins.
   mutating func number(for process: WorkerProcess) -> Int {
-    if let number = launched.number(of: process.token) { return number }
+    if let number = launched.number(of: process) { return number }
     nextNumber += 1
     return nextNumber - 1
   }

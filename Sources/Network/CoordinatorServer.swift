@@ -116,6 +116,7 @@ public final class CoordinatorServer: WorkerLinks {
     let all = EventLoopFuture.whenAllComplete(
       channels.map(\.closeFuture) + [listener.closeFuture], on: listener.eventLoop)
     _ = try? all.wait()
-    peers.sayLeftOut(isLast: true)
+    // There, since what is said of a stranger that has just gone is said there.
+    try? listener.eventLoop.submit { self.peers.sayLeftOut(isLast: true) }.wait()
   }
 }

@@ -28,6 +28,16 @@ public struct ProgramFile: Sendable {
     }
   }()
 
+  /// The newer of two programs; the first where there is no other.
+  public static func newer(_ first: String, _ second: String) -> String {
+    func date(_ path: String) -> Date? {
+      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+      return attributes?[.modificationDate] as? Date
+    }
+    guard let other = date(second) else { return first }
+    return other > date(first) ?? .distantPast ? second : first
+  }
+
   /// Where the package of this version for an architecture is unpacked: beside this program's own
   /// package, or where scripts/package makes it.
   public static func package(_ architecture: String) -> String {

@@ -31,7 +31,8 @@ public struct Key: Sendable {
   }
 
   /// The key in the file at `path`.
-  /// - Throws: `KeyError` for a file that holds none of ours; `FileError` where it cannot be read.
+  /// - Throws: `KeyError` for a file that holds none of ours; `FileError` where it cannot be read,
+  ///   or others can.
   public init(file path: String) throws {
     let file = try PlainFile(path)
     guard file.size <= Self.most else { throw KeyError("\(path): no key: it is too large") }
@@ -42,6 +43,7 @@ public struct Key: Sendable {
         "\(path): no private key of the curve P-256 without a password: make one with "
           + "'dogsled key FILE'")
     }
+    try file.refuseOpenToOthers()
     try self.init(key)
   }
 

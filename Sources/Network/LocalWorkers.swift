@@ -9,9 +9,11 @@ import Training
 /// the read end of a pipe as standard input, with `ParentWatch.variable` in its environment: the
 /// pipe closes when this process ends, however it ends, and `ParentWatch` ends the worker then.
 public final class LocalWorkers: Sendable {
-  /// Set in the environment of such a worker to the token that it says hello with, by which the
-  /// coordinator knows its number; other users cannot read it.
-  public static let tokenVariable = "DOGSLED_WORKER_TOKEN"
+  /// Set in the environment of such a worker to the number of its process.
+  ///
+  /// It says hello with that number, by which the coordinator knows which of them it is. Other
+  /// users cannot read it.
+  public static let processVariable = "DOGSLED_WORKER_PROCESS"
 
   /// Set in the environment of such a worker to how many were launched with it.
   private static let countVariable = "DOGSLED_LOCAL_WORKERS"
@@ -22,9 +24,9 @@ public final class LocalWorkers: Sendable {
     return text.flatMap { Int($0) }.map { min(max($0, 1), 256) } ?? 1
   }
 
-  /// The token that this process was launched with; nil where it was launched otherwise.
-  public static var token: UInt64? {
-    ProcessInfo.processInfo.environment[tokenVariable].flatMap { UInt64($0) }
+  /// The number that this process was launched with; nil where it was launched otherwise.
+  public static var process: UInt64? {
+    ProcessInfo.processInfo.environment[processVariable].flatMap { UInt64($0) }
   }
 
   private let processes: [LocalProcess]
@@ -35,27 +37,27 @@ public final class LocalWorkers: Sendable {
   /// one that cannot be started.
   ///
   /// - Parameters:
-  ///   - tokens: one for each.
+  ///   - numbers: one for each process.
   ///   - environment: added to that of each, which other users cannot read.
   ///   - arguments: for the worker with this number, counted from 0.
   ///   - folder: gets each one's standard output and error as `worker-1.log` and so on.
   ///   - grace: from SIGTERM to SIGKILL.
   /// - Throws: `NetworkError` where a log cannot be written.
   public init(
-    tokens: [UInt64], executable: String, arguments: (Int) -> [String],
+    numbers: [UInt64], executable: String, arguments: (Int) -> [String],
     environment: [String: String] = [:], folder: String,
     grace: Duration = .seconds(5), mailbox: Mailbox<CoordinatorInput>
   ) throws {
-    let logs = try tokens.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
+    let logs = try numbers.indices.map { try OpenFile(log: "\(folder)/worker-\($0 + 1).log") }
     let input = try OpenFile.pipeEnds(failure: "cannot launch workers")
     OpenFile.keepAllFromChildren()
     self.grace = grace
-    processes = zip(tokens, logs).enumerated().map { index, worker in
+    processes = zip(numbers, logs).enumerated().map { index, worker in
       LocalProcess(
         executable, arguments(index),
         environment: [
-          ParentWatch.variable: "1", Self.tokenVariable: "\(worker.0)",
-          Self.countVariable: "\(tokens.count)",
+          ParentWatch.variable: "1", Self.processVariable: "\(worker.0)",
+          Self.countVariable: "\(numbers.count)",
         ].merging(environment) { $1 },
         input: input.read, output: worker.1)
     }
@@ -67,7 +69,7 @@ public final class LocalWorkers: Sendable {
       }
       running.enter()
       do throws(ThreadError) {
-        try OwnThread.start("worker \(index + 1)", of: tokens.count) { [running] in
+        try OwnThread.start("worker \(index + 1)", of: numbers.count) { [running] in
           report(process.run())
           running.leave()
           // The pipe's other end is held until the last worker has ended.

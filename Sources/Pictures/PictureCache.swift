@@ -9,6 +9,9 @@ public struct PictureCache: Sendable {
   /// The largest file that may be a picture, in bytes.
   package static let largest = FileBytes.maximumBytes
 
+  /// Seconds after which nobody goes on writing a file: whoever began it was killed.
+  private static let partialSeconds = 3600
+
   /// The folder.
   public let folder: String
   /// The most bytes of all files.
@@ -87,9 +90,10 @@ public struct PictureCache: Sendable {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
       let path = "\(folder)/\(name)"
       var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+      if isPartial(name), status.st_mtim.tv_sec < time(nil) - Self.partialSeconds { unlink(path) }
       // What is no picture of ours is nothing of ours.
-      guard Digest(name) != nil, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG
-      else { continue }
+      guard Digest(name) != nil else { continue }
       if names.contains(name) {
         stays += Int(status.st_size)
       } else {
@@ -106,6 +110,13 @@ public struct PictureCache: Sendable {
       unlink(file.path)
       left += file.bytes
     }
+  }
+
+  /// Whether a file is one of `keep`'s that is not whole.
+  private func isPartial(_ name: String) -> Bool {
+    let parts = name.dropFirst().split(separator: "-", maxSplits: 1)
+    return name.hasPrefix(".") && parts.count == 2 && Int(parts[0]) != nil
+      && Digest(String(parts[1])) != nil
   }
 
   /// All together; as many as can be where they are more.

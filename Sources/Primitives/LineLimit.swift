@@ -13,7 +13,9 @@ package struct LineLimit<Kind: Hashable & Sendable, Line: Sendable>: Sendable {
     package let more: Int
 
     /// What to write behind the line of the others; empty where there are none.
-    package var others: String { more > 0 ? " (and \(more) more such lines)" : "" }
+    package var others: String {
+      more > 0 ? " (and \(more) more such \(more > 1 ? "lines" : "line"))" : ""
+    }
   }
 
   private struct Count {

@@ -7,9 +7,6 @@ import Foundation
 /// A folder may have been prepared by somebody else: no file is written through a link, nor read
 /// through one where it must be the run's own.
 package enum PlainFiles {
-  /// What is read whole has at most so many bytes.
-  private static let mostText = 1 << 28
-
   /// Writes `bytes` beside `path`, syncs, and renames over it: whatever fails, what was at `path`
   /// stays whole.
   /// - Parameters:
@@ -119,13 +116,7 @@ package enum PlainFiles {
   /// - Parameter followingLinks: whether `path` may be a symbolic link.
   /// - Throws: `FileError`.
   package static func text(of path: String, followingLinks: Bool = false) throws -> String {
-    let file = try PlainFile(path, followingLinks: followingLinks)
-    guard file.size <= mostText else {
-      throw FileError("\(path): \(file.size) bytes are too many for a text")
-    }
-    let bytes = try file.bytes(at: 0, count: file.size)
-    if let text = String(validating: bytes, as: UTF8.self) { return text }
-    throw FileError("\(path): no text in UTF-8")
+    try PlainFile(path, followingLinks: followingLinks).text()
   }
 
   /// An error from `errno`.

@@ -88,7 +88,7 @@ final class World {
     let host = WorkerHost(
       pictures: .shared(training: job.training, validation: job.validation), threads: 1,
       kernels: job.kernels, name: "worker\(worker.number):\(worker.incarnation)",
-      token: UInt64(worker.number << 32 + worker.incarnation), sendsInBackground: false,
+      process: UInt64(worker.number << 32 + worker.incarnation), sendsInBackground: false,
       clock: { [unowned self] in clock })
     host.damage = { [unowned self, unowned worker] gradient in
       guard worker.miscomputes || worker.losesNumber else { return }

@@ -24,7 +24,7 @@ extension World {
     let schedule = job.job.schedule
     let hello = WorkerMessage.hello(
       Hello(
-        version: dogsledVersion, name: "intruder:\(number)", token: UInt64(number), threads: 1,
+        version: dogsledVersion, name: "intruder:\(number)", process: UInt64(number), threads: 1,
         kernels: "baseline"))
     switch intrusion {
     case .nothing: return []

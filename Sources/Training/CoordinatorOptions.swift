@@ -36,7 +36,7 @@ extension CoordinatorHost {
   public struct Options: Sendable {
     /// Ready workers that training waits for before it starts.
     public var minimumWorkers = 1
-    /// The tokens of the workers that the program launched itself: workers 1, 2 and so on.
+    /// The numbers of the processes that the program launched itself: workers 1, 2 and so on.
     public var localWorkers: [UInt64] = []
     /// Threads of an update.
     public var threads = 1

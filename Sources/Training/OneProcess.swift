@@ -40,7 +40,7 @@ public enum OneProcess {
     let own = Mailbox<WorkerInput>()
     try OwnThread.start("worker", stackSize: 8 << 20) {
       let worker = WorkerHost(
-        pictures: source, threads: threads, kernels: kernels, token: 0, bodies: .local)
+        pictures: source, threads: threads, kernels: kernels, process: 0, bodies: .local)
       let ending = worker.run(mailbox: own, link: links.connect(own))
       mailbox.put(.localWorkerExited(0, reason: "\(ending)"))
       workerIsDone.signal()

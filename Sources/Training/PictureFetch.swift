@@ -3,10 +3,10 @@ import Primitives
 import Wire
 
 /// The pictures of a run that a worker lacks: what to ask for next, and what becomes of what comes.
-struct PictureFetch {
-  /// What is asked for and has not come: enough to keep a link busy, so little that few pictures
-  /// wait at the coordinator.
-  private static let ahead = 8 << 20
+package struct PictureFetch {
+  /// Bytes that are asked for and have not come: enough to keep a link busy, so few that few
+  /// pictures wait at the coordinator.
+  private let ahead: Int
 
   private let entries: [ManifestEntry]
   private let cache: PictureCache
@@ -22,10 +22,14 @@ struct PictureFetch {
   /// - Parameters:
   ///   - manifest: the coordinator's.
   ///   - data: a folder that may hold some of its files; nil for none.
+  ///   - worker: its number, by which workers of one machine begin at different pictures: what one
+  ///     has got the others need not ask for.
   /// - Throws: `FileError` where the cache has no room for what is missing.
-  init(_ manifest: Manifest, data: String?, cache: PictureCache) throws(FileError) {
+  package init(
+    _ manifest: Manifest, data: String?, cache: PictureCache, worker: Int, ahead: Int = 8 << 20
+  ) throws(FileError) {
     entries = manifest.training + manifest.validation
-    self.cache = cache
+    (self.cache, self.ahead) = (cache, ahead)
     paths = []
     rest = []
     var cached: [ManifestEntry] = []
@@ -47,16 +51,19 @@ struct PictureFetch {
       throw FileError("the coordinator names a picture of a size that none may have")
     }
     try cache.makeRoom(for: missing, keeping: cached)
-    rest.reverse()
+    // Multiples of the golden ratio keep far from each other, however many there are.
+    let start = (worker & 1023) * 633 % 1024 * rest.count / 1024
+    rest = (rest[start...] + rest[..<start]).reversed()
   }
 
   /// Pictures that have not come.
-  var missingCount: Int { rest.count + open.count }
+  package var missingCount: Int { rest.count + open.count }
 
   /// What to ask for now; none where enough is on its way.
-  mutating func next() -> [Int] {
+  package mutating func next() -> [Int] {
     var asked: [Int] = []
-    while openBytes < Self.ahead, asked.count < WantedPictures.most, let picture = rest.popLast() {
+    while openBytes < ahead, asked.count < WantedPictures.most, let picture = rest.popLast() {
+      guard !cache.has(entries[picture]) else { continue }
       asked.append(picture)
       openBytes += entries[picture].bytes
     }
@@ -67,7 +74,7 @@ struct PictureFetch {
   /// Some bytes came.
   /// - Throws: `WorkerError` where they are not what was asked for; `FileError` where they cannot
   ///   be kept.
-  mutating func take(_ piece: PicturePiece) throws {
+  package mutating func take(_ piece: PicturePiece) throws {
     guard let first = open.first, piece.picture == first, piece.offset == begun.count,
       begun.count + piece.bytes.count <= entries[first].bytes
     else { throw WorkerError("the coordinator sent a picture that it was not asked for") }

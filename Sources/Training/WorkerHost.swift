@@ -85,21 +85,21 @@ public final class WorkerHost {
   ///
   /// - Parameters:
   ///   - name: machine and process, as `host:4123`.
-  ///   - token: of the process; of all workers of a run none may have the same.
+  ///   - process: its number; of all workers of a run none may have the same.
   ///   - processes: how many workers with the machine's memory in common begin together.
   ///   - sendsInBackground: whether gradients are encoded on a thread of their own.
   ///   - clock: the time since some moment.
   ///   - log: called on the worker's thread with one line at a time.
   public init(
     pictures: WorkerPictures, threads: Int, kernels: KernelSet,
-    name: String? = nil, token: UInt64 = .random(in: 0...UInt64.max),
+    name: String? = nil, process: UInt64 = .random(in: 0...UInt64.max),
     processes: Int = 1, bodies: BodyForm = .encoded, sendsInBackground: Bool = true,
     clock: (() -> Duration)? = nil, log: @escaping (String) -> Void = { _ in }
   ) {
-    let process = ProcessInfo.processInfo
+    let system = ProcessInfo.processInfo
     hello = Hello(
-      version: dogsledVersion, name: name ?? "\(process.hostName):\(process.processIdentifier)",
-      token: token, threads: threads, kernels: kernels.rawValue)
+      version: dogsledVersion, name: name ?? "\(system.hostName):\(system.processIdentifier)",
+      process: process, threads: threads, kernels: kernels.rawValue)
     source = pictures
     self.processes = processes
     self.bodies = bodies
@@ -215,7 +215,7 @@ public final class WorkerHost {
       return try build(welcome, source, link)
     }
     let manifest = try welcome.pictureManifest()
-    let fetch = try PictureFetch(manifest, data: data, cache: cache)
+    let fetch = try PictureFetch(manifest, data: data, cache: cache, worker: welcome.worker)
     if fetch.missingCount > 0 {
       log("fetching \(fetch.missingCount) pictures into \(cache.folder)")
     }

@@ -5,7 +5,7 @@ import NIOCore
 /// Whoever sends something else is refused at its first wrong byte.
 package enum Preface {
   /// The version of the protocol, 1...255: raised by every change of messages or frames.
-  package static let version: UInt8 = 15
+  package static let version: UInt8 = 16
 
   /// What this program sends first.
   package static let bytes = bytes(version: version)

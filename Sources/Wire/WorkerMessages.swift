@@ -40,7 +40,7 @@ public struct Hello: Codable, Hashable, Sendable {
   public var name: String
   /// A number that the process has drawn, or that its launcher has given it: names and numbers of
   /// processes may be the same in two containers.
-  public var token: UInt64
+  public var process: UInt64
   /// The threads it computes with.
   public var threads: Int
   /// The instruction set its kernels use.
@@ -50,11 +50,11 @@ public struct Hello: Codable, Hashable, Sendable {
 
   /// A hello with every field given.
   public init(
-    version: String, name: String, token: UInt64, threads: Int, kernels: String
+    version: String, name: String, process: UInt64, threads: Int, kernels: String
   ) {
     self.version = version
     self.name = name
-    self.token = token
+    self.process = process
     self.threads = threads
     self.kernels = kernels
   }

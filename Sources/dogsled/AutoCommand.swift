@@ -119,7 +119,7 @@ struct AutoCommand: ParsableCommand {
     let seen = data.flatMap { PictureFolder.exists($0) ? $0 : nil }
     let worker = WorkerHost(
       pictures: try cache.pictures(data: seen), threads: options.threading.count,
-      kernels: try KernelSet.chosen(), token: .random(in: 0...UInt64.max), processes: 1, log: log)
+      kernels: try KernelSet.chosen(), process: .random(in: 0...UInt64.max), processes: 1, log: log)
     log("\(system.name): process \(system.rank) is a worker")
     try WorkerConnections(once: false) { try choice(system) }.serve(with: worker)
   }

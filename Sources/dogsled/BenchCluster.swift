@@ -123,7 +123,7 @@ struct BenchCluster: ParsableCommand {
     try ParentWatch.start()
     let worker = WorkerHost(
       pictures: .recorded, threads: 1, kernels: kernels,
-      token: LocalWorkers.token ?? .random(in: 0...UInt64.max), log: log)
+      process: LocalWorkers.process ?? .random(in: 0...UInt64.max), log: log)
     try WorkerConnections(coordinator, once: true).serve(with: worker)
   }
 }

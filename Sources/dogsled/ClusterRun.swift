@@ -92,13 +92,13 @@ struct ClusterRun {
   }
 
   private func launch(
-    _ tokens: [UInt64], _ port: Int, _ token: Token?, _ logs: String,
+    _ processes: [UInt64], _ port: Int, _ token: Token?, _ logs: String,
     _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let address = Endpoint(host: "127.0.0.1", port: port)
     return try LocalWorkers(
-      tokens: tokens, executable: executable,
+      numbers: processes, executable: executable,
       arguments: { _ in ["bench", "cluster", "--join", address.description] },
       environment: TokenOptions.environment(token), folder: logs, mailbox: mailbox)
   }

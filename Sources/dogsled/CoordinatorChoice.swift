@@ -123,8 +123,10 @@ struct CoordinatorChoice {
       if let given { return try Token(given) }
       if let path = file {
         source = path
-        let text = try PlainFiles.text(of: path, followingLinks: true)
-        return try Token(text.trimmingCharacters(in: .whitespacesAndNewlines))
+        let file = try PlainFile(path)
+        let token = try Token(file.text().trimmingCharacters(in: .whitespacesAndNewlines))
+        try file.refuseOpenToOthers()
+        return token
       }
       source = TokenOptions.variable
       return try Token(TokenOptions.given ?? "")

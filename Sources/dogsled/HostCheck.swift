@@ -43,7 +43,7 @@ struct HostCheck {
     }
     let remote = setting("DOGSLED_REMOTE")
     survey = HostSurvey(
-      shell, programs: remote == nil ? try Self.programs() : [:], remote: remote, data: data)
+      shell, programs: remote == nil ? try Self.programs(isWhole) : [:], remote: remote, data: data)
     words = file.hosts.map { _ in
       (0..<LinkMeter.wordSize).map { _ in UInt8.random(in: 0...255) }
     }
@@ -51,8 +51,12 @@ struct HostCheck {
   }
 
   /// This program, and the packages for other processors that are beside it.
-  private static func programs() throws -> [String: ProgramFile] {
-    var programs = [ProgramFile.architecture: try ProgramFile(ProgramFile.own)]
+  /// - Parameter mayChoose: whether a newer package for this processor is taken, as cluster/launch
+  ///   takes it before it asks.
+  private static func programs(_ mayChoose: Bool) throws -> [String: ProgramFile] {
+    let (own, here) = (ProgramFile.own, ProgramFile.architecture)
+    let path = mayChoose ? ProgramFile.newer(own, ProgramFile.package(here)) : own
+    var programs = [here: try ProgramFile(path)]
     for architecture in ["x86_64", "aarch64"] where programs[architecture] == nil {
       let path = ProgramFile.package(architecture)
       guard FileManager.default.fileExists(atPath: path) else { continue }

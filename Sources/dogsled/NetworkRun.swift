@@ -86,14 +86,14 @@ struct NetworkRun {
     hostOptions.heartbeatBound = .seconds(options.heartbeat)
     var local: LocalWorkers?
     if let threads = threadsOfLocalWorkers {
-      let tokens = (0..<workers).map { _ in UInt64.random(in: 0...UInt64.max) }
-      hostOptions.localWorkers = tokens
+      let processes = (0..<workers).map { _ in UInt64.random(in: 0...UInt64.max) }
+      hostOptions.localWorkers = processes
       setup.announce(
         computing: "\(counted(workers, "local worker")) of \(counted(threads, "thread"))"
           + "\(ThreadOptions.cores.note), \(kernels.rawValue) kernels; more of this machine may "
           + "join at \(address) with \(setup.folder.tokenPath)", memory: memory, keepsPictures: true
       )
-      local = try launch(tokens, threads, address, token, setup, mailbox)
+      local = try launch(processes, threads, address, token, setup, mailbox)
     } else {
       setup.announce(
         computing: "begins with \(counted(workers, "worker"))", memory: memory,
@@ -113,12 +113,12 @@ struct NetworkRun {
   }
 
   private func launch(
-    _ tokens: [UInt64], _ threads: Int, _ address: Endpoint, _ token: Token?,
+    _ processes: [UInt64], _ threads: Int, _ address: Endpoint, _ token: Token?,
     _ setup: TrainingSetup, _ mailbox: Mailbox<CoordinatorInput>
   ) throws -> LocalWorkers {
     let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return try LocalWorkers(
-      tokens: tokens, executable: executable,
+      numbers: processes, executable: executable,
       arguments: { _ in
         ["worker", address.description, "--data=\(setup.data)", "--threads=\(threads)", "--once"]
       }, environment: TokenOptions.environment(token), folder: setup.folder.path,

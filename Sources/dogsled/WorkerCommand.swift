@@ -60,7 +60,7 @@ struct WorkerCommand: ParsableCommand {
     }
     let worker = WorkerHost(
       pictures: pictures, threads: threading.count, kernels: kernels,
-      token: LocalWorkers.token ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
+      process: LocalWorkers.process ?? .random(in: 0...UInt64.max), processes: LocalWorkers.count,
       log: log)
     if let damage = DamagedGradients.asked() { worker.damage = damage }
     try WorkerConnections(choice, once: once).serve(with: worker)

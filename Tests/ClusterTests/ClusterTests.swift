@@ -78,6 +78,61 @@ struct ClusterTests {
     try await cluster.expectNothingLeft()
   }
 
+  /// A clone in which both were made: programs that say who they are, and have no host.
+  @Test(
+    "the newer of what swift build and scripts/package made is taken, or the one that is told",
+    arguments: ["build", "package", "other"])
+  func program(newer: String) async throws {
+    let cluster = try await Cluster()
+    defer { cluster.stop() }
+    let places = [
+      "build": "clone/.build/release", "other": "clone/other",
+      "package": "clone/.build/package/dogsled-0.1-linux-\(try Self.architecture())/bin",
+    ]
+    let files = FileManager.default
+    for (name, place) in places {
+      try files.createDirectory(atPath: cluster.file(place), withIntermediateDirectories: true)
+      try cluster.write(
+        "#!/bin/sh\ncase $* in *--list) echo node1 1 ;; *) echo \(name) runs >&2; exit 7 ;; esac",
+        to: "\(place)/dogsled")
+      let isNewer = name == newer
+      try files.setAttributes(
+        [
+          .posixPermissions: 0o700,
+          .modificationDate: Date(timeIntervalSince1970: isNewer ? 9e8 : 8e8),
+        ],
+        ofItemAtPath: cluster.file("\(place)/dogsled"))
+    }
+    try files.createDirectory(
+      atPath: cluster.file("clone/cluster"), withIntermediateDirectories: true)
+    try files.copyItem(
+      atPath: "\(Cluster.root)/cluster/launch", toPath: cluster.file("clone/cluster/launch"))
+    try cluster.write("node1", to: "hosts")
+    let path = try #require(places[newer].map { cluster.file("\($0)/dogsled") })
+    let launch = try Launch(
+      cluster.file("clone/cluster/launch"), [cluster.file("hosts"), cluster.file("data")],
+      environment: ["DOGSLED": newer == "other" ? path : ""], output: cluster.file("launch"))
+    #expect(try await launch.status() == 7, "\(launch.output)")
+    let said = newer == "other" ? [] : ["cluster/launch: the program is \(path)"]
+    #expect(launch.lines.map(String.init) == said + ["\(newer) runs"], "\(launch.output)")
+    // What is not there is not taken.
+    guard newer == "package" else { return }
+    try files.removeItem(atPath: path)
+    let other = try Launch(
+      cluster.file("clone/cluster/launch"), [cluster.file("hosts"), cluster.file("data")],
+      environment: ["DOGSLED": ""], output: cluster.file("launch"))
+    #expect(try await other.status() == 7)
+    #expect(other.lines.last == "build runs", "\(other.output)")
+  }
+
+  private static func architecture() throws -> String {
+    var name = utsname()
+    try #require(uname(&name) == 0)
+    return withUnsafeBytes(of: name.machine) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
   /// Control-C on a terminal signals the launcher's process group; the others only the launcher.
   @Test(
     "nothing is left when it is interrupted or killed",

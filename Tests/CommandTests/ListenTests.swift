@@ -89,12 +89,44 @@ import Testing
     ] {
       let token = try Command("key", "other.key", "--token", address, in: folder)
       try folder.write(Data(token.output.utf8), to: "other")
+      #expect(chmod(folder.file("other"), 0o600) == 0)
       let bad = try Command("check", "--token-file", "other", in: folder)
       #expect(bad.status == 1)
       #expect(bad.output.contains(says), "\(bad.output)")
     }
     let missing = try Command("check", "127.0.0.1:\(port)", in: folder)
     #expect(missing.status == 2 && missing.errors.contains("its token is missing"))
+  }
+
+  @Test func whatLetsWorkersInAndOthersMayReadIsRefused() throws {
+    #expect(try Command("key", "lab.key", in: folder).status == 0)
+    let token = try Command("key", "lab.key", "--token", "127.0.0.1:1", in: folder)
+    try folder.write(Data(token.output.utf8), to: "token")
+    #expect(chmod(folder.file("lab.key"), 0o640) == 0 && chmod(folder.file("token"), 0o644) == 0)
+    for (words, file, mode) in [
+      (["worker", "--token-file", "token", "--once"], "token", 644),
+      (["check", "--token-file", "token"], "token", 644),
+      (["coordinator", "data", "--key", "lab.key", "--run", "a"], "lab.key", 640),
+      (["key", "lab.key", "--token", "127.0.0.1:1"], "lab.key", 640),
+    ] {
+      let refused = try Command(words, in: folder)
+      #expect(refused.status == 1, "\(words): \(refused.errors)")
+      #expect(refused.output.isEmpty && refused.errorLines.count == 1, "\(refused.errors)")
+      let line = refused.errors
+      #expect(line.hasPrefix("dogsled: \(file): others may read or write this file"), "\(line)")
+      #expect(line.contains("whose mode is \(mode)") && line.contains("chmod 600 \(file)\n"))
+    }
+  }
+
+  @Test func aRunDoesNotGoOnWithAKeyThatOthersMayRead() throws {
+    let first = try Command.start(
+      ["coordinator", "data", "--listen", "127.0.0.1:0", "--run", "a"], in: folder)
+    _ = try errors(of: first, until: "waiting for")
+    end(first)
+    #expect(chmod(folder.file("a/key"), 0o604) == 0)
+    let second = try Command("coordinator", "--resume", "a", "--listen", "127.0.0.1:0", in: folder)
+    #expect(second.status == 1)
+    #expect(second.errorLines.last?.contains("a/key: others may read or write") == true)
   }
 
   static let mayTestPrivilege =

@@ -24,7 +24,7 @@ import Wire
   // MARK: The secret
 
   private func hello(_ secret: Secret?) -> WorkerMessage {
-    var hello = Hello(version: "1", name: "a", token: 1, threads: 1, kernels: "baseline")
+    var hello = Hello(version: "1", name: "a", process: 1, threads: 1, kernels: "baseline")
     hello.secret = secret
     return .hello(hello)
   }
@@ -189,7 +189,7 @@ import Wire
 
 extension Admission {
   fileprivate mutating func hello(_ peer: PeerID, host: String, now: Duration) -> MessageAction {
-    let hello = Hello(version: "1.0", name: "\(peer)", token: 1, threads: 1, kernels: "baseline")
+    let hello = Hello(version: "1.0", name: "\(peer)", process: 1, threads: 1, kernels: "baseline")
     return heard(.hello(hello), from: peer, host: host, now: now)
   }
 

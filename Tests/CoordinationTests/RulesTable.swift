@@ -55,14 +55,15 @@ struct RulesTable {
   /// A worker that says hello, and ready unless told otherwise.
   @discardableResult
   mutating func join(
-    token: UInt64? = nil, version: String = "1", ready: Bool = true, probe: ProbeAnswer = .none
+    process: UInt64? = nil, version: String = "1", ready: Bool = true, probe: ProbeAnswer = .none
   ) -> PeerID {
     let peer = PeerID(raw: peers)
     peers += 1
     tasks[peer] = []
     perform(rules.opened(peer, address: "host:\(peer.raw)", now: now))
     let hello = Hello(
-      version: version, name: "w\(peer.raw)", token: token ?? UInt64(1000 + peer.raw), threads: 1,
+      version: version, name: "w\(peer.raw)", process: process ?? UInt64(1000 + peer.raw),
+      threads: 1,
       kernels: "baseline")
     say(peer, hello)
     if ready { perform(rules.ready(peer, probe, now: now)) }

@@ -104,7 +104,7 @@ import Wire
     table.perform(table.rules.ready(early, .none, now: table.now))
     #expect(table.log.contains(.action(.refuse(early, reason: "it said ready out of turn"))))
     let again = table.join()
-    let hello = Hello(version: "1", name: "w", token: 9, threads: 1, kernels: "baseline")
+    let hello = Hello(version: "1", name: "w", process: 9, threads: 1, kernels: "baseline")
     table.say(again, hello)
     #expect(table.loss(of: 2) == "said hello twice")
     #expect(table.rules.readyWorkers == 0)

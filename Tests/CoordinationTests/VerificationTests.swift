@@ -18,7 +18,7 @@ import Wire
   }
 
   private static func process(_ number: UInt64, machine: String? = nil) -> WorkerProcess {
-    WorkerProcess(token: number, machine: machine ?? "machine \(number)")
+    WorkerProcess(number: number, machine: machine ?? "machine \(number)")
   }
 
   private static func answer(

@@ -88,11 +88,11 @@ import Testing
 
   @Test func `A worker that connects again is no second witness`() {
     var table = RulesTable(steps: 1, perUpdate: 1, validation: 0, verify: 1)
-    let (bad, good) = (table.join(token: 1), table.join(token: 2))
+    let (bad, good) = (table.join(process: 1), table.join(process: 2))
     table.answer(bad, digest: Self.wrong)
     table.answer(good)
     table.lose(bad)
-    let again = table.join(token: 1)
+    let again = table.join(process: 1)
     table.answer(again, digest: Self.wrong)
     #expect(table.ending == nil && table.tasks[good] != nil)
     table.join()
@@ -103,7 +103,7 @@ import Testing
 
   @Test func `What a faulty worker did that has left is taken out as well`() throws {
     var table = RulesTable(steps: 400, perUpdate: 4, validation: 0, verify: 0.1)
-    let (bad, good) = (table.join(token: 1), table.join(token: 2))
+    let (bad, good) = (table.join(process: 1), table.join(process: 2))
     var disputed: WorkUnit?
     while disputed == nil, table.ending == nil {
       for peer in [bad, good] {

@@ -10,7 +10,7 @@ import Wire
   private static func seconds(_ count: Int) -> Duration { .seconds(count) }
 
   private static func progress() -> WorkerProgress {
-    WorkerProgress(WorkerProcess(token: 1, machine: "m"))
+    WorkerProgress(WorkerProcess(number: 1, machine: "m"))
   }
 
   @Test func `A worker is ready once, and only when it is welcome`() {
@@ -18,12 +18,12 @@ import Wire
     let wasReady = [worker.getReady()]
     #expect(worker.process == nil)
     worker.introduce(as: "w")
-    worker.welcome(as: 3, WorkerProcess(token: 1, machine: "m"))
+    worker.welcome(as: 3, WorkerProcess(number: 1, machine: "m"))
     #expect(worker.number == 3 && worker.activity == "was getting ready")
     #expect(wasReady + [worker.getReady(), worker.getReady()] == [false, true, false])
     #expect(worker.isReady)
     #expect(worker.activity == "had nothing to do")
-    #expect(worker.process == WorkerProcess(token: 1, machine: "m"))
+    #expect(worker.process == WorkerProcess(number: 1, machine: "m"))
   }
 
   @Test func `The next unit begins when one is done`() {

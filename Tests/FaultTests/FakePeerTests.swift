@@ -11,10 +11,10 @@ import Wire
 extension FaultTests {
   /// Peers that speak the protocol and are no workers, or are no good ones.
   @Suite struct FakePeers {
-    private func hello(_ token: UInt64) -> WorkerMessage {
+    private func hello(_ number: UInt64) -> WorkerMessage {
       .hello(
         Hello(
-          version: dogsledVersion, name: "fake:\(token)", token: token, threads: 1,
+          version: dogsledVersion, name: "fake:\(number)", process: number, threads: 1,
           kernels: "avx2"))
     }
 
@@ -27,21 +27,21 @@ extension FaultTests {
       try run.waitForAnEpoch()
       run.disturb()
       let floats = [Float](repeating: 1, count: 100)
-      var token: UInt64 = 0
+      var number: UInt64 = 0
       while coordinator.process.isRunning {
-        token += 1
+        number += 1
         let mailbox = Mailbox<WorkerInput>()
         guard let fake = try? run.client(mailbox) else {
           break
         }
-        fake.send(hello(token))
-        for step in 0..<240 where token % 4 > 0 {
+        fake.send(hello(number))
+        for step in 0..<240 where number % 4 > 0 {
           let header = GradientHeader(
-            step: step + Int(token % 10) * 240,
-            weightsVersion: .init(update: step / 4 + Int(token % 10) * 60),
+            step: step + Int(number % 10) * 240,
+            weightsVersion: .init(update: step / 4 + Int(number % 10) * 60),
             totals: [.init(loss: 1, correct: 1, count: 6)], digest: .ofNothing)
           // Numbers of who is no worker yet end its connection as they come.
-          if token % 4 == 1 {
+          if number % 4 == 1 {
             fake.send(
               .part(
                 floats.withUnsafeBufferPointer {
@@ -63,8 +63,8 @@ extension FaultTests {
         fake.close()
       }
       try run.expectUndisturbed(
-        coordinator, "\(token) peers that answer what they were not given, \(verify) verified")
-      #expect(token > 3)
+        coordinator, "\(number) peers that answer what they were not given, \(verify) verified")
+      #expect(number > 3)
       #expect(run.count("rollback") == 0)
       #expect(coordinator.output.contains("before it was ready"), "\(coordinator.output)")
     }
@@ -141,7 +141,7 @@ extension FaultTests {
       let text = String(repeating: "\u{1B}[31m\n猫", count: 200)
       long.writeImmutableBuffer(
         try frame(
-          .hello(Hello(version: text, name: "a", token: 1, threads: 1, kernels: "avx2"))))
+          .hello(Hello(version: text, name: "a", process: 1, threads: 1, kernels: "avx2"))))
       for (name, bytes) in [
         ("hello", greeting), ("long", long),
       ] + beats {

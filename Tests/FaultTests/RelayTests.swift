@@ -91,7 +91,7 @@ extension FaultTests {
       client.send(
         .hello(
           Hello(
-            version: version, name: "other:1", token: 1, threads: 1, kernels: "avx2"))
+            version: version, name: "other:1", process: 1, threads: 1, kernels: "avx2"))
       )
       var refusal: String?
       while refusal == nil, let input = mailbox.next(timeout: .seconds(60)) {

@@ -1,5 +1,6 @@
 import Foundation
 import Network
+import TestSupport
 import Testing
 
 /// What is asked of hosts over ssh, and what they may answer.
@@ -27,6 +28,19 @@ import Testing
   func wrongHostFile(text: String, line: String) {
     let error = #expect(throws: HostFileError.self) { try HostFile(text: text, path: "hosts") }
     #expect(error?.description.hasPrefix(line) == true, "\(String(describing: error))")
+  }
+
+  @Test func theNewerProgramIsChosen() throws {
+    let folder = try TemporaryFolder()
+    let paths = try ["build", "package"].map { try folder.write([1], to: $0) }
+    for (ages, chosen) in [([100, 50], 1), ([50, 100], 0), ([50, 50], 0)] {
+      for (path, age) in zip(paths, ages) {
+        try FileManager.default.setAttributes(
+          [.modificationDate: Date(timeIntervalSince1970: 1e9 - Double(age))], ofItemAtPath: path)
+      }
+      #expect(ProgramFile.newer(paths[0], paths[1]) == paths[chosen])
+    }
+    #expect(ProgramFile.newer(paths[0], folder.file("none")) == paths[0])
   }
 
   @Test func aQuestionIsReadAsItWasWritten() {

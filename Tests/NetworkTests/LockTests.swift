@@ -42,11 +42,14 @@ extension NetworkTests {
       test.server.send(weights(5_000_000), to: peer)
       test.server.send(.finished, to: [peer])
       test.server.shutdown()
-      // The end is short: it overtakes numbers.
-      let last = try inputs.weights(5_000_000)
-      guard let last, last.overtaking.count == 1, case .finished = last.overtaking[0],
-        case .closed? = inputs.soon()
-      else {
+      // The end is short: it overtakes numbers that still wait to be sent.
+      guard let last = try inputs.weights(5_000_000) else {
+        Issue.record("the last numbers did not arrive")
+        return
+      }
+      var ending = last.overtaking[...]
+      if ending.isEmpty, case .message(let message)? = inputs.soon() { ending = [message] }
+      guard ending.count == 1, case .finished? = ending.first, case .closed? = inputs.soon() else {
         Issue.record("the last words did not arrive")
         return
       }
@@ -270,13 +273,15 @@ extension NetworkTests {
         let noise = (0..<5000).map { _ in UInt8.random(in: 0...255, using: &draws) }
         let peer = try RawSocket(port: test.server.port)
         peer.send(ByteBuffer(bytes: [first, 3, 3] + noise))
+        // It may look like the beginning of a longer record, whose end would be waited for.
+        peer.closeOutput()
         _ = peer.receiveAll()
       }
       _ = try test.join(lock: right)
       test.server.shutdown()
       let lines = test.log.lines.withLock { $0 }
       let more = lines.compactMap { line in
-        line.firstMatch(of: #/\(and (\d+) more such lines\)/#).flatMap { Int($0.1) }
+        line.firstMatch(of: #/\(and (\d+) more such lines?\)/#).flatMap { Int($0.1) }
       }
       #expect(lines.count + more.reduce(0, +) == 5, "\(lines)")
       #expect(lines.allSatisfy { !$0.contains("\n") && $0.count < 200 })

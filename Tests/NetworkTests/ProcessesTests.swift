@@ -18,7 +18,7 @@ extension NetworkTests {
     ) throws -> (LocalWorkers, Mailbox<CoordinatorInput>) {
       let mailbox = Mailbox<CoordinatorInput>()
       let workers = try LocalWorkers(
-        tokens: (0..<count).map(UInt64.init), executable: executable,
+        numbers: (0..<count).map(UInt64.init), executable: executable,
         arguments: { ["-c", script, "sh", "\($0)"] },
         folder: folder, grace: grace, mailbox: mailbox)
       return (workers, mailbox)
@@ -59,7 +59,7 @@ extension NetworkTests {
         workers.stop()
         #expect(throws: NetworkError.self) {
           try LocalWorkers(
-            tokens: [1], executable: "/bin/true", arguments: { _ in [] }, folder: "/no/such",
+            numbers: [1], executable: "/bin/true", arguments: { _ in [] }, folder: "/no/such",
             mailbox: Mailbox())
         }
       }
@@ -97,7 +97,7 @@ extension NetworkTests {
     @Test func killedLauncherLeavesNobody() async throws {
       await #expect(processExitsWith: .signal(SIGKILL)) { [folder = folder as String] in
         let workers = try LocalWorkers(
-          tokens: [1, 2], executable: "/bin/sh",
+          numbers: [1, 2], executable: "/bin/sh",
           arguments: { ["-c", "echo $$ > '\(folder)/pid-\($0)'; exec cat"] }, folder: folder,
           mailbox: Mailbox())
         for index in 0..<2 {

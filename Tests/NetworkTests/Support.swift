@@ -17,7 +17,7 @@ import Wire
 struct NetworkTests {}
 
 let hello = Hello(
-  version: "1", name: "here:1", token: 1, threads: 1, kernels: "baseline")
+  version: "1", name: "here:1", process: 1, threads: 1, kernels: "baseline")
 let welcome = Welcome(
   worker: 0, model: "{}", floats: 4_000_000, optimizer: RMSprop(), batchSize: 20,
   batchesPerUpdate: 1, pictures: "exact nearest",

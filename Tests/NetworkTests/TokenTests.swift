@@ -1,5 +1,6 @@
 import Foundation
 import Network
+import Primitives
 import TestSupport
 import Testing
 import Wire
@@ -23,11 +24,39 @@ import Wire
   init() throws { folder = try TemporaryFolder() }
 
   @Test func aKeyHasOneToken() throws {
-    let key = try Key(file: folder.write(Array(Self.pem.utf8), to: "k"))
+    let key = try Key(file: file(mode: 0o600))
     #expect(key.fingerprint.description == "dXt3Akyh6WVenMh0mwwEg7HXx60sqmEQ7VmBLWpQ0VU")
     let token = Token(of: key, hosts: ["192.168.1.2"], port: 7777)
     #expect(token.text == Self.text)
     #expect(try Token(Self.text) == token)
+  }
+
+  private func file(mode: mode_t) throws -> String {
+    let path = try folder.write(Array(Self.pem.utf8), to: "k")
+    try #require(chmod(path, mode) == 0)
+    return path
+  }
+
+  @Test(arguments: [0o640, 0o620, 0o604, 0o602, 0o610, 0o644, 0o666] as [mode_t])
+  func aKeyThatOthersMayReadOrWriteIsRefused(_ mode: mode_t) throws {
+    let path = try file(mode: mode)
+    let error = #expect(throws: FileError.self) { try Key(file: path) }
+    let octal = String(mode, radix: 8)
+    #expect(
+      error?.description == "\(path): others may read or write this file, whose mode is \(octal), "
+        + "and what it holds must stay secret: chmod 600 \(path)")
+  }
+
+  @Test(arguments: [0o600, 0o400, 0o700] as [mode_t])
+  func aKeyOfItsOwnersAloneIsTaken(_ mode: mode_t) throws {
+    _ = try Key(file: file(mode: mode))
+  }
+
+  /// As ssh has it: who does not own it cannot change its mode.
+  @Test(.enabled(if: geteuid() == 0, "needs root")) func aKeyOfAnotherUsersIsTaken() throws {
+    let path = try file(mode: 0o644)
+    try #require(chown(path, 65534, 65534) == 0)
+    _ = try Key(file: path)
   }
 
   @Test func aKeyComesBackFromItsFileWhichIsPrivate() throws {
@@ -85,7 +114,7 @@ import Wire
   /// What describes a token or a secret, also within another value, does not hold it.
   @Test func nothingPrintsATokenByAccident() throws {
     let token = try Token(Self.text)
-    var hello = Hello(version: "1", name: "n", token: 1, threads: 1, kernels: "k")
+    var hello = Hello(version: "1", name: "n", process: 1, threads: 1, kernels: "k")
     hello.secret = token.secret
     var dumped = ""
     dump(hello, to: &dumped)

@@ -43,6 +43,9 @@ import Testing
     let rest = limit.leftOut(now: .seconds(1), isLast: true)
     #expect(early.isEmpty && rest.map(\.line) == [3] && rest.map(\.more) == [2])
     #expect(rest.map(\.others) == [" (and 2 more such lines)"])
+    for _ in 0..<2 { _ = limit.passes(4, kind: "a", now: .seconds(2)) }
+    let last = limit.leftOut(now: .seconds(3), isLast: true)
+    #expect(last.map(\.others) == [" (and 1 more such line)"])
   }
 
   @Test func `Kinds that a stranger makes up do not grow without end`() {

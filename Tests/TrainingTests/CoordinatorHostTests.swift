@@ -18,7 +18,8 @@ import Wire
       links: InMemoryLinks(coordinator: mailbox), report: { _ in })
     host.begin()
     let peer = PeerID(raw: 7)
-    let hello = Hello(version: dogsledVersion, name: "w", token: 1, threads: 1, kernels: "baseline")
+    let hello = Hello(
+      version: dogsledVersion, name: "w", process: 1, threads: 1, kernels: "baseline")
     host.step(.opened(peer, address: "host:7"))
     host.step(.message(peer, .hello(hello)))
     if saysReady {
@@ -77,7 +78,7 @@ import Wire
           number,
           .hello(
             Hello(
-              version: dogsledVersion, name: "w", token: UInt64(number), threads: 1,
+              version: dogsledVersion, name: "w", process: UInt64(number), threads: 1,
               kernels: "baseline")))
         say(number, .ready(.none))
       }
@@ -218,5 +219,5 @@ import Wire
 
 extension Hello {
   /// Something that no probe has as its answer.
-  fileprivate var digest: Digest { withUnsafeBytes(of: token) { Digest(of: $0) } }
+  fileprivate var digest: Digest { withUnsafeBytes(of: process) { Digest(of: $0) } }
 }

@@ -211,6 +211,26 @@ import Wire
     #expect(try others() == before && kept.isEmpty)
   }
 
+  /// Workers of one machine begin at different pictures, and none asks for what another has got.
+  @Test(arguments: [2, 5, 1024]) func workersOfAMachineShareTheirPictures(_ first: Int) throws {
+    var fetches = try [first, first + 1].map {
+      try PictureFetch(run.job.manifest, data: nil, cache: cache(), worker: $0, ahead: 1)
+    }
+    var asked: [Int] = []
+    while fetches.contains(where: { $0.missingCount > 0 }) {
+      for index in fetches.indices {
+        for picture in fetches[index].next() {
+          asked.append(picture)
+          let path = "\(run.data)/\(entries[picture].path)"
+          let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+          try fetches[index].take(PicturePiece(picture: picture, offset: 0, bytes: bytes))
+        }
+      }
+    }
+    #expect(asked.sorted() == Array(entries.indices))
+    #expect(kept.count == entries.count)
+  }
+
   /// What other runs needed longest ago goes first; what is no picture stays.
   @Test func theCacheIsBounded() throws {
     let (first, link) = try worker()
@@ -223,11 +243,19 @@ import Wire
         [.modificationDate: Date(timeIntervalSinceNow: -Double(age))], ofItemAtPath: path)
     }
     try folder.write([1], to: "cache/notes.txt")
+    // What two workers had begun to write that were killed.
+    let partial = [1, 2].map { ".\($0)-\(entries[0].digest)" }
+    for (name, age) in zip(partial, [60, 4000]) {
+      let path = try folder.write([1], to: "cache/\(name)")
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -Double(age))], ofItemAtPath: path)
+    }
     let (second, again) = try worker(limit: bytes + 1500)
     #expect(second.step(.message(try welcome()), again) == nil)
     #expect(try serve(second, again) == nil)
     #expect(again.isReady)
     #expect(kept.contains("notes.txt"))
+    #expect(kept.contains(partial[0]) && !kept.contains(partial[1]))
     #expect(kept.contains(Digest(high: 9, low: 1).description))
     #expect(!kept.contains(Digest(high: 9, low: 2).description))
     withExtendedLifetime(first) {}

@@ -6,7 +6,7 @@ import Wire
 /// The rules of a connection, event by event, on a clock of the test's own.
 @Suite("Connection") struct ConnectionStateTests {
   private let hello = WorkerMessage.hello(
-    Hello(version: "1", name: "a", token: 1, threads: 1, kernels: "baseline"))
+    Hello(version: "1", name: "a", process: 1, threads: 1, kernels: "baseline"))
 
   /// Heartbeats each second, silence after three.
   private func opened(

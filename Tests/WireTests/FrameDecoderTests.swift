@@ -166,7 +166,7 @@ struct FrameDecoderTests {
       var texts = ["1", "here:1", "avx2"]
       texts[place] = long
       let hello = Hello(
-        version: texts[0], name: texts[1], token: 1, threads: 1, kernels: texts[2])
+        version: texts[0], name: texts[1], process: 1, threads: 1, kernels: texts[2])
       var buffer = try conversation([WorkerMessage.hello(hello), .unable(reason: long)])
       var decoder = FrameDecoder<WorkerMessage>()
       guard case .hello(let heard)? = try decoder.decode(buffer: &buffer),

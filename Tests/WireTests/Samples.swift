@@ -64,7 +64,7 @@ func coordinatorMessages() -> [CoordinatorMessage] {
 /// - Parameter floats: of a part.
 func workerMessages(floats: Int = 2500) -> [WorkerMessage] {
   var hello = Hello(
-    version: "1.0", name: "node-1:4711", token: 1, threads: 2, kernels: "avx2")
+    version: "1.0", name: "node-1:4711", process: 1, threads: 2, kernels: "avx2")
   hello.secret = secret
   return [
     .hello(hello),
