@@ -24,6 +24,8 @@ public struct KerasModel: Sendable {
     public let argument: String
     /// One line: what it is, and what Dogsled has.
     public let description: String
+    /// The class of the optimizer that it is a setting of, or is itself; nil for all else.
+    public internal(set) var optimizer: String?
     /// Whether Keras's `evaluate` gives another loss because of it.
     public var changesLoss: Bool { argument.hasSuffix("regularizer") || argument == "loss" }
   }
@@ -32,12 +34,34 @@ public struct KerasModel: Sendable {
   /// - Parameters:
   ///   - path: the file, as the error names it.
   ///   - drawsWeights: whether training begins with new weights.
+  ///   - optimizer: the class of the one that was asked for instead of the file's; nil for none.
   /// - Throws: `ModelFileError` naming the first argument that Dogsled does not take.
-  public func checkTraining(_ path: String, drawsWeights: Bool) throws {
-    let first = untaken.first { drawsWeights || !$0.argument.hasSuffix("_initializer") }
+  public func checkTraining(
+    _ path: String, drawsWeights: Bool, optimizer: String? = nil
+  ) throws {
+    let first = untaken.first { untaken in
+      // Whoever asks for another optimizer wants none of the file's settings.
+      if let optimizer, let own = untaken.optimizer, own != optimizer { return false }
+      return drawsWeights || !untaken.argument.hasSuffix("_initializer")
+    }
     guard let first else { return }
+    let instead = first.optimizer == nil ? "" : ", or name another one with --optimizer"
     throw ModelFileError(
-      "\(path): \(first.description): change that in Keras and save the model again")
+      "\(path): \(first.description): change that in Keras and save the model again\(instead)")
+  }
+
+  /// Of each model in the model the names here of its layers.
+  public var innerModels: [String: Set<String>] {
+    var models: [String: Set<String>] = [:]
+    func add(_ layers: [StoredLayer]) {
+      for layer in layers {
+        guard case .model(_, let inner) = layer.content else { continue }
+        models[layer.name, default: []].formUnion(layer.leaves)
+        add(inner)
+      }
+    }
+    add(stored ?? [])
+    return models
   }
 }
 
@@ -107,6 +131,10 @@ struct KerasArgumentCheck {
     guard let setting = compiled["optimizer_config"] ?? compiled["optimizer"] else { return nil }
     // tf.keras may write `Custom>RMSprop`.
     let kind = (setting.string ?? setting["class_name"]?.string)?.split(separator: ">").last
+    let before = untaken.count
+    defer {
+      for index in before..<untaken.count { untaken[index].optimizer = String(kind ?? "") }
+    }
     guard let kind, let rule = Optimizers.named(kind) else {
       let known = Optimizers.all.map { $0.kerasClass }.joined(separator: ", ")
       refuseInTraining(owner, "optimizer", setting["class_name"] ?? setting, known)

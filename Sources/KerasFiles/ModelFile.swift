@@ -35,6 +35,8 @@ public struct ModelFile: Sendable {
   public var best: BestEpoch?
   /// What a file of Keras's says of training it that Dogsled does not take over.
   public internal(set) var untaken: [KerasModel.Untaken] = []
+  /// How the file has the layers, where models are in the model; nil where none is.
+  var stored: [StoredLayer]?
 
   /// A model to write.
   public init(

@@ -78,6 +78,7 @@ extension ModelFile {
       architecture: architecture,
       state: ModelState(weights: ParameterBuffer(architecture.parameters)))
     untaken = keras.untaken
+    self.stored = keras.stored
     labelSmoothing = keras.labelSmoothing
     try stored?.read(into: state.weights)
     if let optimizer = keras.optimizer {
@@ -187,7 +188,7 @@ extension ModelFile {
   package var keras: KerasModel {
     KerasModel(
       architecture: architecture, untaken: untaken, optimizer: optimizer,
-      labelSmoothing: labelSmoothing, stored: nil)
+      labelSmoothing: labelSmoothing, stored: stored)
   }
 }
 

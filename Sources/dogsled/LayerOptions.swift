@@ -8,9 +8,10 @@ struct LayerOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The layers whose weights stay as they are: names, classes or patterns as block1_*, ..NAME "
-        + "for a layer and all that it is computed from, all for all but the classifier of --head, "
-        + "none; several with commas. The default is what --model's file says.",
+      "The layers whose weights stay as they are: names, classes, patterns as block1_* or a model "
+        + "within the model, ..NAME for a layer and all that it is computed from, all for all but "
+        + "the classifier of --head, none; several with commas. The default is what --model's "
+        + "file says.",
       valueName: "layers"))
   var freeze: String?
 
@@ -48,16 +49,18 @@ struct LayerOptions: ParsableArguments {
   /// The model, trained as the options say.
   /// - Parameters:
   ///   - kept: the layers that are not a new classifier's.
+  ///   - models: of each model that was in the model, its layers.
   ///   - epochs: of the run, of some updates each.
   /// - Throws: `ArchitectureError` where a layer is not there, or nothing is left to train.
   func applied(
-    to model: Architecture, kept: Set<String>, epochs: Int, updatesPerEpoch: Int
+    to model: Architecture, kept: Set<String>, models: [String: Set<String>], epochs: Int,
+    updatesPerEpoch: Int
   ) throws -> Architecture {
     // What an earlier run did with its layers is not this one's.
     var model = try model.changingRules { ($1.rate, $1.frozenUpdates) = (1, 0) }
     if let freeze {
       let words = freeze == "none" ? [] : freeze.components(separatedBy: ",")
-      let found = try words.map { try layers($0, of: "--freeze", in: model, kept) }
+      let found = try words.map { try layers($0, of: "--freeze", in: model, kept, models) }
       model = try model.freezing(found.reduce(into: []) { $0.formUnion($1) })
     }
     let frozen = Set(model.parameters.tensors.filter(\.isFrozen).map(\.layer))
@@ -66,7 +69,7 @@ struct LayerOptions: ParsableArguments {
       guard Int(entry.number) < epochs else {
         throw ArchitectureError("\(option) \(entry): the run has only \(epochs) epochs")
       }
-      let names = try layers(entry.layers ?? "*", of: option, in: model, kept)
+      let names = try layers(entry.layers ?? "*", of: option, in: model, kept, models)
         .intersection(frozen)
       guard !names.isEmpty else {
         throw ArchitectureError("\(option) \(entry): no such layer is frozen (see --freeze)")
@@ -74,7 +77,7 @@ struct LayerOptions: ParsableArguments {
       model = try model.unfreezing(names, afterUpdates: Int(entry.number) * updatesPerEpoch)
     }
     for entry in layerRates?.entries ?? [] {
-      let names = try layers(entry.layers ?? "", of: "--layer-rates", in: model, kept)
+      let names = try layers(entry.layers ?? "", of: "--layer-rates", in: model, kept, models)
       guard model.parameters.trained.contains(where: { names.contains($0.layer) }) else {
         throw ArchitectureError("--layer-rates \(entry): nothing is trained in such a layer")
       }
@@ -89,13 +92,18 @@ struct LayerOptions: ParsableArguments {
 
   /// The layers that a word names.
   private func layers(
-    _ word: String, of option: String, in model: Architecture, _ kept: Set<String>
+    _ word: String, of option: String, in model: Architecture, _ kept: Set<String>,
+    _ models: [String: Set<String>]
   ) throws -> Set<String> {
     let found: Set<String>
     if word == "all" {
       found = kept
     } else if word.hasPrefix("..") {
-      found = model.layers(upTo: String(word.dropFirst(2)))
+      let last = String(word.dropFirst(2))
+      found = (models[last] ?? [last]).reduce(into: []) { $0.formUnion(model.layers(upTo: $1)) }
+    } else if let layers = models[word] {
+      // Cut off by --head are those behind it.
+      found = layers.intersection(model.layers.map(\.name))
     } else {
       let pattern = Array(word)
       found = Set(

@@ -58,21 +58,24 @@ struct ModelOptions: ParsableArguments {
   /// - Parameters:
   ///   - classes: of the data.
   ///   - weights: a file whose weights are taken instead of the model's own.
+  ///   - namesOptimizer: whether the hyper-parameters' optimizer was asked for.
   /// - Throws: one clear line.
   func start(
-    classes: Int, weights file: String?, _ hyperparameters: Hyperparameters
+    classes: Int, weights file: String?, _ hyperparameters: Hyperparameters,
+    namesOptimizer: Bool
   ) throws -> Start {
     guard let model else {
       let network = try new.architecture(classes: classes)
       return Start(
         architecture: try trained(
           hyperparameters.regularized(network), hyperparameters,
-          kept: Set(network.layers.map(\.name))),
+          kept: Set(network.layers.map(\.name)), models: [:]),
         weights: nil, keras: nil)
     }
     let path = try NamedModel.file(model, choice: .best)
     let (keras, weights) = try read(path, file)
-    try keras.checkTraining(path, drawsWeights: weights == nil)
+    let asked = namesOptimizer ? type(of: hyperparameters.optimizer).kerasClass : nil
+    try keras.checkTraining(path, drawsWeights: weights == nil, optimizer: asked)
     var architecture = keras.architecture
     if let inputRange { architecture = try architecture.feeding(inputRange) }
     var kept = Set(architecture.layers.map(\.name))
@@ -86,9 +89,15 @@ struct ModelOptions: ParsableArguments {
       } else {
         architecture = try hyperparameters.regularized(architecture)
       }
-      architecture = try trained(architecture, hyperparameters, kept: kept)
+      architecture = try trained(
+        architecture, hyperparameters, kept: kept, models: keras.innerModels)
     } catch let error as ArchitectureError {
       throw Failure("\(path): \(error)")
+    }
+    if weights == nil, architecture.parameters.tensors.contains(where: \.isFrozen) {
+      log(
+        "\(path): frozen layers keep the weights that they begin with, which are new: nothing has "
+          + "trained them (--weights FILE takes a file's)")
     }
     return Start(
       architecture: architecture,
@@ -101,10 +110,11 @@ struct ModelOptions: ParsableArguments {
   }
 
   private func trained(
-    _ architecture: Architecture, _ hyperparameters: Hyperparameters, kept: Set<String>
+    _ architecture: Architecture, _ hyperparameters: Hyperparameters, kept: Set<String>,
+    models: [String: Set<String>]
   ) throws -> Architecture {
     try layers.applied(
-      to: architecture, kept: kept, epochs: hyperparameters.epochs,
+      to: architecture, kept: kept, models: models, epochs: hyperparameters.epochs,
       updatesPerEpoch: hyperparameters.updatesPerEpoch)
   }
 

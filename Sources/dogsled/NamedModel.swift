@@ -29,6 +29,12 @@ enum NamedModel {
         "\(weights ?? path): its weights are not finite: it is damaged, or its training "
           + "diverged")
     }
+    for tensor in model.state.weights.layout.tensors where tensor.kind == .movingVariance {
+      guard model.state.weights[tensor].allSatisfy({ $0 >= 0 }) else {
+        throw Failure(
+          "\(weights ?? path): a variance of \(tensor.layer) is below 0: the file is damaged")
+      }
+    }
     return model
   }
 

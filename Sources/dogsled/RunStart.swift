@@ -36,7 +36,8 @@ struct RunStart {
       }
       let classes = data.flatMap(DataSet.classCount) ?? 2
       let start = try options.model.start(
-        classes: classes, weights: options.weightsFile, options.values.over(values))
+        classes: classes, weights: options.weightsFile, options.values.over(values),
+        namesOptimizer: options.values.gives(\.optimizerName))
       (architecture, weights) = (start.architecture, start.weights)
       do {
         if let own = try Augmentation(of: architecture) { values.augmentation = own }

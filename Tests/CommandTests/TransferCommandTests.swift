@@ -104,6 +104,57 @@ import Testing
     #expect(run.errors.contains("using one/best.h5"), "\(run.errors)")
   }
 
+  /// A model with another in it, as `base(x)` in Keras.
+  private static let nested = #"""
+    {"class_name": "Sequential", "config": {"name": "outer", "layers": [
+      {"class_name": "Sequential", "config": {"name": "base", "layers": [
+        {"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [null, 20, 22, 3]}},
+        {"class_name": "Conv2D",
+         "config": {"name": "first", "filters": 16, "kernel_size": [3, 3]}},
+        {"class_name": "BatchNormalization", "config": {"name": "norm"}}]}},
+      {"class_name": "Conv2D", "config": {"name": "own", "filters": 8, "kernel_size": [3, 3]}},
+      {"class_name": "Flatten", "config": {"name": "flat"}},
+      {"class_name": "Dense",
+       "config": {"name": "classes", "units": 7, "activation": "softmax"}}]}}
+    """#
+
+  @Test func `A model in the model is frozen by its name`() throws {
+    try folder.write(Data(Self.nested.utf8), to: "nested.json")
+    let model = ["--model", "nested.json", "--epochs", "1"]
+    func frozen(_ run: String) throws -> Set<String> {
+      let file = try ModelFile(reading: folder.file("\(run)/model.h5"))
+      return Set(file.architecture.parameters.trained.map(\.layer))
+    }
+    let base = try train("base", model + ["--freeze", "base"])
+    _ = try digest(base)
+    #expect(try frozen("base") == ["own", "classes"])
+    // What is frozen was never trained.
+    #expect(base.errors.contains("nothing has trained them"), "\(base.errors)")
+    let rates = try train("rates", model + ["--layer-rates", "base=0.5"])
+    _ = try digest(rates)
+    #expect(!rates.errors.contains("nothing has trained them"))
+    let cut = try train("cut", model + ["--head", "first", "--freeze", "..base"])
+    _ = try digest(cut)
+    #expect(try frozen("cut") == ["head_dense"])
+    let none = try train("none", model + ["--freeze", "bass"])
+    #expect(none.status == 1 && none.errors.contains("no layer is called so"), "\(none.errors)")
+  }
+
+  @Test func `A variance below zero is damage`() throws {
+    let file = try ModelFile(reading: folder.file("trained.h5"))
+    let tensor = try #require(
+      file.state.layout.tensors.first { $0.kind == .movingVariance })
+    file.state.weights.floats[tensor.offset + 1] = -0.5
+    try file.write(to: folder.path + "/damaged.h5")
+    for verb in [["predict"], ["train", "data", "--run", "damaged", "--model"]] {
+      let command = try Command(
+        verb + ["damaged.h5"] + (verb.count == 1 ? ["data"] : []), in: folder)
+      #expect(command.status == 1, "\(verb)")
+      #expect(
+        command.errors.contains("damaged.h5: a variance of norm is below 0"), "\(command.errors)")
+    }
+  }
+
   @Test func `Frozen layers are trained from an epoch on, with rates of their own`() throws {
     let head = ["--model", "trained.h5", "--head", "conv_2", "--freeze", "all"]
     let thawing = head + ["--unfreeze-at", "conv_2=1,norm=2", "--layer-rates", "c*2=0.5,norm=0.5"]

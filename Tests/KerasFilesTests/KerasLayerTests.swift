@@ -74,21 +74,13 @@ import Testing
     if isFlat { layers.append(entry("Flatten", ["name": #""flat""#], [#""b""#])) }
     layers.append(
       entry(kind, merged, isMerging ? [#""a""#, #""b""#] : [isFlat ? #""flat""# : #""b""#]))
-    // A softmax can be nothing but the head.
-    if kind == "Softmax" {
-      layers.insert(
-        entry("GlobalMaxPooling2D", ["name": #""pool""#], [#""b""#]), at: layers.count - 1)
-      layers[layers.count - 1] = entry(kind, merged, [#""pool""#])
-    } else {
-      layers.append(entry("Flatten", ["name": #""last""#], [name]))
-      layers.append(
-        entry(
-          "Dense", ["name": #""head""#, "units": "1", "activation": #""sigmoid""#], [#""last""#]))
-    }
-    let output = kind == "Softmax" ? name : #""head""#
+    layers.append(entry("Flatten", ["name": #""last""#], [name]))
+    layers.append(
+      entry(
+        "Dense", ["name": #""head""#, "units": "1", "activation": #""sigmoid""#], [#""last""#]))
     return #"{"class_name": "Functional", "config": {"name": "m", "layers": ["#
       + layers.joined(separator: ", ") + #"], "input_layers": [["input", 0, 0]], "#
-      + #""output_layers": [[\#(output), 0, 0]]}}"#
+      + #""output_layers": [["head", 0, 0]]}}"#
   }
 
   private static func entry(

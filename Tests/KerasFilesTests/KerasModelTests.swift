@@ -94,6 +94,15 @@ struct KerasModelTests {
     }
     let said = error?.description ?? ""
     #expect(said.hasPrefix("m.h5: training_config") && said.contains(says), "\(said)")
+    // Whoever asks for another optimizer wants none of these settings; else they stay.
+    let own = file.untaken.first?.optimizer
+    for asked in ["Adam", "SGD"] where own != nil && asked != own {
+      try file.checkTraining("m.h5", drawsWeights: true, optimizer: asked)
+    }
+    #expect((own != nil) == training.contains("optimizer"), "\(training)")
+    #expect(throws: ModelFileError.self) {
+      try file.checkTraining("m.h5", drawsWeights: true, optimizer: own ?? "Adam")
+    }
     // The same in JSON.
     let compiled = #", "compile_config": {\#(training)}"#
     let text = try KerasConfiguration.read(Arguments.model(around: compiled))

@@ -57,6 +57,9 @@ struct KerasNestingTests {
       architecture.nodes.map(\.inputs) == [
         [.picture], [.node(0)], [.node(1)], [.node(2)], [.node(3)], [.node(4)],
       ])
+    #expect(
+      try KerasConfiguration.read(json).innerModels
+        == ["a": ["a_conv", "a_norm"], "b": ["b_conv", "norm"]])
     // As one graph it is written, and comes back.
     #expect(
       try KerasConfiguration.decode(KerasConfiguration.encode(architecture)) == architecture)

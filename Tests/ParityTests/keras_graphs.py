@@ -180,6 +180,16 @@ def strided_kernels(x):
 
 
 @model
+def softmax_inside(x):
+    x = L.Conv2D(20, 3, activation="softmax")(x)
+    a = L.Softmax()(L.Conv2D(24, 1)(x))
+    x = L.Multiply()([a, L.Conv2D(24, 1)(x)])
+    x = L.GlobalAveragePooling2D()(x)
+    gate = L.Dense(24, activation="softmax")(x)
+    return head(L.Dense(7, activation="softmax")(L.Multiply()([x, gate])))
+
+
+@model
 def branches(x):
     x = L.Conv2D(12, 3, activation="relu")(x)
     a = L.Conv2D(9, 1, activation="relu")(x)

@@ -109,9 +109,6 @@ public struct Architecture: Hashable, Sendable {
     var tensors: [ParameterLayout.Tensor] = []
     for (place, node) in nodes.enumerated() {
       let name = node.name
-      if place + 1 < nodes.count, node.layer.operations.contains(where: \.isSoftmax) {
-        throw ArchitectureError("\(name): only the last layer can have the activation softmax")
-      }
       let (output, added) = try Self.applied(node, place, input, outputs)
       for size in added.map(\.shape) + [[output.height, output.width, output.channels]]
       where size.reduce(1, { $0 * Double($1) }) > Self.floatsMax {

@@ -1,6 +1,6 @@
 import KernelInterface
 
-/// What is done to each number of a layer's output alone; softmax, to those of a picture together.
+/// What is done to each number of a layer's output alone; softmax, to those of a position together.
 public enum Activation: Hashable, Sendable {
   /// The value itself.
   case linear
@@ -20,7 +20,7 @@ public enum Activation: Hashable, Sendable {
   /// x times the normal distribution's share below x; `approximate`, by tanh for the error
   /// function (D. Hendrycks and K. Gimpel, 2016).
   case gelu(approximate: Bool)
-  /// exp(x) / the sum of exp over the layer's outputs; of a model's last layer alone.
+  /// exp(x) / the sum of exp over the outputs of a position, or of a flat layer.
   case softmax
 
   /// max(0, x), at most 6.
@@ -79,11 +79,13 @@ struct ActivationOperation: Operation {
 
   func output(of inputs: [Shape]) -> Shape { inputs[0] }
   func needed(of input: Shape, for output: Extent) -> Extent { output }
-  func stage(_ plan: StagePlan) -> any Stage { ActivationStage(plan, activation) }
+  func stage(_ plan: StagePlan) -> any Stage {
+    activation == .softmax ? SoftmaxStage(plan) : ActivationStage(plan, activation)
+  }
 }
 
 extension Operation {
-  /// Whether it is a softmax, which the loss alone computes.
+  /// Whether it is a softmax; that of a last layer is computed by the loss.
   var isSoftmax: Bool { (self as? ActivationOperation)?.activation == .softmax }
 }
 

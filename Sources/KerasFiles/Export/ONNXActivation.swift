@@ -20,6 +20,7 @@ extension ONNXGraph {
     case .tanh: add("Tanh", [input])
     case .swish: add("Mul", [input, add("Sigmoid", [input])])
     case .gelu(let approximate): gelu(input, approximate: approximate)
+    // Maps have their channels there too.
     case .softmax: add("Softmax", [input], ["axis": .integer(1)])
     }
   }
