@@ -87,7 +87,7 @@ struct RunStart {
     if options.model.isGiven {
       let classes = description.classes.count
       let named = try options.model.start(
-        classes: classes, weights: options.weightsFile, before)
+        classes: classes, weights: options.weightsFile, before, namesOptimizer: true)
       guard named.architecture == architecture, named.weights?.digest == description.start else {
         throw Failure(
           "\(path): this run was started with another model, or with other options of its layers: "

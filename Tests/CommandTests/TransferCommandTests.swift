@@ -115,7 +115,7 @@ import Testing
       {"class_name": "Conv2D", "config": {"name": "own", "filters": 8, "kernel_size": [3, 3]}},
       {"class_name": "Flatten", "config": {"name": "flat"}},
       {"class_name": "Dense",
-       "config": {"name": "classes", "units": 7, "activation": "softmax"}}]}}
+       "config": {"name": "classes", "units": 1, "activation": "sigmoid"}}]}}
     """#
 
   @Test func `A model in the model is frozen by its name`() throws {
