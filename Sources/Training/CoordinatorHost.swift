@@ -354,6 +354,12 @@ public final class CoordinatorHost {
     return rules.rolledBack(to: updates, epochs: recorder.totals.epoch, now: now)
   }
 
+  /// The version of the weights here: while an update that is certain is still to be made, the one
+  /// before that of the rules.
+  private var stateVersion: WeightsVersion {
+    WeightsVersion(rollback: rules.weightsVersion.rollback, update: learner.state.updates)
+  }
+
   // MARK: Actions
 
   private func perform(_ actions: [CoordinatorAction]) {
@@ -370,7 +376,7 @@ public final class CoordinatorHost {
       incoming[peer] = nil
       links.close(peer)
     case .sendWeights(let peer):
-      broadcaster.join(peer, learner.state, rules.weightsVersion)
+      broadcaster.join(peer, learner.state, stateVersion)
     case .handOn(let peer, let next, let link): broadcaster.handOn(from: peer, to: next, link: link)
     case .resend(let peer, let version): broadcaster.resend(to: peer, since: version)
     case .sendPictures(let peer, let wanted): pictures?.send(wanted, to: peer)
