@@ -6,7 +6,8 @@ import Testing
   /// Some hundreds of schedules; `scripts/soak` runs as many as asked.
   @Test func everyScheduleEndsWithTheUndisturbedWeights() throws {
     let jobs = try SimulatedJob.all(kernels: KernelSet.chosen())
-    for seed in 0..<400 as Range<UInt64> {
+    // The last one found a defect (Defects.md).
+    for seed in Array(0..<400 as Range<UInt64>) + [5_000_979] {
       let outcome = Simulation.run(Scenario(seed: seed), jobs)
       #expect(
         outcome.violation == nil,

@@ -5,7 +5,7 @@ import KernelInterface
 ///
 /// What takes fewer instructions than a memory access is cheaper to make twice than to store and
 /// fetch: a normalisation with its relu.
-package protocol RowSource: AnyObject {
+protocol RowSource: AnyObject {
   /// Fills `target` with a row of the output: its columns, channels padded.
   func makeRow(
     _ row: Int, of picture: Int, target: Target, _ kernels: any KernelOperations.Type)
